@@ -1,0 +1,207 @@
+# Ringlet. `make` builds build/ringlet and build/ringlet-sim; `make help` lists the targets.
+#
+#   CC=clang     another compiler             OPT="-O0 -g"   other optimisation
+#   SAN=1        address and undefined-behaviour sanitizers, in build/san
+#   V=1          show the commands
+#   T=TEXT       with check, unit, sim, net, fuzz: only the tests whose name contains TEXT
+#   FUZZ_SECONDS=120   how long `make fuzz` explores with each entry
+#
+# Sources are found by themselves: every folder of $(CORE), daemon/ and sim/ becomes an archive
+# build/lib/FOLDER.a, FOLDER/NAME_test.c a test program. A test is linked with its own folder and
+# those to the left of it, so a call in the wrong direction does not even link.
+
+CORE    := base nat overlay vnet node
+PREFIX  ?= /usr/local
+DESTDIR ?=
+T       ?=
+FUZZ_SECONDS ?= 120
+OPT     ?= -O2 -g
+MAKEFLAGS += --no-builtin-rules
+
+# --- three ways to compile: release, SAN=1, FUZZ=1 --------------------------------------------
+
+WARN    := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+ifdef FUZZ
+B       := build/fuzz
+CC      := clang
+WARN    := -Wall -Wextra -Wno-unknown-warning-option
+HOW     := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+           -fno-sanitize-recover=all
+LINK    := -fsanitize=fuzzer,address,undefined
+else ifdef SAN
+B       := build/san
+HOW     := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+LINK    := -fsanitize=address,undefined
+else
+B       := build
+HOW     := $(OPT) -fstack-protector-strong
+LINK    := -Wl,-z,relro,-z,now
+endif
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+COMPILE := $(CC) -std=c17 -D_GNU_SOURCE -I. $(HOW) $(WARN) $(CFLAGS)
+TESTWARN := -Wno-conversion -Wno-sign-conversion
+LDFLAGS += $(LINK) -Wl,--as-needed
+
+CORE_LIBS   := -lsodium -lmsgpackc -lm
+DAEMON_LIBS := -luv -ljansson -linih -lmnl -lminiupnpc -lnatpmp $(CORE_LIBS)
+
+# --- what there is ----------------------------------------------------------------------------
+
+FOLDERS := $(CORE) daemon sim
+SUPPORT := $(filter-out %_test.c,$(wildcard tests/harness/*.c tests/stories/*.c))
+TESTS   := $(wildcard $(FOLDERS:%=%/*_test.c) tests/stories/*_test.c)
+FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/*.c)))
+STYLED  = $(wildcard $(FOLDERS:%=%/*.[ch]) tests/harness/*.[ch] tests/stories/*.[ch] tests/fuzz/*.[ch])
+
+lib     = $(1:%=$(B)/lib/%.a)
+base    := base
+nat     := nat $(base)
+overlay := overlay $(nat)
+vnet    := vnet $(overlay)
+node    := node $(vnet)
+daemon  := daemon $(node)
+sim     := sim $(node)
+
+PROGRAMS := $(if $(wildcard daemon/main.c),$(B)/ringlet) $(if $(wildcard sim/main.c),$(B)/ringlet-sim)
+
+say     = $(if $(V),,@echo '  $(1)';)
+
+.PHONY: all help deps demo check check-long unit net sim sim-million bench fuzz \
+        install format format-check layers tests fuzzers clean FORCE
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(PROGRAMS)
+
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+	@echo 'targets: all deps demo check check-long unit sim net fuzz sim-million bench layers'
+	@echo '         format format-check install clean'
+
+# --- compiling and linking --------------------------------------------------------------------
+
+# Changed flags rebuild everything: they are kept in a file that every object depends on.
+$(B)/flags: FORCE
+	@mkdir -p $(@D); echo '$(COMPILE)' | cmp -s - $@ || echo '$(COMPILE)' >$@
+
+$(B)/obj/%_test.o: %_test.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC $@)$(COMPILE) $(TESTWARN) -MMD -MP -c -o $@ $<
+
+$(B)/obj/tests/%.o: tests/%.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC $@)$(COMPILE) $(TESTWARN) -MMD -MP -c -o $@ $<
+
+$(B)/obj/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC $@)$(COMPILE) -MMD -MP -c -o $@ $<
+
+# An archive depends on its folder too: a removed source must leave it.
+sources = $(filter-out $(1)/main.c %_test.c,$(wildcard $(1)/*.c))
+define archive
+$(B)/lib/$(1).a: $(patsubst %.c,$(B)/obj/%.o,$(call sources,$(1))) $(wildcard $(1)/.)
+	@mkdir -p $$(@D); rm -f $$@
+	@ar rcsD $$@ $$(filter %.o,$$^)
+endef
+$(foreach f,$(FOLDERS),$(eval $(call archive,$(f))))
+
+$(B)/lib/support.a: $(SUPPORT:%.c=$(B)/obj/%.o)
+	@mkdir -p $(@D); rm -f $@
+	@ar rcsD $@ $^
+
+$(B)/ringlet: $(B)/obj/daemon/main.o $(call lib,$(daemon))
+	$(call say,LD $@)$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+
+$(B)/ringlet-sim: $(B)/obj/sim/main.o $(call lib,$(sim))
+	$(call say,LD $@)$(CC) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+
+# Tests: base/ring_test.c -> build/san/base/ring_test. Stories, and tests that include from sim/
+# or tests/, get the simulator and the harness linked too.
+WIDE    := $(filter tests/%,$(TESTS)) $(if $(TESTS),$(shell grep -lE '^.include "(sim|tests)/' $(TESTS)))
+folders_of = $(if $(filter $(1),$(WIDE)),support $(sim),$($(firstword $(subst /, ,$(1)))))
+define test
+$(B)/$(1:.c=): $(B)/obj/$(1:.c=.o) $(call lib,$(call folders_of,$(1)))
+	@mkdir -p $$(@D)
+	$(call say,LD $$@)$(CC) $(LDFLAGS) -o $$@ $$^ -lcmocka $(if $(filter daemon/%,$(1)),$(DAEMON_LIBS),$(CORE_LIBS))
+endef
+$(foreach t,$(TESTS),$(eval $(call test,$(t))))
+
+tests: $(TESTS:%.c=$(B)/%)
+
+ifdef FUZZ
+$(FUZZERS:%=$(B)/%): $(B)/%: $(B)/obj/tests/fuzz/%.o $(call lib,support $(sim))
+	$(call say,LD $@)$(CC) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+
+fuzzers: $(FUZZERS:%=$(B)/%)
+endif
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+# --- testing: tests/run does the running, docs/testing.md explains ----------------------------
+
+SANITIZED := $(MAKE) SAN=1 tests
+FUZZING   := $(MAKE) FUZZ=1 fuzzers
+
+check: deps
+	$(MAKE) all
+	$(SANITIZED)
+	$(FUZZING)
+	@tests/run house unit fuzz sim net $(T)
+
+check-long: deps
+	$(MAKE) all
+	$(SANITIZED)
+	$(FUZZING)
+	@tests/run --long house unit fuzz sim net $(T)
+
+unit:
+	$(SANITIZED)
+	@tests/run unit $(T)
+
+net: all
+	@tests/run net $(T)
+
+sim: all
+	@tests/run --table sim sim $(T)
+
+sim-million: all
+	@tests/run --table million sim $(T)
+
+fuzz:
+	$(FUZZING)
+	@tests/run --explore $(FUZZ_SECONDS) fuzz $(T)
+
+demo: deps
+	$(MAKE) all
+	@tests/demo
+
+bench: deps
+	$(MAKE) all
+	@tests/bench/run
+
+layers:
+	@tests/layers
+
+FORMAT := clang-format --style=file
+format:
+	@$(if $(STYLED),$(FORMAT) -i $(STYLED))
+
+format-check:
+	@$(if $(STYLED),$(FORMAT) --dry-run -Werror $(STYLED))
+
+# --- installing ---------------------------------------------------------------------------------
+
+deps:
+	@tools/deps
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	sed 's,/usr/local/bin,$(PREFIX)/bin,g' docs/ringlet.service \
+	  >$(DESTDIR)$(PREFIX)/lib/systemd/system/ringlet.service
+	$(if $(wildcard docs/man/*.1),install -Dm 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 docs/man/*.1)
+
+clean:
+	rm -rf build
