@@ -51,24 +51,25 @@ bool outer_length_ok(uint8_t type, size_t len);
 bool kind_length_ok(uint8_t kind, size_t len); /* len counts the kind byte */
 
 /* --- outer headers --- */
-#define HELLO1_SIZE 344u
-#define HELLO2_SIZE 182u
-#define HELLO3_MAX 1200u
-#define COOKIE_SIZE 64u
-#define MAC_SIZE 16u
-#define DATA_HEADER 16u
+#define HELLO1_SIZE   344u
+#define HELLO2_SIZE   182u
+#define HELLO3_MAX    1200u
+#define COOKIE_SIZE   64u
+#define MAC_SIZE      16u
+#define DATA_HEADER   16u
 #define DATA_OVERHEAD 32u /* header and tag */
 
 /* What the sizes are made of; docs/wire.md draws it. */
-#define HELLO1_HEADER 8u   /* type version zero(2) sender(4) */
-#define HELLO_HEADER 12u   /* HELLO2, HELLO3: and receiver(4) */
-#define NOISE1_OVERHEAD 48u /* e, tag */
-#define NOISE2_OVERHEAD 96u /* e, s and its tag, tag */
-#define NOISE3_OVERHEAD 64u /* s and its tag, tag */
-#define HELLO1_PAYLOAD 256u /* capabilities(4), zeros: as long as its answer at least */
-#define HELLO2_PAYLOAD 58u  /* ed_pk(32) capabilities(4) mtu(2) observed(19) aead(1) */
-#define HELLO3_PAYLOAD 59u  /* ed_pk(32) capabilities(4) mtu(2) observed(19) chain length(2), then the chain */
-#define HELLO3_MIN 151u     /* with an empty chain */
+#define HELLO1_HEADER   8u   /* type version zero(2) sender(4) */
+#define HELLO_HEADER    12u  /* HELLO2, HELLO3: and receiver(4) */
+#define NOISE1_OVERHEAD 48u  /* e, tag */
+#define NOISE2_OVERHEAD 96u  /* e, s and its tag, tag */
+#define NOISE3_OVERHEAD 64u  /* s and its tag, tag */
+#define HELLO1_PAYLOAD  256u /* capabilities(4), zeros: as long as its answer at least */
+#define HELLO2_PAYLOAD  58u  /* ed_pk(32) capabilities(4) mtu(2) observed(19) aead(1) */
+#define HELLO3_PAYLOAD                                                                             \
+    59u /* ed_pk(32) capabilities(4) mtu(2) observed(19) chain length(2), then the chain */
+#define HELLO3_MIN 151u /* with an empty chain */
 _Static_assert(HELLO1_SIZE == HELLO1_HEADER + NOISE1_OVERHEAD + HELLO1_PAYLOAD + 2 * MAC_SIZE, "");
 _Static_assert(HELLO2_PAYLOAD == 32 + 4 + 2 + ENDPOINT_WIRE + 1, "");
 _Static_assert(HELLO2_SIZE == HELLO_HEADER + NOISE2_OVERHEAD + HELLO2_PAYLOAD + MAC_SIZE, "");
@@ -81,13 +82,15 @@ struct data_header {
     uint64_t counter;
 };
 void data_header_write(uint8_t out[DATA_HEADER], const struct data_header *h);
-bool data_header_read(const uint8_t *p, size_t len, struct data_header *h); /* checks type, zeros, length */
+bool data_header_read(const uint8_t *p, size_t len,
+                      struct data_header *h); /* checks type, zeros, length */
 
 /* --- PING, PONG: kind(1) flags(1) token(8) digest(4) | kind(1) flags(1) token(8) observed(19) digest(4) --- */
 #define PING_SIZE 14u
 #define PONG_SIZE 33u
-#define PING_CHALLENGE 0x01 /* asks whether the path it came by is mine; answered to where it came from, as always */
-#define PING_DIGEST 0x02    /* the digest of the sender's near set is valid */
+#define PING_CHALLENGE                                                                             \
+    0x01 /* asks whether the path it came by is mine; answered to where it came from, as always */
+#define PING_DIGEST 0x02 /* the digest of the sender's near set is valid */
 struct ping {
     uint8_t flags;
     uint64_t token;
@@ -107,8 +110,9 @@ bool pong_read(const uint8_t *p, size_t len, struct pong *out);
 /* --- ROUTED: kind(1) mode(1) ttl(1) flags(1) seq(2) src(20) dst(20) body --- */
 #define ROUTED_HEADER 46u
 enum route_mode {
-    ROUTE_EXACT = 1,  /* only for the node dst; elsewhere it is dropped at the end of the way */
-    ROUTE_NEAREST = 2 /* for the node nearest to dst, the one that finds no nearer link; never for src itself */
+    ROUTE_EXACT = 1, /* only for the node dst; elsewhere it is dropped at the end of the way */
+    ROUTE_NEAREST =
+        2 /* for the node nearest to dst, the one that finds no nearer link; never for src itself */
 };
 #define ROUTED_NO_ACK 0x01 /* IP data: not acknowledged, not retried */
 #define ROUTED_UPHILL 0x02 /* has taken its one step away from dst (annealing) */
@@ -137,8 +141,8 @@ bool ack_read(const uint8_t *p, size_t len, struct ack *out);
 /* --- RELAYED: kind(1) channel(4) inner datagram --- */
 #define RELAYED_HEADER 5u
 /* --- IP, ETHERNET: kind(1) network(1) flags(1) payload --- */
-#define IP_HEADER 3u
-#define IP_CSUM_OPEN 0x01 /* the transport checksum is not filled in (virtio NEEDS_CSUM) */
+#define IP_HEADER      3u
+#define IP_CSUM_OPEN   0x01 /* the transport checksum is not filled in (virtio NEEDS_CSUM) */
 
 /* --- CONTROL bodies --- a MessagePack array, first place the operation (enum control_op in overlay/control.h). */
 
@@ -152,7 +156,7 @@ enum wire_limits {
     OUTER(X)
 #undef X
 #define X(name, kind, min, max, what) KIND_##name##_MIN = min, KIND_##name##_MAX = max,
-    KINDS(X)
+        KINDS(X)
 #undef X
 };
 _Static_assert(OUTER_HELLO1_MIN == HELLO1_SIZE && OUTER_HELLO1_MAX == HELLO1_SIZE, "");
