@@ -1,0 +1,12 @@
+#include "overlay/limits.h"
+
+const struct limits limits_daemon = {
+    .links = 1024, .handshakes = 256, .extras = 256, .inflight = 256, .passive = 128, .records = 1024,
+    .record_bytes = 1024, .requests = 64, .waiting_packets = 64, .members = 4096, .channels = 512, .hot = 64,
+    .seeds = 16, .leaves = 256, .hello_filter_bytes = 16384,
+};
+const struct limits limits_sim = {
+    .links = 41, .handshakes = 16, .extras = 16, .inflight = 16, .passive = 12, .records = 4,
+    .record_bytes = 256, .requests = 8, .waiting_packets = 4, .members = 0, .channels = 8, .hot = 4,
+    .seeds = 3, .leaves = 12, .hello_filter_bytes = 0,
+};
