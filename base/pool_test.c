@@ -1,0 +1,115 @@
+#include "base/pool.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <stdbool.h>
+#include <cmocka.h>
+
+static bool is_zero(const void *p, size_t len)
+{
+    const uint8_t *b = p;
+    for (size_t i = 0; i < len; i++)
+        if (b[i]) return false;
+    return true;
+}
+
+static void bounded(void **state)
+{
+    (void)state;
+    for (uint32_t per_chunk = 1; per_chunk < 12; per_chunk++) {
+        struct pool p;
+        void *all[10];
+        pool_init(&p, 33, 10, per_chunk);
+        assert_int_equal(p.size, 48);
+        for (int i = 0; i < 10; i++) {
+            all[i] = pool_take(&p);
+            assert_non_null(all[i]);
+            assert_int_equal((uintptr_t)all[i] % 16, 0);
+            assert_true(is_zero(all[i], 48));
+            memset(all[i], 0xab, 48); /* overlapping objects would not be zero */
+        }
+        assert_null(pool_take(&p));
+        assert_int_equal(p.taken, 10);
+        pool_give(&p, all[4]);
+        pool_give(&p, all[7]);
+        for (int i = 0; i < 2; i++) {
+            void *again = pool_take(&p);
+            assert_true(again == all[4] || again == all[7]);
+            assert_true(is_zero(again, 48)); /* wiped, and the list's link too */
+        }
+        assert_null(pool_take(&p));
+        pool_fini(&p);
+    }
+}
+
+static void wiped_when_given_back(void **state)
+{
+    (void)state;
+    struct pool p;
+    pool_init(&p, 64, 1, 1);
+    uint8_t *secret = pool_take(&p);
+    memset(secret, 0xcd, 64);
+    pool_give(&p, secret);
+    assert_true(is_zero(secret + sizeof(void *), 64 - sizeof(void *)));
+    pool_fini(&p);
+}
+
+static void none_at_all(void **state)
+{
+    (void)state;
+    struct pool p;
+    pool_init(&p, 16, 0, 8);
+    assert_null(pool_take(&p));
+    assert_int_equal(p.chunk_count, 0);
+    pool_fini(&p);
+}
+
+static void packets(void **state)
+{
+    (void)state;
+    static const uint8_t big[PKT_MAX];
+    struct pool p;
+    struct pkt_queue q = {0};
+    pool_init(&p, sizeof(struct pkt), 3, 2);
+    assert_null(pkt_take(&p, big, PKT_MAX - PKT_HEADROOM + 1));
+    struct pkt *a = pkt_take(&p, "first", 5);
+    struct pkt *b = pkt_take(&p, NULL, 0);
+    struct pkt *c = pkt_take(&p, big, PKT_MAX - PKT_HEADROOM);
+    assert_non_null(a);
+    assert_non_null(b);
+    assert_non_null(c);
+    assert_null(pkt_take(&p, "fourth", 6));
+    assert_int_equal(a->offset, PKT_HEADROOM);
+    assert_int_equal(a->len, 5);
+    assert_memory_equal(a->data + a->offset, "first", 5);
+    assert_null(pkt_pop(&q));
+    pkt_push(&q, a);
+    pkt_push(&q, b);
+    assert_ptr_equal(pkt_pop(&q), a);
+    pkt_push(&q, c);
+    assert_int_equal(q.count, 2);
+    assert_ptr_equal(pkt_pop(&q), b);
+    assert_ptr_equal(pkt_pop(&q), c);
+    assert_null(pkt_pop(&q));
+    assert_int_equal(q.count, 0);
+    pool_give(&p, a);
+    pool_give(&p, b);
+    pool_give(&p, c);
+    assert_int_equal(p.taken, 0);
+    pool_fini(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bounded),
+        cmocka_unit_test(wiped_when_given_back),
+        cmocka_unit_test(none_at_all),
+        cmocka_unit_test(packets),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
