@@ -15,6 +15,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 T       ?=
 FUZZ_SECONDS ?= 120
+JOBS    ?= 2
 OPT     ?= -O2 -g
 MAKEFLAGS += --no-builtin-rules
 
@@ -55,6 +56,8 @@ TESTS   := $(wildcard $(FOLDERS:%=%/*_test.c) tests/stories/*_test.c)
 FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/*.c)))
 STYLED  = $(wildcard $(FOLDERS:%=%/*.[ch]) tests/harness/*.[ch] tests/stories/*.[ch] tests/fuzz/*.[ch])
 
+sources = $(filter-out $(1)/main.c %_test.c,$(wildcard $(1)/*.c))
+PRESENT := $(foreach f,$(FOLDERS),$(if $(call sources,$(f)),$(f)))
 lib     = $(1:%=$(B)/lib/%.a)
 base    := base
 nat     := nat $(base)
@@ -73,7 +76,7 @@ say     = $(if $(V),,@echo '  $(1)';)
 .SECONDARY:
 .DELETE_ON_ERROR:
 
-all: $(PROGRAMS)
+all: $(call lib,$(PRESENT)) $(PROGRAMS)
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -99,7 +102,6 @@ $(B)/obj/%.o: %.c $(B)/flags
 	$(call say,CC $@)$(COMPILE) -MMD -MP -c -o $@ $<
 
 # An archive depends on its folder too: a removed source must leave it.
-sources = $(filter-out $(1)/main.c %_test.c,$(wildcard $(1)/*.c))
 define archive
 $(B)/lib/$(1).a: $(patsubst %.c,$(B)/obj/%.o,$(call sources,$(1))) $(wildcard $(1)/.)
 	@mkdir -p $$(@D); rm -f $$@
@@ -141,17 +143,19 @@ endif
 
 # --- testing: tests/run does the running, docs/testing.md explains ----------------------------
 
-SANITIZED := $(MAKE) SAN=1 tests
-FUZZING   := $(MAKE) FUZZ=1 fuzzers
+SUBMAKE   = $(MAKE) --no-print-directory -j$(JOBS)
+PLAIN     = @$(SUBMAKE) all
+SANITIZED = @$(SUBMAKE) SAN=1 tests
+FUZZING   = @$(SUBMAKE) FUZZ=1 fuzzers
 
 check: deps
-	$(MAKE) all
+	$(PLAIN)
 	$(SANITIZED)
 	$(FUZZING)
 	@tests/run house unit fuzz sim net $(T)
 
 check-long: deps
-	$(MAKE) all
+	$(PLAIN)
 	$(SANITIZED)
 	$(FUZZING)
 	@tests/run --long house unit fuzz sim net $(T)
@@ -174,11 +178,11 @@ fuzz:
 	@tests/run --explore $(FUZZ_SECONDS) fuzz $(T)
 
 demo: deps
-	$(MAKE) all
+	$(PLAIN)
 	@tests/demo
 
 bench: deps
-	$(MAKE) all
+	$(PLAIN)
 	@tests/bench/run
 
 layers:
