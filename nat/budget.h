@@ -6,7 +6,7 @@
  * Units:  tokens are thousandths; rate and burst belong to the caller, so that one table of limits
  *         serves many buckets. A rate of 0 never refills.
  * Owns:   nothing; 16 bytes by value. Errors: false, and nothing is taken.
- * Cost:   one division a call; exact: no fraction of a token is lost between calls. */
+ * Cost:   a few divisions a call. Exact but for less than 1 us a token taken, never over. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
