@@ -51,6 +51,6 @@ bool candidates_add(struct candidates *c, const struct endpoint *at, enum candid
 /* [[kind, bin of 19], ...] */
 void candidates_pack(const struct candidates *c, struct pack *k);
 /* From a stranger's bytes: puts them in our order, drops unusable endpoints and kinds or transports
- * of a newer version, keeps at most CANDIDATES_MAX. False: not of this form (also u->bad); c is then
- * empty. */
+ * of a newer version, keeps at most CANDIDATES_MAX. False: not of this form (also u->bad); c is
+ * then empty. */
 bool candidates_unpack(struct candidates *c, struct unpack *u);
