@@ -230,7 +230,8 @@ static bool is_endpoint_independent(const struct observe *o, const struct endpoi
     return false;
 }
 
-/* Two ports of one reporter's address: 1 all such pairs see the same, -1 some do not, 0 there are none. */
+/* Two ports of one reporter's address: 1 all such pairs see the same, -1 some do not, 0 there are
+ * none. */
 static int same_at_two_ports(const struct observe *o, const struct endpoint *of)
 {
     int verdict = 0;

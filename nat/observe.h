@@ -6,13 +6,13 @@
  * endpoint is said twice but the address is: the newest endpoint of that address stands for it (a
  * peer behind an address-restricted NAT must write to that address, at whatever port).
  *
- * Reports are judged apart by IP family and scope of what was seen: a LAN peer that sees our private
- * address contradicts nobody. A report counts no more once another of its family and scope is
- * OBSERVE_FRESH_S newer. One network holds at most OBSERVE_PER_PREFIX of the places, so it cannot
- * crowd out the others; when all are taken the oldest report goes.
+ * Reports are judged apart by IP family and scope of what was seen: a LAN peer that sees our
+ * private address contradicts nobody. A report counts no more once another of its family and scope
+ * is OBSERVE_FRESH_S newer. One network holds at most OBSERVE_PER_PREFIX of the places, so it
+ * cannot crowd out the others; when all are taken the oldest report goes.
  *
- * Source: RFC 4787 4.1 (words), RFC 5780 4.3 (method: compare what is seen at different addresses and
- *         ports). Ours: many peers in place of one server with two addresses.
+ * Source: RFC 4787 4.1 (words), RFC 5780 4.3 (method: compare what is seen at different addresses
+ *         and ports). Ours: many peers in place of one server with two addresses.
  * Units:  at_s is now_us in whole seconds.
  * Owns:   nothing; 296 bytes by value. Errors: none; useless reports are ignored.
  * Cost:   O(OBSERVE_REPORTS^2) a call. */
@@ -22,9 +22,8 @@
 #include <stdint.h>
 
 #define OBSERVE_REPORTS    8
-#define OBSERVE_PER_PREFIX 2 /* two ports of one reporter tell address from port dependence */
-#define OBSERVE_FRESH_S                                                                            \
-    600 /* links ping every 25-60 s; ten minutes of silence: it moved or we did */
+#define OBSERVE_PER_PREFIX 2   /* two ports of one reporter tell address from port dependence */
+#define OBSERVE_FRESH_S    600 /* links ping every 25-60 s: a voice silent for so long has left */
 
 struct observe_report {
     uint32_t prefix; /* reporter's IPv4 /24, or a hash of its IPv6 /48 */
@@ -50,9 +49,9 @@ enum observe_mapping {
 };
 
 void observe_init(struct observe *o);
-/* `reporter`: where the peer is, as we reach it. The newest report of one reporter replaces its older
- * one. True if the set of believed endpoints changed; another port of an address of which no port is
- * believed is no change. Ignored: `seen` that is not UDP, not usable or loopback. */
+/* `reporter`: where the peer is, as we reach it. The newest report of one reporter replaces its
+ * older one. True if the set of believed endpoints changed; another port of an address of which no
+ * port is believed is no change. Ignored: `seen` that is not UDP, not usable or loopback. */
 bool observe_report(struct observe *o, uint64_t now_us, const struct endpoint *reporter,
                     const struct endpoint *seen);
 /* At most max of them, newest first; returns how many. */
