@@ -80,9 +80,8 @@ static bool is_own(const struct view *v, const struct endpoint *e)
     return false;
 }
 
-static enum group private_group(const struct view *v, const struct endpoint *e)
+static enum group private_group(const struct view *v)
 {
-    if (in_own_subnet(v, e)) return GROUP_SAME_SUBNET;
     if (v->same_site) return GROUP_SAME_SITE;
     return v->public_v4 ? GROUP_SKIP : GROUP_PRIVATE;
 }
@@ -92,7 +91,8 @@ static enum group group_of(const struct view *v, const struct candidate *c)
     bool v4 = endpoint_is_v4(&c->at), private = is_private(&c->at);
     if (c->at.transport != TRANSPORT_UDP || is_own(v, &c->at)) return GROUP_SKIP;
     if (v4 ? !v->v4 : private ? !v->v6 : !v->v6_global) return GROUP_SKIP;
-    if (private) return private_group(v, &c->at);
+    if (in_own_subnet(v, &c->at)) return GROUP_SAME_SUBNET;
+    if (private) return private_group(v);
     if (c->kind == CANDIDATE_PREDICTED) return GROUP_PREDICTED;
     if (!v4) return GROUP_V6;
     return c->kind == CANDIDATE_MAPPED ? GROUP_MAPPED : GROUP_PUBLIC;
@@ -186,8 +186,9 @@ bool punch_next(struct punch *p, uint64_t now_us, struct endpoint *out)
     }
     if (!due) return false;
     *out = due->at;
-    target_probed(due, ms);
-    delay_same_ip(p, out, ms);
+    unsigned sent_ms = elapsed_ms(p, time_add(now_us, MILLIS(1) - 1)); /* rounded up */
+    target_probed(due, sent_ms);
+    delay_same_ip(p, out, sent_ms);
     return true;
 }
 

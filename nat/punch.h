@@ -1,18 +1,19 @@
 /* nat/punch.h - when to probe which endpoint of a peer, so that both ends' NATs open at once.
  *
- * Both ends start when they have swapped candidates inside their session; each probe is a sealed PING
- * and the first authenticated PONG wins. Here is only the timetable: it says "probe this endpoint
- * now", it never sends.
+ * Both ends start when they have swapped candidates inside their session; each probe is a sealed
+ * PING and the first authenticated PONG wins. Here is only the timetable: it says "probe this
+ * endpoint now", it never sends.
  *
- *   idle --punch_start--> probing --PUNCH_GIVE_UP_US--> exhausted     (a PONG: the caller stops)
+ *   idle --punch_start--> probing --PUNCH_GIVE_UP_US--> exhausted   (a PONG: the caller stops)
  *
- * At most PUNCH_TARGETS of the peer's candidates are probed, the best of every class before the second
- * of any: private ones in a network of ours, private ones when we share the peer's public address,
- * IPv6, public IPv4, mapped, predicted, other private ones. Left out: TCP, our own endpoints, families
- * that we lack, and other private ones from a host that has a public IPv4 address itself (its hoster
- * would take that for a scan). Targets start PUNCH_SPACING_MS apart; each is probed after 0, 100, 200,
- * 400, 800, 1600 and 3200 ms; one IP address gets at most one probe per PUNCH_SAME_IP_MS. What many
- * peers name together is limited by the caller (nat/budget.h).
+ * At most PUNCH_TARGETS of the peer's candidates are probed, the best of every group before the
+ * second of any: those in a subnet of ours, private ones when we share the peer's public
+ * address, IPv6, public IPv4, mapped, predicted, other private ones. Left out: TCP, our own
+ * endpoints, families that we lack, and other private ones from a host that has a public IPv4
+ * address itself (its hoster would take that for a scan). Targets start PUNCH_SPACING_MS apart;
+ * each is probed after 0, 100, 200, 400, 800, 1600 and 3200 ms; one IP address gets at most one
+ * probe per PUNCH_SAME_IP_MS. What many peers name together is limited by the caller
+ * (nat/budget.h).
  *
  * Source: RFC 8445 (ICE) 6.1.2 and 14 (pacing, doubling); Ford, Srisuresh, Kegel, "Peer-to-Peer
  *         Communication Across Network Address Translators" (USENIX 2005), 3.3-3.4 (private first).
@@ -49,8 +50,8 @@ _Static_assert(sizeof(struct punch) <= PUNCH_TARGETS * 24 + 96, "one for every p
 /* `local`: our own candidates; when empty nothing is known of us and every family is tried. */
 void punch_start(struct punch *p, uint64_t now_us, const struct candidates *remote,
                  const struct candidates *local);
-/* The peer was seen at an endpoint nobody named (peer-reflexive): probe that too, from now on. When all
- * places are taken the last target gives way. False: known, not usable, or not probing. */
+/* The peer was seen at an endpoint nobody named (peer-reflexive): probe that too, from now on. When
+ * all places are taken the last target gives way. False: known, not usable, or not probing. */
 bool punch_add(struct punch *p, uint64_t now_us, const struct endpoint *at);
 /* True: probe *out now. Call until false. */
 bool punch_next(struct punch *p, uint64_t now_us, struct endpoint *out);
