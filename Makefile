@@ -4,6 +4,8 @@
 #   SAN=1        address and undefined-behaviour sanitizers, in build/san
 #   V=1          show the commands
 #   T=TEXT       with check, unit, sim, net, fuzz: only the tests whose name contains TEXT
+#   F=FILES      with format: only those
+#   JOBS=2       how many compilers check starts at a time
 #   FUZZ_SECONDS=120   how long `make fuzz` explores with each entry
 #
 # Sources are found by themselves: every folder of $(CORE), daemon/ and sim/ becomes an archive
@@ -189,8 +191,9 @@ layers:
 	@tests/layers
 
 FORMAT := clang-format --style=file
+F      ?= $(STYLED)
 format:
-	@$(if $(STYLED),$(FORMAT) -i $(STYLED))
+	@$(if $(F),$(FORMAT) -i $(F))
 
 format-check:
 	@$(if $(STYLED),$(FORMAT) --dry-run -Werror $(STYLED))
