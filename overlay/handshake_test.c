@@ -1,0 +1,573 @@
+#include "overlay/handshake.h"
+
+#include "overlay/cert.h"
+#include "overlay/knock.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct rng rng_for(uint64_t number)
+{
+    struct rng root, r;
+    uint8_t zero[32] = {0};
+    rng_seed(&root, zero);
+    rng_stream(&root, "handshake", number, &r);
+    return r;
+}
+
+/* --- the published vector --- */
+
+/* From the cacophony collection of Noise test vectors; psk and prologue are the same at both ends. */
+static const char PROLOGUE[] = "4a6f686e2047616c74";
+static const char PSK[] = "54686973206973206d7920417573747269616e20706572737065637469766521";
+static const char INIT_STATIC[] =
+    "e61ef9919cde45dd5f82166404bd08e38bceb5dfdfded0a34c8df7ed542214d1";
+static const char INIT_EPHEMERAL[] =
+    "893e28b9dc6ca8d611ab664754b8ceb7bac5117349a4439a6b0569da977c464a";
+static const char RESP_STATIC[] =
+    "4a3acbfdb163dec651dfa3194dece676d437029c62a408b4c5ea9114246e4893";
+static const char RESP_EPHEMERAL[] =
+    "bbdb4cdbd309f1a1f2e1456967fe288cadd6f712d65dc7b7793d5e63da6b375b";
+static const char HANDSHAKE_HASH[] =
+    "46b5997dfa51492ae9be5b611748455e83aebdbc2ea3c47d264ec6dd408cc076e962ff056890c603"
+    "98fe3e7a430bbe057f34383a84df9ff99391266dcfd638b0";
+static const struct {
+    const char *payload, *ciphertext;
+} MESSAGES[6] = {
+    {"4c756477696720766f6e204d69736573",
+     "ca35def5ae56cec33dc2036731ab14896bc4c75dbb07a61f879f8e3afa4c79440aa831d1e3bbd16b"
+     "d7ffda87e9f7b6eeca2510006499a573ac27af3392ed1b69"},
+    {"4d757272617920526f746862617264",
+     "95ebc60d2b1fa672c1f46a8aa265ef51bfe38e7ccb39ec5be34069f14480884381a78489d56c9e2a"
+     "c962826f25684980b25244dbfd505b7d903a94d4f4fd84004a1c7fbe94d686bc4c1f67259364f6f2"
+     "a41cb40bf5198b9b3975be2cdd49d3e065a554e12c477d82029fabc6555bc1"},
+    {"462e20412e20486179656b",
+     "291dfeff6eff386e29adb0bdbd5a1ae9e09de4449c8695d109adcb63e80e489555792a3e9150eff7"
+     "5d6d45571f824ed231173cb66e31e7da914241f86d0cbb678335ffe768a7445d2f5bc1"},
+    {"4361726c204d656e676572", "6579dd60eb5e6a8b29dd60004289f5d3c2f69fcdbf683a869f59a8"},
+    {"4a65616e2d426170746973746520536179",
+     "24715fd39c3c7606e81b26e69e47b54d043d9d87c512f9417bae51ab48ebb17722"},
+    {"457567656e2042f6686d20766f6e2042617765726b",
+     "e49194a013d873712318643acbf0e3851086326bb168c500a766439ff543a7a1e2deb3215c"},
+};
+
+static size_t unhex(uint8_t *out, const char *hex)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t len = strlen(hex) / 2;
+    for (size_t i = 0; i < len; i++) {
+        size_t high = (size_t)(strchr(digits, hex[2 * i]) - digits);
+        size_t low = (size_t)(strchr(digits, hex[2 * i + 1]) - digits);
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return len;
+}
+
+struct vector_end {
+    struct noise noise;
+    uint8_t s_sk[32], s_pk[32], e_sk[32];
+};
+
+static struct vector_end vector_end(const char *s, const char *e)
+{
+    struct vector_end out;
+    uint8_t prologue[32], psk[32];
+    size_t len = unhex(prologue, PROLOGUE);
+    unhex(psk, PSK);
+    unhex(out.s_sk, s);
+    unhex(out.e_sk, e);
+    crypto_real.x25519_public(out.s_pk, out.s_sk);
+    noise_init(&out.noise, &crypto_real, prologue, len, psk);
+    return out;
+}
+
+static void test_published_vector(void **state)
+{
+    (void)state;
+    struct vector_end ends[2] = {vector_end(INIT_STATIC, INIT_EPHEMERAL),
+                                 vector_end(RESP_STATIC, RESP_EPHEMERAL)};
+    uint8_t payload[64], want[200], out[200], back[200], hash[64], keys[2][2][32];
+    size_t back_len;
+    for (int m = 0; m < 3; m++) {
+        struct vector_end *from = &ends[m % 2], *to = &ends[1 - m % 2];
+        size_t payload_len = unhex(payload, MESSAGES[m].payload),
+               want_len = unhex(want, MESSAGES[m].ciphertext);
+        size_t len = noise_write(&from->noise, &crypto_real, m + 1, from->s_sk, from->s_pk,
+                                 from->e_sk, payload, payload_len, out, sizeof out);
+        assert_int_equal(len, want_len);
+        assert_memory_equal(out, want, len);
+        assert_int_equal(noise_read(&to->noise, &crypto_real, m + 1, to->s_sk, to->s_pk, out, len,
+                                    back, &back_len),
+                         OK);
+        assert_int_equal(back_len, payload_len);
+        assert_memory_equal(back, payload, payload_len);
+    }
+    unhex(hash, HANDSHAKE_HASH);
+    for (int i = 0; i < 2; i++) {
+        assert_memory_equal(ends[i].noise.h, hash, 64);
+        noise_split(&ends[i].noise, &crypto_real, keys[i][0], keys[i][1]);
+    }
+    assert_memory_equal(keys[0], keys[1], sizeof keys[0]);
+    static const uint8_t nonces[6][12] = {[5] = {[4] = 1}}; /* the responder's second */
+    for (int m = 3; m < 6; m++) { /* transport: the responder speaks first, under the second key */
+        size_t payload_len = unhex(payload, MESSAGES[m].payload),
+               want_len = unhex(want, MESSAGES[m].ciphertext);
+        crypto_real.seal(AEAD_CHACHA20_POLY1305, out, payload, payload_len, NULL, 0, nonces[m],
+                         keys[0][m % 2]);
+        assert_int_equal(want_len, payload_len + CRYPTO_TAG);
+        assert_memory_equal(out, want, want_len);
+    }
+}
+
+/* --- our handshake --- */
+
+#define CHAIN_LEN 700u
+
+struct end {
+    const struct crypto *c;
+    struct overlay_key ok;
+    struct identity self;
+    struct handshake h;
+    struct hello_info own;
+    uint8_t fresh[32];
+};
+struct run {
+    struct end a, b;
+    uint8_t hello1[HELLO1_SIZE], hello2[HELLO2_SIZE], hello3[HELLO3_MAX];
+    size_t hello3_len;
+    uint8_t chain[CHAIN_BYTES], got[CHAIN_BYTES];
+    size_t got_len;
+};
+
+static void end_init(struct end *e, const struct crypto *c, struct rng *r, bool initiator)
+{
+    *e = (struct end){.c = c};
+    identity_make(&e->self, c, r);
+    rng_bytes(r, e->fresh, 32);
+    memset(e->ok.key, 0x77, 32);
+    strcpy(e->ok.name, "home");
+    e->own = (struct hello_info){
+        .capabilities = AEAD_CHACHA20_POLY1305 | AEAD_AES256_GCM | CAP_RELAY,
+        .mtu_bytes = initiator ? 1400 : 1452,
+        .observed = endpoint_v4(initiator ? 0xcb007105 : 0xc6336402, 7464)};
+    handshake_init(&e->h, c, &e->ok, initiator, initiator ? 0x11111111 : 0x22222222);
+}
+
+static void run_init(struct run *run, const struct crypto *ca, const struct crypto *cb)
+{
+    struct rng r = rng_for(1);
+    memset(run, 0, sizeof *run);
+    end_init(&run->a, ca, &r, true);
+    end_init(&run->b, cb, &r, false);
+    run->a.h.expect = run->b.self.id;
+    rng_bytes(&r, run->chain, sizeof run->chain);
+}
+
+static enum err do_hello1(struct run *run)
+{
+    struct end *a = &run->a, *b = &run->b;
+    hello1_write(&a->h, a->c, &a->ok, &a->own, a->fresh, run->hello1);
+    return hello1_read(&b->h, b->c, run->hello1, sizeof run->hello1);
+}
+
+static enum err do_hello2(struct run *run)
+{
+    struct end *a = &run->a, *b = &run->b;
+    enum err e = hello2_write(&b->h, b->c, &b->ok, &b->self, &b->own, b->fresh, run->hello2);
+    if (e) return e;
+    return hello2_read(&a->h, a->c, &a->ok, &a->self, run->hello2, sizeof run->hello2);
+}
+
+static enum err do_hello3(struct run *run)
+{
+    struct end *a = &run->a, *b = &run->b;
+    run->hello3_len = hello3_write(&a->h, a->c, &a->ok, &a->self, &a->own, run->chain, CHAIN_LEN,
+                                   run->hello3);
+    assert_int_equal(run->hello3_len, HELLO3_MIN + CHAIN_LEN);
+    return hello3_read(&b->h, b->c, &b->ok, &b->self, run->hello3, run->hello3_len, run->got,
+                       &run->got_len);
+}
+
+static enum err do_all(struct run *run)
+{
+    enum err e = do_hello1(run);
+    if (!e) e = do_hello2(run);
+    return e ? e : do_hello3(run);
+}
+
+static void test_whole_handshake(void **state)
+{
+    (void)state;
+    const struct crypto *const tables[] = {&crypto_real, &crypto_fake};
+    for (int t = 0; t < 2; t++) {
+        struct run run;
+        run_init(&run, tables[t], tables[t]);
+        struct handshake *a = &run.a.h, *b = &run.b.h;
+        assert_int_equal(do_hello1(&run), OK);
+        assert_int_equal(b->peer.capabilities, run.a.own.capabilities);
+        assert_int_equal(b->remote_index, 0x11111111);
+        assert_int_equal(do_hello2(&run), OK);
+        assert_int_equal(a->remote_index, 0x22222222);
+        assert_int_equal(a->aead, AEAD_AES256_GCM);
+        assert_true(id_equal(&a->peer_id, &run.b.self.id));
+        assert_memory_equal(a->peer_x_pk, run.b.self.x_pk, 32);
+        assert_memory_equal(a->peer.ed_pk, run.b.self.ed_pk, 32);
+        assert_int_equal(a->peer.mtu_bytes, 1452);
+        assert_true(endpoint_equal(&a->peer.observed, &run.b.own.observed));
+        assert_true(id_is_zero(&b->peer_id));
+        assert_int_equal(do_hello3(&run), OK);
+        assert_true(id_equal(&b->peer_id, &run.a.self.id));
+        assert_memory_equal(b->peer.ed_pk, run.a.self.ed_pk, 32);
+        assert_true(endpoint_equal(&b->peer.observed, &run.a.own.observed));
+        assert_int_equal(run.got_len, CHAIN_LEN);
+        assert_memory_equal(run.got, run.chain, CHAIN_LEN);
+
+        struct session_keys ka, kb;
+        handshake_keys(a, tables[t], &ka);
+        handshake_keys(b, tables[t], &kb);
+        assert_memory_equal(ka.tx, kb.rx, 32);
+        assert_memory_equal(ka.rx, kb.tx, 32);
+        assert_memory_not_equal(ka.tx, ka.rx, 32);
+        assert_int_equal(ka.remote_index, kb.local_index);
+        assert_int_equal(kb.remote_index, ka.local_index);
+        assert_true(ka.initiator && !kb.initiator);
+        assert_int_equal(ka.aead, kb.aead);
+        handshake_wipe(a);
+        static const struct handshake none;
+        assert_memory_equal(a, &none, sizeof none);
+    }
+}
+
+static void test_headers_and_indices(void **state)
+{
+    (void)state;
+    struct run run;
+    run_init(&run, &crypto_fake, &crypto_fake);
+    assert_int_equal(do_all(&run), OK);
+    static const uint8_t one[8] = {0x40, WIRE_VERSION, 0, 0, 0x11, 0x11, 0x11, 0x11};
+    static const uint8_t two[12] = {0x41, WIRE_VERSION, 0,    0,    0x22, 0x22,
+                                    0x22, 0x22,         0x11, 0x11, 0x11, 0x11};
+    static const uint8_t three[12] = {0x42, WIRE_VERSION, 0,    0,    0x11, 0x11,
+                                      0x11, 0x11,         0x22, 0x22, 0x22, 0x22};
+    assert_memory_equal(run.hello1, one, 8);
+    assert_memory_equal(run.hello2, two, 12);
+    assert_memory_equal(run.hello3, three, 12);
+    uint32_t sender = 9, receiver = 9;
+    assert_true(hello_indices(run.hello1, sizeof run.hello1, &sender, &receiver));
+    assert_true(sender == 0x11111111 && receiver == 0);
+    assert_true(hello_indices(run.hello2, sizeof run.hello2, &sender, &receiver));
+    assert_true(sender == 0x22222222 && receiver == 0x11111111);
+    assert_true(hello_indices(run.hello3, run.hello3_len, &sender, &receiver));
+    assert_true(sender == 0x11111111 && receiver == 0x22222222);
+    uint8_t cookie[COOKIE_SIZE] = {OUTER_COOKIE, 1, 0, 0, 0, 0, 0, 5}, data[40] = {OUTER_DATA};
+    assert_true(hello_indices(cookie, sizeof cookie, &sender, &receiver));
+    assert_true(sender == 0 && receiver == 5);
+    assert_false(hello_indices(data, sizeof data, &sender, &receiver));
+    assert_false(hello_indices(run.hello2, sizeof run.hello2 - 1, &sender, &receiver));
+    assert_false(hello_indices(run.hello2, 0, &sender, &receiver));
+}
+
+/* What the daemon does with arriving bytes: knock, then read. Any change must end in a refusal that changes nothing. */
+static enum err knock_and_read1(struct run *run, struct knock *k, const uint8_t *in, size_t len)
+{
+    struct rng r = rng_for(9);
+    uint8_t sender[21] = {0};
+    if (knock_hello1(k, run->b.c, 1, &r, in, len, sender, false) != KNOCK_OK) return ERR_CRYPTO;
+    return hello1_read(&run->b.h, run->b.c, in, len);
+}
+
+/* Refused at every flipped bit and every length, by `read`, whose state `watched` stays as it was. */
+#define REFUSES_CHANGES(message, len_, read, watched)                                              \
+    do {                                                                                           \
+        uint8_t bad[HELLO3_MAX + 1] = {0};                                                         \
+        struct handshake before = watched;                                                         \
+        for (size_t at = 0; at < (len_); at++)                                                     \
+            for (int bit = 0; bit < 8; bit += 7 - 6 * (at % 2)) {                                  \
+                memcpy(bad, message, (len_));                                                      \
+                bad[at] ^= (uint8_t)(1 << bit);                                                    \
+                size_t len = (len_);                                                               \
+                assert_int_not_equal(read, OK);                                                    \
+            }                                                                                      \
+        memcpy(bad, message, (len_));                                                              \
+        for (size_t len = 0; len <= (len_) + 1; len++)                                             \
+            if (len != (len_)) assert_int_not_equal(read, OK);                                     \
+        assert_memory_equal(&before, &watched, sizeof before);                                     \
+    } while (0)
+
+static void test_any_change_is_refused_and_the_right_one_still_taken(void **state)
+{
+    (void)state;
+    struct run run;
+    run_init(&run, &crypto_real, &crypto_real);
+    struct end *a = &run.a, *b = &run.b;
+    struct rng r = rng_for(2);
+    struct knock k;
+    knock_init(&k, b->c, &b->ok, &b->self.id, &r, NULL, 0);
+
+    hello1_write(&a->h, a->c, &a->ok, &a->own, a->fresh, run.hello1);
+    /* mac2 is not looked at when idle, so only what is before it */
+    REFUSES_CHANGES(run.hello1, HELLO1_SIZE - MAC_SIZE, knock_and_read1(&run, &k, bad, len), b->h);
+    assert_int_equal(knock_and_read1(&run, &k, run.hello1, sizeof run.hello1), OK);
+
+    assert_int_equal(hello2_write(&b->h, b->c, &b->ok, &b->self, &b->own, b->fresh, run.hello2),
+                     OK);
+    REFUSES_CHANGES(run.hello2, HELLO2_SIZE, hello2_read(&a->h, a->c, &a->ok, &a->self, bad, len),
+                    a->h);
+    assert_int_equal(hello2_read(&a->h, a->c, &a->ok, &a->self, run.hello2, HELLO2_SIZE), OK);
+
+    size_t size = hello3_write(&a->h, a->c, &a->ok, &a->self, &a->own, run.chain, CHAIN_LEN,
+                               run.hello3);
+    REFUSES_CHANGES(run.hello3, size,
+                    hello3_read(&b->h, b->c, &b->ok, &b->self, bad, len, run.got, &run.got_len),
+                    b->h);
+    assert_int_equal(
+        hello3_read(&b->h, b->c, &b->ok, &b->self, run.hello3, size, run.got, &run.got_len), OK);
+}
+
+/* Somebody who holds the overlay key can make mac1 good again. Noise must refuse by itself. */
+static void test_noise_refuses_without_mac1(void **state)
+{
+    (void)state;
+    for (size_t at = HELLO_HEADER; at < HELLO2_SIZE - MAC_SIZE; at++) {
+        struct run run;
+        run_init(&run, &crypto_fake, &crypto_fake);
+        struct end *a = &run.a, *b = &run.b;
+        assert_int_equal(do_hello1(&run), OK);
+        assert_int_equal(hello2_write(&b->h, b->c, &b->ok, &b->self, &b->own, b->fresh, run.hello2),
+                         OK);
+        uint8_t bad[HELLO2_SIZE];
+        memcpy(bad, run.hello2, sizeof bad);
+        bad[at] ^= 0x10;
+        mac1_write(a->c, &a->ok, NULL, bad, HELLO2_SIZE - MAC_SIZE);
+        assert_int_equal(hello2_read(&a->h, a->c, &a->ok, &a->self, bad, sizeof bad), ERR_CRYPTO);
+        assert_int_equal(hello2_read(&a->h, a->c, &a->ok, &a->self, run.hello2, sizeof bad), OK);
+        assert_int_equal(do_hello3(&run), OK);
+    }
+}
+
+static void zero_point(uint8_t pk[32], const uint8_t sk[32])
+{
+    (void)sk;
+    memset(pk, 0, 32);
+}
+
+static void test_zero_point_is_refused(void **state)
+{
+    (void)state;
+    const struct crypto *const tables[] = {&crypto_real, &crypto_fake};
+    for (int t = 0; t < 2; t++) {
+        struct run run;
+        run_init(&run, tables[t], tables[t]);
+        struct end *a = &run.a, *b = &run.b;
+        /* As responder: an initiator's ephemeral of low order, its payload sealed as it should be. */
+        struct crypto zero = *tables[t];
+        zero.x25519_ephemeral = zero_point;
+        hello1_write(&a->h, &zero, &a->ok, &a->own, a->fresh, run.hello1);
+        assert_int_equal(hello1_read(&b->h, b->c, run.hello1, sizeof run.hello1), OK);
+        assert_int_equal(hello2_write(&b->h, b->c, &b->ok, &b->self, &b->own, b->fresh, run.hello2),
+                         ERR_CRYPTO);
+        /* As initiator: the responder's. */
+        run_init(&run, tables[t], tables[t]);
+        assert_int_equal(do_hello1(&run), OK);
+        struct noise before = a->h.noise;
+        assert_int_equal(hello2_write(&b->h, b->c, &b->ok, &b->self, &b->own, b->fresh, run.hello2),
+                         OK);
+        memset(run.hello2 + HELLO_HEADER, 0, 32);
+        mac1_write(a->c, &a->ok, NULL, run.hello2, HELLO2_SIZE - MAC_SIZE);
+        assert_int_equal(hello2_read(&a->h, a->c, &a->ok, &a->self, run.hello2, HELLO2_SIZE),
+                         ERR_CRYPTO);
+        assert_memory_equal(&before, &a->h.noise, sizeof before);
+    }
+}
+
+static void test_wrong_overlay_key(void **state)
+{
+    (void)state;
+    struct run run;
+    run_init(&run, &crypto_real, &crypto_real);
+    struct end *a = &run.a, *b = &run.b;
+    b->ok.key[0] ^= 1;
+    handshake_init(&b->h, b->c, &b->ok, false, 0x22222222);
+    assert_int_equal(do_hello1(&run),
+                     OK); /* knock would have refused; the psk comes at the end of message 3 */
+    assert_int_equal(do_hello2(&run), ERR_CRYPTO);
+    mac1_write(a->c, &a->ok, NULL, run.hello2, HELLO2_SIZE - MAC_SIZE); /* suppose mac1 were good */
+    assert_int_equal(hello2_read(&a->h, a->c, &a->ok, &a->self, run.hello2, HELLO2_SIZE), OK);
+    assert_int_equal(do_hello3(&run), ERR_CRYPTO);
+    mac1_write(b->c, &b->ok, NULL, run.hello3, run.hello3_len - MAC_SIZE);
+    assert_int_equal(hello3_read(&b->h, b->c, &b->ok, &b->self, run.hello3, run.hello3_len, run.got,
+                                 &run.got_len),
+                     ERR_CRYPTO);
+}
+
+static void test_another_overlay_name(void **state)
+{
+    (void)state;
+    struct run run;
+    run_init(&run, &crypto_real, &crypto_real);
+    strcpy(run.b.ok.name, "work"); /* the same key: only the prologue differs */
+    handshake_init(&run.b.h, run.b.c, &run.b.ok, false, 0x22222222);
+    assert_int_equal(do_hello1(&run), ERR_CRYPTO);
+}
+
+static void test_tables_do_not_mix(void **state)
+{
+    (void)state;
+    struct run run;
+    run_init(&run, &crypto_real, &crypto_fake);
+    assert_int_equal(do_hello1(&run), ERR_CRYPTO);
+    run_init(&run, &crypto_fake, &crypto_real);
+    assert_int_equal(do_hello1(&run), ERR_CRYPTO);
+}
+
+/* A node that is not who we dialled, or claims another's Ed25519 key, gets another id. */
+static void test_stolen_id(void **state)
+{
+    (void)state;
+    struct run run;
+    struct rng r = rng_for(3);
+    struct identity victim;
+    identity_make(&victim, &crypto_real, &r);
+    run_init(&run, &crypto_real, &crypto_real);
+    run.a.h.expect = victim.id;
+    assert_int_equal(do_hello1(&run), OK);
+    assert_int_equal(do_hello2(&run), ERR_DENIED);
+    run_init(&run, &crypto_real, &crypto_real);
+    run.a.h.expect = victim.id;
+    memcpy(run.b.self.ed_pk, victim.ed_pk, 32); /* its own X25519 key, the victim's Ed25519 key */
+    run.b.self.id = victim.id;
+    assert_int_equal(do_hello1(&run), OK);
+    assert_int_equal(do_hello2(&run), ERR_DENIED);
+    assert_true(id_is_zero(&run.a.h.peer_id));
+
+    run_init(&run, &crypto_real,
+             &crypto_real); /* as initiator: the id is that of the keys it has */
+    memcpy(run.a.self.ed_pk, victim.ed_pk, 32);
+    assert_int_equal(do_all(&run), OK);
+    assert_false(id_equal(&run.b.h.peer_id, &victim.id));
+
+    run_init(&run, &crypto_real,
+             &crypto_real); /* the victim's X25519 public key without its secret */
+    memcpy(run.b.self.x_pk, victim.x_pk, 32);
+    assert_int_equal(do_hello1(&run), OK);
+    assert_int_equal(do_hello2(&run), ERR_CRYPTO);
+}
+
+static void test_a_seed_may_be_anybody(void **state)
+{
+    (void)state;
+    struct run run;
+    run_init(&run, &crypto_fake, &crypto_fake);
+    run.a.h.expect = ID_ZERO;
+    assert_int_equal(do_hello1(&run), OK);
+    assert_int_equal(do_hello2(&run), OK);
+    assert_true(id_equal(&run.a.h.peer_id, &run.b.self.id));
+}
+
+static void test_aead_negotiation(void **state)
+{
+    (void)state;
+    const uint32_t chacha = AEAD_CHACHA20_POLY1305, aes = AEAD_AES256_GCM, both = chacha | aes;
+    const struct {
+        uint32_t a, b;
+        uint8_t want;
+    } cases[] = {{both, both, AEAD_AES256_GCM},
+                 {both, chacha, AEAD_CHACHA20_POLY1305},
+                 {chacha, both, AEAD_CHACHA20_POLY1305},
+                 {aes, chacha, 0},
+                 {0, both, 0},
+                 {aes | CAP_RELAY, both, 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct run run;
+        run_init(&run, &crypto_fake, &crypto_fake);
+        run.a.own.capabilities = cases[i].a;
+        run.b.own.capabilities = cases[i].b;
+        assert_int_equal(do_hello1(&run), OK);
+        assert_int_equal(do_hello2(&run), cases[i].want ? OK : ERR_UNSUPPORTED);
+        if (cases[i].want) assert_int_equal(run.a.h.aead, cases[i].want);
+    }
+    /* A responder that chooses what was not offered is refused. */
+    struct run run;
+    run_init(&run, &crypto_fake, &crypto_fake);
+    run.a.own.capabilities = chacha;
+    assert_int_equal(do_hello1(&run), OK);
+    run.b.h.peer.capabilities = both;
+    assert_int_equal(do_hello2(&run), ERR_UNSUPPORTED);
+}
+
+static void test_version_and_lengths(void **state)
+{
+    (void)state;
+    struct run run;
+    run_init(&run, &crypto_fake, &crypto_fake);
+    struct end *a = &run.a, *b = &run.b;
+    hello1_write(&a->h, a->c, &a->ok, &a->own, a->fresh, run.hello1);
+    run.hello1[1] = WIRE_VERSION + 1;
+    assert_int_equal(hello1_read(&b->h, b->c, run.hello1, sizeof run.hello1), ERR_UNSUPPORTED);
+    run.hello1[1] = WIRE_VERSION;
+    run.hello1[3] = 1;
+    assert_int_equal(hello1_read(&b->h, b->c, run.hello1, sizeof run.hello1), ERR_MALFORMED);
+    run.hello1[3] = 0;
+    assert_int_equal(hello1_read(&b->h, b->c, run.hello1, sizeof run.hello1), OK);
+    assert_int_equal(do_hello2(&run), OK);
+    assert_int_equal(hello3_write(&a->h, a->c, &a->ok, &a->self, &a->own, run.chain,
+                                  CHAIN_BYTES + 1, run.hello3),
+                     0);
+    size_t len = hello3_write(&a->h, a->c, &a->ok, &a->self, &a->own, run.chain, CHAIN_BYTES,
+                              run.hello3);
+    assert_int_equal(len, HELLO3_MIN + CHAIN_BYTES);
+    assert_int_equal(
+        hello3_read(&b->h, b->c, &b->ok, &b->self, run.hello3, len, run.got, &run.got_len), OK);
+    assert_int_equal(run.got_len, CHAIN_BYTES);
+}
+
+/* Messages of one handshake do nothing in another. */
+static void test_replies_belong_to_their_handshake(void **state)
+{
+    (void)state;
+    struct run one, two;
+    run_init(&one, &crypto_fake, &crypto_fake);
+    run_init(&two, &crypto_fake, &crypto_fake);
+    two.a.fresh[0] ^= 1;
+    two.b.fresh[0] ^= 1;
+    assert_int_equal(do_hello1(&one), OK);
+    assert_int_equal(do_hello1(&two), OK);
+    assert_int_equal(do_hello2(&two), OK);
+    struct end *a = &one.a, *b = &one.b;
+    assert_int_equal(hello2_read(&a->h, a->c, &a->ok, &a->self, two.hello2, HELLO2_SIZE),
+                     ERR_CRYPTO);
+    assert_int_equal(do_hello2(&one), OK);
+    two.hello3_len = hello3_write(&two.a.h, a->c, &a->ok, &two.a.self, &two.a.own, "", 0,
+                                  two.hello3);
+    assert_int_equal(two.hello3_len, HELLO3_MIN);
+    assert_int_equal(hello3_read(&b->h, b->c, &b->ok, &b->self, two.hello3, two.hello3_len, one.got,
+                                 &one.got_len),
+                     ERR_CRYPTO);
+    assert_int_equal(do_hello3(&one), OK);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_published_vector),
+        cmocka_unit_test(test_whole_handshake),
+        cmocka_unit_test(test_headers_and_indices),
+        cmocka_unit_test(test_any_change_is_refused_and_the_right_one_still_taken),
+        cmocka_unit_test(test_noise_refuses_without_mac1),
+        cmocka_unit_test(test_zero_point_is_refused),
+        cmocka_unit_test(test_wrong_overlay_key),
+        cmocka_unit_test(test_another_overlay_name),
+        cmocka_unit_test(test_tables_do_not_mix),
+        cmocka_unit_test(test_stolen_id),
+        cmocka_unit_test(test_a_seed_may_be_anybody),
+        cmocka_unit_test(test_aead_negotiation),
+        cmocka_unit_test(test_version_and_lengths),
+        cmocka_unit_test(test_replies_belong_to_their_handshake),
+    };
+    if (!crypto_init()) return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
