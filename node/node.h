@@ -142,7 +142,7 @@ struct event {
         } datagram;
         struct {
             uint8_t number; /* device */
-            uint8_t *bytes; /* an IP packet */
+            uint8_t *bytes; /* an IP packet; the driver promises 64 writable bytes before it (LANE_HEADROOM) */
             uint32_t len;
             uint16_t segment;    /* TSO segment size (payload), 0: plain */
             uint8_t csum_open;   /* its transport checksum is partial (virtio NEEDS_CSUM) */

@@ -1,0 +1,39 @@
+/* node/lane.h - the packet path: keys in use, best endpoints, address rows. As pure as node_step.
+ *
+ * OUT  EV_TUN:      parse, source is ours, row of the destination (else UP_MISS), seal, then by the session's path:
+ *                   direct: ACT_SEND; relayed: sealed once more as RELAYED for the relay; routed: UP_ROUTE; none: UP_MISS
+ * IN   EV_DATAGRAM: session by receiver index, replay, open in place; then by kind:
+ *                   IP: source belongs to the session, destination is ours: ACT_TUN, out of the event's own buffer
+ *                   RELAYED: forwarded by channel in place; ours and of a hot session: opened like a datagram; else UP_INNER
+ *                   anything else: UP_FRAME
+ * The down queue is worked off before and after every event (EV_TIMER does nothing else); UP_USED and counted drops go up.
+ *
+ * Promise of the driver: at least LANE_HEADROOM writable bytes lie before tun.bytes (node/node.h), where the frame's
+ * header is put, so that a packet is sealed in one pass from the lent buffer into the arena.
+ * A TSO super-packet (tun.segment > 0) is dropped and counted as too big in this version: no driver enables TSO yet.
+ *
+ * Full: sessions: DOWN_HOT is answered by UP_HANDBACK; rows: the one unused for longest goes; channels: refused, counted;
+ * the up queue: the packet is dropped and counted; arena or list: the step reports less, or the message waits in the queue.
+ *
+ * Source: ours, design 2 and 4. Units: microseconds, bytes. Owns: its tables, allocated at lane_new within limits; wiped
+ * by lane_free; the queues are borrowed. Errors: ERR_NO_MEMORY, ERR_INVALID (limits.hot is 0). Cost: no allocation and one
+ * AEAD pass over a payload; a relayed packet two seals at its ends, one open and one seal at the relay. */
+#pragma once
+#include "node/node.h"
+
+#define LANE_HEADROOM   64u
+/* What of an inner packet fits, by the way it takes: DATA [RELAYED DATA] IP payload, each in one frame of its kind. */
+#define LANE_MTU_MAX    (KIND_RELAYED_MAX - RELAYED_HEADER - DATA_OVERHEAD - IP_HEADER)
+#define LANE_MTU_ROUTED (KIND_ROUTED_MAX - ROUTED_HEADER - DATA_OVERHEAD - IP_HEADER)
+
+MUST_CHECK enum err lane_new(struct lane **out, const struct limits *l, const struct crypto *c,
+                             uint8_t lane_number, struct hot_queue *down, struct hot_queue *up);
+void lane_free(struct lane *l);
+/* Is this event for this lane: a TUN packet, or a datagram (of a batch: the first) of a session that is hot here? */
+bool lane_wants(const struct lane *l, const struct event *in);
+/* Returns how many bytes of a batch it consumed; less than all only when arena or list was full: offer the rest again. */
+uint32_t lane_step(struct lane *l, uint64_t now_us, const struct event *in, struct actions *out);
+uint64_t lane_wake_us(const struct lane *l); /* 0: messages wait for room */
+size_t lane_size(const struct limits *l);
+/* Dropped since the start, [DROP_COUNT]; control hears of the same ones by UP_DROP. */
+const uint32_t *lane_drops(const struct lane *l);

@@ -1,0 +1,228 @@
+/* TUN to wire: whose packet it is, sealing it, and the way it takes. */
+#include "node/lane_internal.h"
+#include "vnet/address.h"
+#include "vnet/ip.h"
+
+#include <string.h>
+
+#define RELAY_OVERHEAD (DATA_OVERHEAD + RELAYED_HEADER)
+
+_Static_assert(LANE_HEADROOM >= IP_HEADER, "the frame's header stands before the packet");
+_Static_assert(INNER_MTU_L3 <= LANE_MTU_MAX, "the usual MTU fits, direct and relayed once");
+_Static_assert(LANE_MTU_ROUTED >= 1280, "IPv6 always fits (RFC 8200, section 5)");
+_Static_assert(LANE_MTU_ROUTED == 1319, "what docs and peers are told");
+_Static_assert(LANE_MTU_MAX + IP_HEADER + DATA_OVERHEAD + RELAYED_HEADER == KIND_RELAYED_MAX, "");
+_Static_assert(LANE_ROOM >= KIND_RELAYED_MAX + DATA_OVERHEAD + HOT_BODY_MAX - KIND_RELAYED_MAX,
+               "a frame by any way");
+_Static_assert(LANE_ROOM >= HOT_BODY_MAX + DATA_OVERHEAD, "a datagram that came by the queue");
+
+bool lane_seal(struct lane *l, struct hot_session *s, const uint8_t *frame, uint32_t len,
+               uint8_t *out)
+{
+    if (s->tx_next >= HOT_COUNTER_STOP) {
+        lane_drop(l, DROP_EXHAUSTED);
+        return false;
+    }
+    struct data_header h = {.receiver = s->remote_index, .counter = s->tx_next++};
+    uint8_t nonce[12];
+    data_header_write(out, &h);
+    session_nonce(nonce, (enum aead)s->tx.kind, h.counter);
+    l->crypto->seal_prepared(&s->tx, out + DATA_HEADER, frame, len, out, DATA_HEADER, nonce);
+    s->used.tx_bytes += len + DATA_OVERHEAD;
+    return true;
+}
+
+/* --- ways --- */
+
+bool lane_way_is_open(const struct lane *l, const struct way *w)
+{
+    switch (w->path) {
+    case PATH_DIRECT: return !endpoint_is_none(&w->endpoint);
+    case PATH_RELAYED: {
+        /* One relay, reached directly: relays of relays are the ring's business. */
+        const struct hot_session *relay = lane_session(l, w->via);
+        return relay && relay->way.path == PATH_DIRECT;
+    }
+    case PATH_ROUTED: return true;
+    default: return false;
+    }
+}
+
+/* The longest frame that this way takes. */
+static uint32_t way_frame_max(const struct way *w)
+{
+    if (w->path == PATH_RELAYED) return KIND_RELAYED_MAX - RELAY_OVERHEAD;
+    if (w->path == PATH_ROUTED) return KIND_ROUTED_MAX - ROUTED_HEADER - DATA_OVERHEAD;
+    return HOT_BODY_MAX;
+}
+
+static void send_direct(struct lane *l, struct hot_session *s, const struct endpoint *to,
+                        const uint8_t *frame, uint32_t len, struct actions *out)
+{
+    uint32_t size = len + DATA_OVERHEAD;
+    uint8_t *p = actions_space(out, size);
+    if (lane_seal(l, s, frame, len, p))
+        actions_train(out, to, p, size);
+    else
+        actions_unspace(out, size);
+}
+
+/* DATA for the peer inside RELAYED inside DATA for the relay, sealed where it will lie. */
+static void send_relayed(struct lane *l, uint64_t now_us, struct hot_session *s,
+                         const struct way *w, const uint8_t *frame, uint32_t len,
+                         struct actions *out)
+{
+    struct hot_session *relay = lane_session(l, w->via);
+    uint32_t outer = RELAYED_HEADER + DATA_OVERHEAD + len, size = outer + DATA_OVERHEAD;
+    uint8_t *p = actions_space(out, size), *relayed = p + DATA_HEADER;
+    relayed[0] = KIND_RELAYED;
+    put_u32(relayed + 1, w->channel);
+    if (lane_seal(l, s, frame, len, relayed + RELAYED_HEADER) &&
+        lane_seal(l, relay, relayed, outer, p)) {
+        relay->used.tx_packets++;
+        lane_worked(l, relay, now_us);
+        actions_train(out, &relay->way.endpoint, p, size);
+    } else {
+        actions_unspace(out, size);
+    }
+}
+
+/* Control wraps it in ROUTED; the arena serves as scratch. */
+static void send_routed(struct lane *l, struct hot_session *s, const uint8_t *frame, uint32_t len,
+                        struct actions *out)
+{
+    struct hot_message m = {.op = UP_ROUTE, .index = s->index, .len = len + DATA_OVERHEAD};
+    uint8_t *p = actions_space(out, m.len);
+    if (lane_seal(l, s, frame, len, p)) lane_up(l, &m, p);
+    actions_unspace(out, m.len);
+}
+
+void lane_send(struct lane *l, uint64_t now_us, struct hot_session *s, const struct way *w,
+               const uint8_t *frame, uint32_t len, struct actions *out)
+{
+    if (len > way_frame_max(w)) {
+        lane_drop(l, DROP_TOO_BIG);
+        return;
+    }
+    switch (w->path) {
+    case PATH_DIRECT: send_direct(l, s, &w->endpoint, frame, len, out); return;
+    case PATH_RELAYED: send_relayed(l, now_us, s, w, frame, len, out); return;
+    case PATH_ROUTED: send_routed(l, s, frame, len, out); return;
+    default: lane_drop(l, DROP_NO_ROUTE); return;
+    }
+}
+
+/* --- inner packets --- */
+
+/* ICMP for the sender of a packet from our TUN, as if from where it could not go (vnet/ip.h says why not from us). */
+static void answer_too_big(uint8_t number, const uint8_t *packet, const struct ip_view *v,
+                           uint32_t mtu, struct actions *out)
+{
+    uint8_t *p = actions_space(out, ICMP_MAX);
+    size_t len = icmp_too_big(p, packet, v->len, v->dst, (uint16_t)mtu);
+    if (len > 0)
+        actions_tun(out, number, p, (uint32_t)len, 0, false);
+    else
+        actions_unspace(out, ICMP_MAX);
+}
+
+void lane_unreachable(struct lane *l, uint8_t network, const uint8_t *packet, uint32_t len,
+                      struct actions *out)
+{
+    struct ip_view v;
+    if (!lane_network(l, network) || !ip_view(packet, len, &v)) return;
+    uint8_t *p = actions_space(out, ICMP_MAX);
+    size_t size = icmp_unreachable(p, packet, v.len, v.dst);
+    if (size > 0)
+        actions_tun(out, network, p, (uint32_t)size, 0, false);
+    else
+        actions_unspace(out, ICMP_MAX);
+}
+
+static bool source_is_ours(const struct lane_network *n, const struct ip_view *v)
+{
+    if (v->version == 6) return memcmp(v->src, n->ipv6, 16) == 0;
+    return n->ipv4 != 0 && ip_to_v4(v->src) == n->ipv4;
+}
+
+/* To many: multicast, or a broadcast address of the range. Not carried in this version. */
+static bool is_for_many(const struct lane_network *n, const struct ip_view *v)
+{
+    if (v->is_multicast) return true;
+    if (v->version == 6 || n->prefix == 0 || n->prefix > 30) return false;
+    uint32_t dst = ip_to_v4(v->dst), host = UINT32_MAX >> n->prefix;
+    return dst == n->net || dst == (n->net | host);
+}
+
+/* No row, or no way: control finds the member and a path, and offers the packet again. */
+static void miss(struct lane *l, uint8_t network, const struct ip_view *v, const uint8_t *packet,
+                 const struct hot_session *s, bool again)
+{
+    if (again) {
+        lane_drop(l, s ? DROP_NO_ROUTE : DROP_NO_MEMBER);
+        return;
+    }
+    struct hot_message m = {.op = UP_MISS, .network = network, .len = v->len};
+    m.index = s ? s->index : 0;
+    memcpy(m.ip, v->dst, 16);
+    lane_up(l, &m, packet);
+}
+
+/* May this packet leave by this network at all? DROP_COUNT: yes. */
+static enum drop judge_out(const struct lane_network *n, const uint8_t *packet, uint32_t len,
+                           struct ip_view *v)
+{
+    if (!n) return DROP_NETWORK;
+    if (!ip_view(packet, len, v)) return DROP_NOT_IP;
+    if (!source_is_ours(n, v)) return DROP_SPOOFED; /* every peer would refuse it */
+    if (is_for_many(n, v)) return DROP_NO_MEMBER;
+    return DROP_COUNT;
+}
+
+void lane_packet(struct lane *l, uint64_t now_us, uint8_t network, uint8_t *packet, uint32_t len,
+                 bool csum_open, bool again, struct actions *out)
+{
+    const struct lane_network *n = lane_network(l, network);
+    struct ip_view v;
+    enum drop no = judge_out(n, packet, len, &v);
+    if (no != DROP_COUNT) {
+        lane_drop(l, no);
+        return;
+    }
+    struct lane_row *row = lane_row(l, network, v.dst);
+    struct hot_session *s = row ? &l->sessions[row->session - 1] : NULL;
+    uint32_t mtu = s && s->way.path == PATH_ROUTED && LANE_MTU_ROUTED < n->mtu_bytes
+                       ? LANE_MTU_ROUTED
+                       : n->mtu_bytes;
+    if (v.len > mtu) {
+        lane_drop(l, DROP_TOO_BIG);
+        answer_too_big(network, packet, &v, mtu, out);
+        return;
+    }
+    if (!s || !lane_way_is_open(l, &s->way)) {
+        miss(l, network, &v, packet, s, again);
+        return;
+    }
+    row->used_us = now_us;
+    uint8_t *frame = packet - IP_HEADER;
+    frame[0] = KIND_IP;
+    frame[1] = n->tag;
+    frame[2] = csum_open ? IP_CSUM_OPEN : 0;
+    s->used.tx_packets++;
+    lane_worked(l, s, now_us);
+    lane_send(l, now_us, s, &s->way, frame, v.len + IP_HEADER, out);
+}
+
+/* One packet, or (once a driver enables TSO) a super-packet: a loop that puts each segment's headers into the bytes before
+ * its payload, which are sealed already, and stops like lane_datagrams where the arena is full. */
+uint32_t lane_tun(struct lane *l, uint64_t now_us, const struct event *in, struct actions *out)
+{
+    if (in->tun.segment > 0) {
+        lane_drop(l, DROP_TOO_BIG);
+        return in->tun.len;
+    }
+    if (!lane_room(out)) return 0;
+    lane_packet(l, now_us, in->tun.number, in->tun.bytes, in->tun.len, in->tun.csum_open, false,
+                out);
+    return in->tun.len;
+}
