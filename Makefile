@@ -135,8 +135,12 @@ $(foreach t,$(TESTS),$(eval $(call test,$(t))))
 tests: $(TESTS:%.c=$(B)/%)
 
 ifdef FUZZ
-$(FUZZERS:%=$(B)/%): $(B)/%: $(B)/obj/tests/fuzz/%.o $(call lib,support $(sim))
-	$(call say,LD $@)$(CC) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+WIDE_FUZZ := $(if $(FUZZERS),$(shell grep -lE '^.include "(sim|tests)/' $(FUZZERS:%=tests/fuzz/%.c)))
+define fuzzer
+$(B)/$(1): $(B)/obj/tests/fuzz/$(1).o $(call lib,$(if $(filter tests/fuzz/$(1).c,$(WIDE_FUZZ)),support $(sim),$(node)))
+	$(call say,LD $$@)$(CC) $(LDFLAGS) -o $$@ $$^ $(CORE_LIBS)
+endef
+$(foreach f,$(FUZZERS),$(eval $(call fuzzer,$(f))))
 
 fuzzers: $(FUZZERS:%=$(B)/%)
 endif

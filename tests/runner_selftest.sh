@@ -108,5 +108,22 @@ mkdir -p "$tmp/base"
 touch "$tmp/base/x_test.c"
 "$tmp/tests/run" unit >"$tmp/out" 2>&1
 expect '^FAIL unit/base/x .*not built'
+
+# A crash in a fuzz entry is a failure (libFuzzer would say 77, as a skipped test does).
+mkdir -p "$tmp"/tests/fuzz "$tmp"/build/fuzz
+cat >"$tmp/tests/fuzz/boom.c" <<'END'
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+    if (n > 0 && p[0] == 'x') abort();
+    return 0;
+}
+END
+clang -g -fsanitize=fuzzer,address -o "$tmp/build/fuzz/boom" "$tmp/tests/fuzz/boom.c" || bad=1
+"$tmp/tests/run" fuzz >"$tmp/out" 2>&1
+expect '^FAIL fuzz/boom .*exit status 1'
+[[ -n $(ls "$tmp"/build/fuzz/boom-crash-* 2>/dev/null) ]] || { echo "the input is not kept"; bad=1; }
 [[ $bad == 0 ]] || cat "$tmp/out"
 exit $bad
