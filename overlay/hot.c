@@ -15,7 +15,7 @@ _Static_assert(HOT_QUEUE_MIN >= 4 * (sizeof(struct hot_message) + HOT_BODY_MAX),
 enum err hot_queue_init(struct hot_queue *q, uint32_t bytes)
 {
     ensure(bytes >= HOT_QUEUE_MIN && bytes <= UINT32_MAX / 2);
-    *q = (struct hot_queue){.ring = malloc(bytes), .size = bytes};
+    *q = (struct hot_queue){.ring = calloc(1, bytes), .size = bytes};
     return q->ring ? OK : ERR_NO_MEMORY;
 }
 
@@ -58,8 +58,8 @@ static void ring_get(struct hot_queue *q, void *to, uint32_t len)
 
 enum err hot_push(struct hot_queue *q, const struct hot_message *m, const void *body)
 {
-    ensure(m->len <= HOT_BODY_MAX);
-    if (!hot_room(q, m->len)) {
+    /* Too long is refused like no room: such bytes may come from outside, by way of a caller. */
+    if (m->len > HOT_BODY_MAX || !hot_room(q, m->len)) {
         q->dropped++;
         return ERR_FULL;
     }
