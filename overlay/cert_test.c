@@ -197,6 +197,8 @@ static void test_decoding_gives_what_was_signed(void **state)
                                w.authority.pk);
         assert_int_equal(cert_decode((struct span){bytes, len}, &out), OK);
         assert_memory_equal(&out, certs[i], sizeof out);
+        bytes[len] = 0xc0;
+        assert_int_equal(cert_decode((struct span){bytes, len + 1}, &out), ERR_MALFORMED);
         for (size_t max = 0; max < len; max++)
             assert_int_equal(cert_sign(bytes, max, w.c, certs[i], w.authority.seed, w.authority.pk),
                              0);
@@ -353,6 +355,12 @@ static void test_domain_is_separate(void **state)
     struct unpack u = unpack_of(certs[0].p, certs[0].len);
     unpack_array(&u, 2, 2);
     body = unpack_bin(&u, 1, CHAIN_BYTES);
+    uint8_t text[14 + CHAIN_BYTES];
+    memcpy(text, "ringlet cert 1", 14);
+    memcpy(text + 14, body.p, body.len);
+    w.c->sign(signature, text, 14 + body.len, w.authority.seed, w.authority.pk);
+    struct span real = unpack_bin(&u, 64, 64);
+    assert_memory_equal(signature, real.p, 64); /* Ed25519 signs the same text in the same way */
     w.c->sign(signature, body.p, body.len, w.authority.seed, w.authority.pk);
     struct pack k = pack_of(one, sizeof one);
     pack_array(&k, 2);
@@ -377,13 +385,21 @@ static void test_shapes(void **state)
                                             {I, D},    {D, D},    {N, N, D}, {N, I, I}, {N, D, D},
                                             {N, I, N}, {I, I, D}, {N, D, I}, {D, N},    {N, D, N}};
     const struct key *const authority[] = {&w.authority, &w.authority, &w.authority};
+    w.node.slot = 0;                           /* good under an invite and without */
     memcpy(w.network.key, w.authority.pk, 32); /* one key for all: only the shape is wrong */
     memcpy(w.invite.key, w.authority.pk, 32);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         uint32_t count = 0;
         while (count < 3 && shapes[i][count]) count++;
         sign_chain(&w, shapes[i], authority, count);
+        struct span chain = {w.chain, w.len};
+        struct cert last;
         assert_int_equal(verify(&w), ERR_DENIED);
+        assert_int_equal(chain_verify(chain, w.c, w.authority.pk, &ID_ZERO, NOW_S, &w.m),
+                         ERR_DENIED);
+        bool issues = i == 0 || i == 3; /* {N}, {N, I} */
+        assert_int_equal(chain_verify_issuer(chain, w.c, w.authority.pk, NOW_S, &w.m, &last),
+                         issues ? OK : ERR_DENIED);
     }
     const struct cert *const good[] = {N, I, D};
     sign_chain(&w, good, authority, 3);

@@ -414,6 +414,18 @@ static void test_another_overlay_name(void **state)
     assert_int_equal(do_hello1(&run), ERR_CRYPTO);
 }
 
+static void test_prologue_as_written_down(void **state)
+{
+    (void)state;
+    static const uint8_t prologue[] = {'r', 'i',          'n', 'g', 'l', 'e',
+                                       't', WIRE_VERSION, 'h', 'o', 'm', 'e'};
+    struct run run;
+    struct noise n;
+    run_init(&run, &crypto_real, &crypto_real);
+    noise_init(&n, &crypto_real, prologue, sizeof prologue, run.a.ok.key);
+    assert_memory_equal(&n, &run.a.h.noise, sizeof n);
+}
+
 static void test_tables_do_not_mix(void **state)
 {
     (void)state;
@@ -487,6 +499,11 @@ static void test_aead_negotiation(void **state)
         run.a.own.capabilities = cases[i].a;
         run.b.own.capabilities = cases[i].b;
         assert_int_equal(do_hello1(&run), OK);
+        struct end *b = &run.b;
+        struct handshake before = b->h;
+        assert_int_equal(hello2_write(&b->h, b->c, &b->ok, &b->self, &b->own, b->fresh, run.hello2),
+                         cases[i].want ? OK : ERR_UNSUPPORTED);
+        b->h = before;
         assert_int_equal(do_hello2(&run), cases[i].want ? OK : ERR_UNSUPPORTED);
         if (cases[i].want) assert_int_equal(run.a.h.aead, cases[i].want);
     }
@@ -550,6 +567,72 @@ static void test_replies_belong_to_their_handshake(void **state)
     assert_int_equal(do_hello3(&one), OK);
 }
 
+/* Indices are outside of Noise: only mac1 covers them, which every member can make. */
+static void test_wrong_indices_are_refused(void **state)
+{
+    (void)state;
+    struct run run;
+    run_init(&run, &crypto_fake, &crypto_fake);
+    struct end *a = &run.a, *b = &run.b;
+    assert_int_equal(do_hello1(&run), OK);
+    assert_int_equal(hello2_write(&b->h, b->c, &b->ok, &b->self, &b->own, b->fresh, run.hello2),
+                     OK);
+    run.hello2[11] ^= 1; /* receiver */
+    mac1_write(a->c, &a->ok, NULL, run.hello2, HELLO2_SIZE - MAC_SIZE);
+    assert_int_equal(hello2_read(&a->h, a->c, &a->ok, &a->self, run.hello2, HELLO2_SIZE),
+                     ERR_MALFORMED);
+    run.hello2[11] ^= 1;
+    mac1_write(a->c, &a->ok, NULL, run.hello2, HELLO2_SIZE - MAC_SIZE);
+    assert_int_equal(hello2_read(&a->h, a->c, &a->ok, &a->self, run.hello2, HELLO2_SIZE), OK);
+    size_t len = hello3_write(&a->h, a->c, &a->ok, &a->self, &a->own, "", 0, run.hello3);
+    for (size_t at = 7; at <= 11; at += 4) { /* sender, receiver */
+        run.hello3[at] ^= 1;
+        mac1_write(b->c, &b->ok, NULL, run.hello3, len - MAC_SIZE);
+        assert_int_equal(
+            hello3_read(&b->h, b->c, &b->ok, &b->self, run.hello3, len, run.got, &run.got_len),
+            ERR_MALFORMED);
+        run.hello3[at] ^= 1;
+    }
+}
+
+/* A proven peer that lies about the length of its chain, or about its endpoint's transport. */
+static void test_bad_payloads_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t said;
+        size_t there;
+        uint8_t transport;
+        enum err want;
+    } cases[] = {{5, 5, 0, OK},
+                 {4, 5, 0, ERR_MALFORMED},
+                 {6, 5, 0, ERR_MALFORMED},
+                 {65535, 5, 0, ERR_MALFORMED},
+                 {5, 5, 9, ERR_MALFORMED},
+                 {CHAIN_BYTES, CHAIN_BYTES, 0, OK},
+                 {CHAIN_BYTES + 1, CHAIN_BYTES + 1, 0, ERR_MALFORMED}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct run run;
+        run_init(&run, &crypto_fake, &crypto_fake);
+        struct end *a = &run.a, *b = &run.b;
+        uint8_t payload[HELLO3_MAX] = {0};
+        assert_int_equal(do_hello1(&run), OK);
+        assert_int_equal(do_hello2(&run), OK);
+        struct handshake copy = a->h; /* for the header */
+        hello3_write(&copy, a->c, &a->ok, &a->self, &a->own, "", 0, run.hello3);
+        payload[38] = cases[i].transport;
+        payload[57] = (uint8_t)(cases[i].said >> 8);
+        payload[58] = (uint8_t)cases[i].said;
+        size_t len = noise_write(&a->h.noise, a->c, 3, a->self.x_sk, a->self.x_pk, NULL, payload,
+                                 HELLO3_PAYLOAD + cases[i].there, run.hello3 + HELLO_HEADER, 1150);
+        assert_true(len > 0);
+        mac1_write(a->c, &a->ok, NULL, run.hello3, HELLO_HEADER + len);
+        assert_int_equal(hello3_read(&b->h, b->c, &b->ok, &b->self, run.hello3,
+                                     HELLO_HEADER + len + MAC_SIZE, run.got, &run.got_len),
+                         cases[i].want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -561,12 +644,15 @@ int main(void)
         cmocka_unit_test(test_zero_point_is_refused),
         cmocka_unit_test(test_wrong_overlay_key),
         cmocka_unit_test(test_another_overlay_name),
+        cmocka_unit_test(test_prologue_as_written_down),
         cmocka_unit_test(test_tables_do_not_mix),
         cmocka_unit_test(test_stolen_id),
         cmocka_unit_test(test_a_seed_may_be_anybody),
         cmocka_unit_test(test_aead_negotiation),
         cmocka_unit_test(test_version_and_lengths),
         cmocka_unit_test(test_replies_belong_to_their_handshake),
+        cmocka_unit_test(test_wrong_indices_are_refused),
+        cmocka_unit_test(test_bad_payloads_are_refused),
     };
     if (!crypto_init()) return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -264,6 +264,21 @@ static void test_replay_window_against_a_set(void **state)
     assert_false(replay_check(&w, UINT64_MAX)); /* top would wrap */
 }
 
+/* After a leap over the whole ring nothing old is left in it, at either edge of the window. */
+static void test_replay_window_after_a_leap(void **state)
+{
+    (void)state;
+    for (uint64_t leap = REPLAY_BITS - 130; leap < REPLAY_BITS + 130; leap++) {
+        struct replay w = {0};
+        for (uint64_t n = 0; n < REPLAY_BITS; n++) replay_mark(&w, n);
+        uint64_t top = REPLAY_BITS + leap;
+        replay_mark(&w, top - 1);
+        for (uint64_t n = top - REPLAY_BITS; n < top - 1; n++)
+            assert_int_equal(replay_check(&w, n),
+                             n >= REPLAY_BITS && top - 1 - n < REPLAY_BITS - 64);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +290,7 @@ int main(void)
         cmocka_unit_test(test_hard_stop),
         cmocka_unit_test(test_cold_window_against_a_set),
         cmocka_unit_test(test_replay_window_against_a_set),
+        cmocka_unit_test(test_replay_window_after_a_leap),
     };
     if (!crypto_init()) return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
