@@ -1,0 +1,263 @@
+/* Results as people read them (daemon/cli.h). Every key may be null. */
+#include "daemon/cli.h"
+
+#include "base/err.h"
+#include "daemon/clock.h"
+#include "daemon/grid.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define CELL 64
+
+static const char *text(const struct json_t *o, const char *key)
+{
+    const char *s = js_get_text(o, key);
+    return s ? s : "-";
+}
+
+static int64_t number(const struct json_t *o, const char *key)
+{
+    int64_t v = 0;
+    (void)js_get_int(o, key, &v);
+    return v;
+}
+
+/* "a, b" of a list of text */
+static const char *joined(const struct json_t *list, char *out, size_t max)
+{
+    size_t len = 0;
+    snprintf(out, max, "-");
+    for (size_t i = 0; i < js_count(list) && len < max; i++)
+        len += (size_t)snprintf(out + len, max - len, "%s%s", i ? ", " : "", js_text(js_at(list, i)));
+    return out;
+}
+
+static const char *bytes(int64_t v, char out[CELL])
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+    double n = (double)v;
+    unsigned u = 0;
+    while (n >= 1000 && u < 4) n /= 1000, u++;
+    snprintf(out, CELL, u ? "%.1f %s" : "%.0f %s", n, units[u]);
+    return out;
+}
+
+static const char *span_text(int64_t s, char out[CELL])
+{
+    if (s < 120)
+        snprintf(out, CELL, "%" PRId64 " s", s);
+    else if (s < 7200)
+        snprintf(out, CELL, "%" PRId64 " min", s / 60);
+    else if (s < 172800)
+        snprintf(out, CELL, "%" PRId64 " h", s / 3600);
+    else
+        snprintf(out, CELL, "%" PRId64 " days", s / 86400);
+    return out;
+}
+
+static const char *day(int64_t s, char out[CELL])
+{
+    time_t t = (time_t)s;
+    struct tm tm;
+    snprintf(out, CELL, "-");
+    if (s > 0 && gmtime_r(&t, &tm)) strftime(out, CELL, "%Y-%m-%d %H:%M UTC", &tm);
+    return out;
+}
+
+static const char *ms(const struct json_t *o, const char *key, char out[CELL])
+{
+    double v;
+    snprintf(out, CELL, "-");
+    if (js_get_number(o, key, &v)) snprintf(out, CELL, "%.2f ms", v);
+    return out;
+}
+
+/* --- what was made --- */
+
+static void show_membership(const struct json_t *r)
+{
+    printf("  host     %s\n  address  %s, %s\n  range    %s\n  id       %s\n", text(r, "host"), text(r, "ipv4"),
+           text(r, "ipv6"), text(r, "range"), text(r, "id"));
+}
+
+void show_create(const struct json_t *r)
+{
+    printf("network %s made on overlay %s\n", text(r, "network"), text(r, "overlay"));
+    show_membership(r);
+    puts("next: `ringlet run` here, `ringlet invite` for others");
+}
+
+void show_invite(const struct json_t *r)
+{
+    puts(text(r, "token"));
+}
+
+void show_join(const struct json_t *r)
+{
+    bool already = false;
+    (void)js_get_bool(r, "already", &already);
+    printf(already ? "already a member of network %s; nothing was changed\n" : "joined network %s\n", text(r, "network"));
+    show_membership(r);
+    if (!already) puts("next: `ringlet run`");
+}
+
+void show_leave(const struct json_t *r)
+{
+    printf("left network %s\n", text(r, "network"));
+    if (js_get_text(r, "kept")) printf("its authority is kept in %s of the state directory\n", text(r, "kept"));
+}
+
+void show_invites(const struct json_t *r)
+{
+    struct grid g;
+    char created[CELL], expires[CELL], uses[CELL];
+    grid_init(&g, 6);
+    grid_row(&g, "INVITE", "NETWORK", "HOST", "USES", "GIVEN", "EXPIRES");
+    for (size_t i = 0; i < js_count(r); i++) {
+        const struct json_t *o = js_at(r, i);
+        snprintf(uses, sizeof uses, "%" PRId64, number(o, "uses"));
+        grid_row(&g, text(o, "invite"), text(o, "network"), text(o, "host"), uses, day(number(o, "created_s"), created),
+                 day(number(o, "expires_s"), expires));
+    }
+    grid_print(&g);
+}
+
+/* --- status --- */
+
+static void show_networks(const struct json_t *networks)
+{
+    struct grid g;
+    grid_init(&g, 6);
+    if (js_count(networks)) grid_row(&g, "NETWORK", "HOST", "IPV4", "IPV6", "DEVICE", "RANGE");
+    for (size_t i = 0; i < js_count(networks); i++) {
+        const struct json_t *n = js_at(networks, i);
+        grid_row(&g, text(n, "name"), text(n, "host"), text(n, "ipv4"), text(n, "ipv6"), text(n, "device"), text(n, "range"));
+    }
+    grid_print(&g);
+}
+
+void show_status(const struct json_t *r)
+{
+    char a[CELL], b[CELL], list[400];
+    const struct json_t *nat = js_get(r, "nat"), *ring = js_get(r, "ring"), *links = js_get(r, "links");
+    printf("id        %s\nstate     %s, up %s\n", text(r, "id"), text(r, "state"), span_text(number(r, "uptime_s"), a));
+    printf("ring      about %" PRId64 " nodes; links: %" PRId64 " near, %" PRId64 " far, %" PRId64 " demand, %" PRId64
+           " leaf; %" PRId64 " sessions\n",
+           number(ring, "estimate"), number(links, "near"), number(links, "far"), number(links, "demand"),
+           number(links, "leaf"), number(r, "sessions"));
+    printf("listen    %s\n", joined(js_get(r, "listen"), list, sizeof list));
+    printf("observed  %s\n", joined(js_get(r, "observed"), list, sizeof list));
+    printf("nat       mapping %s, filtering %s, gateway %s\n", text(nat, "mapping"), text(nat, "filtering"), text(nat, "gateway"));
+    printf("traffic   %s in, %s out\n\n", bytes(number(r, "rx_bytes"), a), bytes(number(r, "tx_bytes"), b));
+    show_networks(js_get(r, "networks"));
+}
+
+/* --- others --- */
+
+static const char *path_text(const struct json_t *o, char out[200])
+{
+    const char *path = text(o, "path");
+    if (strcmp(path, "direct") == 0)
+        snprintf(out, 200, "direct %.80s", text(o, "endpoint"));
+    else if (strcmp(path, "relayed") == 0)
+        snprintf(out, 200, "relayed by %.64s", js_get_text(o, "via_name") ? text(o, "via_name") : text(o, "via"));
+    else
+        snprintf(out, 200, "%.40s", path);
+    return out;
+}
+
+void show_peers(const struct json_t *r)
+{
+    struct grid g;
+    char links[80], path[200], rtt[CELL], in[CELL], out[CELL];
+    grid_init(&g, 8);
+    grid_row(&g, "ID", "NAME", "IPV4", "LINKS", "RTT", "IN", "OUT", "PATH");
+    for (size_t i = 0; i < js_count(r); i++) {
+        const struct json_t *o = js_at(r, i);
+        grid_row(&g, text(o, "id"), text(o, "name"), text(o, "ipv4"), joined(js_get(o, "links"), links, sizeof links),
+                 ms(o, "rtt_ms", rtt), bytes(number(o, "rx_bytes"), in), bytes(number(o, "tx_bytes"), out), path_text(o, path));
+    }
+    grid_print(&g);
+}
+
+void show_members(const struct json_t *r)
+{
+    struct grid g;
+    char groups[200], expires[CELL];
+    grid_init(&g, 7);
+    grid_row(&g, "NAME", "NETWORK", "IPV4", "IPV6", "GROUPS", "EXPIRES", "ID");
+    for (size_t i = 0; i < js_count(r); i++) {
+        const struct json_t *o = js_at(r, i);
+        grid_row(&g, text(o, "name"), text(o, "network"), text(o, "ipv4"), text(o, "ipv6"),
+                 joined(js_get(o, "groups"), groups, sizeof groups), day(number(o, "expires_s"), expires), text(o, "id"));
+    }
+    grid_print(&g);
+}
+
+void show_trace(const struct json_t *r)
+{
+    struct grid g;
+    char hop[CELL], rtt[CELL];
+    const struct json_t *hops = js_get(r, "hops");
+    bool ok = false;
+    grid_init(&g, 4);
+    for (size_t i = 0; i < js_count(hops); i++) {
+        const struct json_t *o = js_at(hops, i);
+        snprintf(hop, sizeof hop, "%zu", i + 1);
+        grid_row(&g, hop, text(o, "id"), text(o, "name"), ms(o, "rtt_ms", rtt));
+    }
+    grid_print(&g);
+    if (js_get_bool(r, "ok", &ok) && !ok) puts("the target did not answer");
+}
+
+void show_why(const struct json_t *r)
+{
+    struct grid g;
+    const struct json_t *tried = js_get(r, "tried"), *local = js_get(r, "local"), *remote = js_get(r, "remote");
+    double next;
+    printf("%s: %s\n%s\n", text(r, "id"), text(r, "path"), text(r, "verdict"));
+    grid_init(&g, 3);
+    grid_row(&g, "NAT", "MAPPING", "FILTERING");
+    grid_row(&g, "here", text(local, "mapping"), text(local, "filtering"));
+    grid_row(&g, "there", text(remote, "mapping"), text(remote, "filtering"));
+    grid_print(&g);
+    grid_init(&g, 2);
+    if (js_count(tried)) grid_row(&g, "TRIED", "RESULT");
+    for (size_t i = 0; i < js_count(tried); i++) grid_row(&g, text(js_at(tried, i), "what"), text(js_at(tried, i), "result"));
+    grid_print(&g);
+    if (js_get_number(r, "next_s", &next)) printf("next try in %.0f s\n", next);
+}
+
+void show_lookup(const struct json_t *r)
+{
+    printf("id      %s\nname    %s\nipv4    %s\nipv6    %s\nsource  %s\n", text(r, "id"), text(r, "name"), text(r, "ipv4"),
+           text(r, "ipv6"), text(r, "source"));
+}
+
+void show_config(const struct json_t *r)
+{
+    const struct json_t *values = js_get(r, "values");
+    const char *section = "";
+    printf("# %s is right; with the defaults it means:\n", text(r, "file"));
+    for (size_t i = 0; i < js_count(values); i++) {
+        const struct json_t *o = js_at(values, i);
+        if (strcmp(section, text(o, "section")) != 0) printf("%s[%s]\n", *section ? "\n" : "", text(o, "section"));
+        section = text(o, "section");
+        printf("%s = %s\n", text(o, "key"), text(o, "value"));
+    }
+}
+
+void show_log(const struct json_t *r)
+{
+    printf("the daemon logs: %s\n", text(r, "level"));
+}
+
+void show_reload(const struct json_t *r)
+{
+    char list[600];
+    if (js_count(js_get(r, "applied"))) printf("applied: %s\n", joined(js_get(r, "applied"), list, sizeof list));
+    if (js_count(js_get(r, "restart"))) printf("needs a restart: %s\n", joined(js_get(r, "restart"), list, sizeof list));
+    if (!js_count(js_get(r, "applied")) && !js_count(js_get(r, "restart"))) puts("nothing changed");
+}
