@@ -1,0 +1,306 @@
+#include "sim/scenario.h"
+
+#include "base/time.h"
+#include "sim/scenario_expect.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const nat_names[] = {
+#define X(name, text) text,
+    NAT_TYPES(X)
+#undef X
+};
+static const char *const phase_names[] = {
+#define X(name, text) text,
+    PHASES(X)
+#undef X
+};
+
+const char *nat_type_name(enum nat_type t)
+{
+    return (unsigned)t < NAT_TYPE_COUNT ? nat_names[t] : "unknown";
+}
+
+const char *phase_name(enum phase_kind k)
+{
+    return (unsigned)k < PHASE_COUNT ? phase_names[k] : "unknown";
+}
+
+/* --- what stands on a line: each returns NULL, or what is wrong --- */
+
+static const char *parse_nodes(struct scenario *s, struct line *l)
+{
+    if (!text_u32(line_take(l), &s->nodes)) return "nodes wants a number: nodes 1000";
+    return NULL;
+}
+
+bool network_parse(struct network_spec *n, struct line *l, const char **why)
+{
+    *n = (struct network_spec){0};
+    if (line_accept(l, "constant")) {
+        *why = "constant wants a latency one way: network constant 50ms";
+        if (!text_time(line_take(l), &n->latency_us)) return false;
+    } else if (line_accept(l, "regions")) {
+        *why = "regions wants how many, 1 to 8: network regions 6";
+        n->model = NETWORK_REGIONS;
+        if (!text_u32(line_take(l), &n->regions)) return false;
+        if (n->regions < 1 || n->regions > REGIONS_MAX) return false;
+    } else if (line_accept(l, "matrix")) {
+        *why = "matrix wants a file: network matrix king.txt";
+        n->model = NETWORK_MATRIX;
+        const char *file = line_take(l);
+        if (!file || strlen(file) >= sizeof n->matrix) return false;
+        memcpy(n->matrix, file, strlen(file) + 1);
+    } else {
+        *why = "network is constant TIME, regions N or matrix FILE";
+        return false;
+    }
+    *why = "loss wants a share of the datagrams: loss 1%";
+    if (line_accept(l, "loss") && !text_share(line_take(l), &n->loss)) return false;
+    *why = NULL;
+    return true;
+}
+
+static const char *parse_network(struct scenario *s, struct line *l)
+{
+    const char *why;
+    return network_parse(&s->network, l, &why) ? NULL : why;
+}
+
+static const char *parse_nat(struct scenario *s, struct line *l)
+{
+    uint64_t sum = 0;
+    memset(s->nat.share, 0, sizeof s->nat.share);
+    while (line_peek(l) && strcmp(line_peek(l), "timeout") != 0) {
+        const char *name = line_take(l);
+        unsigned type = 0;
+        while (type < NAT_TYPE_COUNT && strcmp(name, nat_names[type]) != 0) type++;
+        if (type == NAT_TYPE_COUNT) return "no such kind of NAT";
+        if (s->nat.share[type]) return "the same kind of NAT twice";
+        if (!text_share(line_take(l), &s->nat.share[type]))
+            return "each kind of NAT wants its share: nat none 20% symmetric 80%";
+        sum += s->nat.share[type];
+    }
+    if (sum != MILLION) return "the shares of the kinds of NAT must make 100%";
+    if (line_accept(l, "timeout") &&
+        (!text_time(line_take(l), &s->nat.timeout_us) || s->nat.timeout_us == 0))
+        return "timeout wants a time: timeout 120s";
+    return NULL;
+}
+
+static const char *parse_over(struct phase *p, struct line *l, const char *word)
+{
+    if (line_accept(l, word) && !text_time(line_take(l), &p->over_us))
+        return "wants a time, as in 10s, after `over` or `for`";
+    return NULL;
+}
+
+static const char *parse_join(struct phase *p, struct line *l)
+{
+    p->all = line_accept(l, "all");
+    if (!p->all && (!text_u32(line_take(l), &p->count) || p->count == 0))
+        return "join wants `all` or a number of nodes: at 0s join all over 10s";
+    const char *wrong = parse_over(p, l, "over");
+    if (wrong) return wrong;
+    if (line_accept(l, "seeds") &&
+        (!text_u32(line_take(l), &p->seeds) || p->seeds < 1 || p->seeds > SCENARIO_SEEDS))
+        return "seeds wants a number from 1 to 16";
+    return NULL;
+}
+
+static const char *parse_lookups(struct phase *p, struct line *l)
+{
+    if (!text_u32(line_take(l), &p->count) || p->count == 0)
+        return "lookups wants a number: at 60s lookups 1000 over 60s";
+    const char *wrong = parse_over(p, l, "over");
+    if (wrong) return wrong;
+    if (line_accept(l, "timeout") &&
+        (!text_time(line_take(l), &p->timeout_us) || p->timeout_us == 0))
+        return "timeout wants a time: timeout 5s";
+    return NULL;
+}
+
+static const char *parse_share(struct phase *p, struct line *l)
+{
+    if (!text_share(line_take(l), &p->share)) return "wants a share of the nodes: 30%";
+    return parse_over(p, l, "over");
+}
+
+static const char *parse_partition(struct phase *p, struct line *l)
+{
+    if (!text_share(line_take(l), &p->share) || !line_peek(l) || strcmp(line_peek(l), "for") != 0)
+        return "partition wants a share and a time: partition 50% for 10m";
+    return parse_over(p, l, "for");
+}
+
+static const char *parse_churn(struct phase *p, struct line *l)
+{
+    static const char *const how = "churn wants a distribution, a median session and a time: churn "
+                                   "exponential median 60m for 1h";
+    if (line_accept(l, "exponential"))
+        p->churn = CHURN_EXPONENTIAL;
+    else if (line_accept(l, "weibull"))
+        p->churn = CHURN_WEIBULL;
+    else if (line_accept(l, "pareto"))
+        p->churn = CHURN_PARETO;
+    else
+        return how;
+    if (!line_accept(l, "median") || !text_time(line_take(l), &p->median_us) || p->median_us == 0)
+        return how;
+    if (line_accept(l, "leave") && !text_share(line_take(l), &p->share))
+        return "leave wants the share of goings that are in good order: leave 50%";
+    if (!line_peek(l) || strcmp(line_peek(l), "for") != 0) return how;
+    return parse_over(p, l, "for");
+}
+
+static const char *parse_put(struct phase *p, struct line *l)
+{
+    if (!text_u32(line_take(l), &p->count) || !line_accept(l, "ttl") ||
+        !text_time(line_take(l), &p->ttl_us))
+        return "put wants a number and a life time: put 1000 ttl 2h";
+    return NULL;
+}
+
+static const char *parse_at(struct scenario *s, struct line *l)
+{
+    static const char *(*const parse[])(struct phase *, struct line *) = {
+        [PHASE_JOIN] = parse_join,
+        [PHASE_LOOKUPS] = parse_lookups,
+        [PHASE_KILL] = parse_share,
+        [PHASE_LEAVE] = parse_share,
+        [PHASE_PARTITION] = parse_partition,
+        [PHASE_CHURN] = parse_churn,
+        [PHASE_PUT] = parse_put,
+    };
+    if (s->phase_count == PHASES_MAX) return "more than 64 phases";
+    struct phase p = {.line = l->number};
+    if (!text_time(line_take(l), &p.at_us)) return "at wants a time: at 60s kill 30%";
+    const char *what = line_take(l);
+    unsigned kind = 0;
+    while (what && kind < PHASE_COUNT && strcmp(what, phase_names[kind]) != 0) kind++;
+    if (!what || kind == PHASE_COUNT)
+        return "after the time comes join, lookups, kill, leave, partition, churn or put";
+    p.kind = (uint8_t)kind;
+    size_t skip = strlen(l->word[1]) + sizeof "at ";
+    snprintf(p.text, sizeof p.text, "%s", l->text + skip);
+    const char *wrong = parse[kind](&p, l);
+    if (wrong) return wrong;
+    uint32_t i = s->phase_count++;
+    for (; i > 0 && s->phases[i - 1].at_us > p.at_us; i--) s->phases[i] = s->phases[i - 1];
+    s->phases[i] = p;
+    return NULL;
+}
+
+static const char *parse_end(struct scenario *s, struct line *l)
+{
+    return text_time(line_take(l), &s->end_us) ? NULL : "end wants a time: end 2h";
+}
+
+/* --- lines into a scenario --- */
+
+__attribute__((format(printf, 4, 5))) static bool refuse(const struct scenario *s, uint32_t line,
+                                                         char error[SCENARIO_ERROR],
+                                                         const char *format, ...)
+{
+    int used = line ? snprintf(error, SCENARIO_ERROR, "%s:%u: ", s->file, line)
+                    : snprintf(error, SCENARIO_ERROR, "%s: ", s->file);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(error + used, SCENARIO_ERROR - (size_t)used, format, args);
+    va_end(args);
+    return false;
+}
+
+static bool parse_line(struct scenario *s, struct line *l, char error[SCENARIO_ERROR])
+{
+    const struct {
+        const char *word;
+        const char *(*parse)(struct scenario *, struct line *);
+        uint32_t *once;
+    } statements[] = {
+        {"nodes", parse_nodes, &s->nodes_line}, {"network", parse_network, &s->network_line},
+        {"nat", parse_nat, &s->nat_line},       {"at", parse_at, NULL},
+        {"end", parse_end, &s->end_line},       {"expect", expect_parse, NULL},
+    };
+    const char *word = line_take(l);
+    for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
+        if (strcmp(word, statements[i].word) != 0) continue;
+        uint32_t *once = statements[i].once;
+        if (once && *once)
+            return refuse(s, l->number, error, "%s was said on line %u", word, *once);
+        if (once) *once = l->number;
+        const char *wrong = statements[i].parse(s, l);
+        if (wrong) return refuse(s, l->number, error, "%s", wrong);
+        if (line_peek(l)) return refuse(s, l->number, error, "too much: `%s`", line_peek(l));
+        return true;
+    }
+    return refuse(s, l->number, error, "`%s` is none of nodes network nat at end expect", word);
+}
+
+bool scenario_parse(struct scenario *s, const char *file, const char *text, size_t len,
+                    char error[SCENARIO_ERROR])
+{
+    *s = (struct scenario){
+        .network = {.latency_us = MILLIS(50)},
+        .nat = {.share = {[NAT_TYPE_NONE] = MILLION}, .timeout_us = SECONDS(120)}};
+    snprintf(s->file, sizeof s->file, "%s", file);
+    struct lines lines = lines_of(text, len);
+    struct line l;
+    for (;;) {
+        switch (lines_next(&lines, &l)) {
+        case LINE_END: return scenario_check(s, error);
+        case LINE_TOO_LONG: return refuse(s, l.number, error, "line too long");
+        case LINE_NOT_TEXT: return refuse(s, l.number, error, "characters other than plain text");
+        case LINE_OK:
+            if (!parse_line(s, &l, error)) return false;
+        }
+    }
+}
+
+bool scenario_check(const struct scenario *s, char error[SCENARIO_ERROR])
+{
+    if (!s->nodes_line) return refuse(s, 0, error, "it does not say how many nodes: nodes 1000");
+    if (s->nodes < 1 || s->nodes > SCENARIO_NODES)
+        return refuse(s, s->nodes_line, error, "nodes must be 1 to %u", SCENARIO_NODES);
+    if (!s->end_line) return refuse(s, 0, error, "it does not say when to end: end 10m");
+    uint64_t joined = 0;
+    bool all = false;
+    for (uint32_t i = 0; i < s->phase_count; i++) {
+        const struct phase *p = &s->phases[i];
+        if (p->over_us > s->end_us || p->at_us > s->end_us - p->over_us)
+            return refuse(s, p->line, error, "not over before the end");
+        if (p->kind != PHASE_JOIN) {
+            if (!joined && !all) return refuse(s, p->line, error, "no node has joined by then");
+            continue;
+        }
+        if (all) return refuse(s, p->line, error, "all nodes have joined by then");
+        all = p->all;
+        joined += p->count;
+        if (joined > s->nodes)
+            return refuse(s, p->line, error, "%llu nodes would have joined, of %u",
+                          (unsigned long long)joined, s->nodes);
+    }
+    return true;
+}
+
+bool scenario_supported(const struct scenario *s, char error[SCENARIO_ERROR])
+{
+    if (s->network.model == NETWORK_MATRIX)
+        return refuse(s, s->network_line, error, "network matrix is not supported yet");
+    static const enum nat_type missing[] = {NAT_TYPE_UPNP, NAT_TYPE_UDP_BLOCKED};
+    for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++)
+        if (s->nat.share[missing[i]])
+            return refuse(s, s->nat_line, error, "nat %s is not supported yet",
+                          nat_names[missing[i]]);
+    for (uint32_t i = 0; i < s->phase_count; i++) {
+        const struct phase *p = &s->phases[i];
+        if (p->kind == PHASE_PUT) return refuse(s, p->line, error, "put is not supported yet");
+        if (p->kind == PHASE_CHURN && p->churn != CHURN_EXPONENTIAL)
+            return refuse(s, p->line, error, "churn other than exponential is not supported yet");
+    }
+    for (uint32_t i = 0; i < s->expect_count; i++)
+        if (s->expects[i].metric == METRIC_RECORDS_LOST)
+            return refuse(s, s->expects[i].line, error, "expect records is not supported yet");
+    return true;
+}

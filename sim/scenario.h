@@ -1,0 +1,150 @@
+/* sim/scenario.h - what a scenario file says: the network, what happens when, what is expected.
+ *
+ * docs/simulation.md has the grammar. Parsed from memory, without files or clocks. Words that the
+ * language has and this version does not simulate yet are parsed, and named by scenario_missing.
+ *
+ * Units:  times in microseconds, shares and decimals in millionths.
+ * Owns:   nothing; everything is copied by value.
+ * Errors: false, and "FILE:LINE: what" in `error`. Cost: one pass; sizeof(struct scenario) 30 KiB. */
+#pragma once
+#include "sim/text.h"
+
+#define SCENARIO_ERROR 1024
+#define SCENARIO_NAME  256
+#define PHASES_MAX     64
+#define EXPECTS_MAX    64
+#define SCENARIO_NODES 4000000u /* so many addresses the simulated internet has */
+#define SCENARIO_SEEDS 16u
+#define REGIONS_MAX    8u
+#define EXPECT_TEXT    160
+
+/*   kind of NAT      text */
+#define NAT_TYPES(X)                                                                               \
+    X(NONE, "none")                                                                                \
+    X(FULL_CONE, "full-cone")                                                                      \
+    X(RESTRICTED, "restricted")                                                                    \
+    X(PORT_RESTRICTED, "port-restricted")                                                          \
+    X(LINUX, "linux")                                                                              \
+    X(SYMMETRIC, "symmetric")                                                                      \
+    X(SYMMETRIC_SEQ, "symmetric-seq")                                                              \
+    X(CGN, "cgn")                                                                                  \
+    X(UPNP, "upnp")                                                                                \
+    X(UDP_BLOCKED, "udp-blocked")
+enum nat_type {
+#define X(name, text) NAT_TYPE_##name,
+    NAT_TYPES(X)
+#undef X
+        NAT_TYPE_COUNT
+};
+const char *nat_type_name(enum nat_type t);
+
+enum network_model { NETWORK_CONSTANT, NETWORK_REGIONS, NETWORK_MATRIX };
+struct network_spec {
+    uint8_t model;
+    uint32_t regions;    /* NETWORK_REGIONS */
+    uint64_t latency_us; /* NETWORK_CONSTANT: one way */
+    uint32_t loss;       /* of each datagram */
+    char matrix[SCENARIO_NAME];
+};
+struct nat_spec {
+    uint32_t share[NAT_TYPE_COUNT]; /* together one million */
+    uint64_t timeout_us;            /* of a mapping that was answered */
+};
+
+/*   what happens      text */
+#define PHASES(X)                                                                                  \
+    X(JOIN, "join")                                                                                \
+    X(LOOKUPS, "lookups")                                                                          \
+    X(KILL, "kill")                                                                                \
+    X(LEAVE, "leave")                                                                              \
+    X(PARTITION, "partition")                                                                      \
+    X(CHURN, "churn")                                                                              \
+    X(PUT, "put")
+enum phase_kind {
+#define X(name, text) PHASE_##name,
+    PHASES(X)
+#undef X
+        PHASE_COUNT
+};
+enum churn_kind { CHURN_EXPONENTIAL, CHURN_WEIBULL, CHURN_PARETO };
+struct phase {
+    uint8_t kind;  /* enum phase_kind */
+    uint8_t churn; /* CHURN: enum churn_kind of session lengths */
+    bool all;      /* JOIN: whoever has not started yet */
+    uint32_t line;
+    uint64_t at_us;
+    uint64_t over_us; /* spread over, or lasting, so long */
+    uint32_t count;   /* JOIN, LOOKUPS, PUT */
+    uint32_t seeds;   /* JOIN: 0: as before */
+    uint32_t
+        share; /* KILL, LEAVE, PARTITION: of the live nodes. CHURN: of those that go, leave in good order */
+    uint64_t timeout_us; /* LOOKUPS: 0: the node's own */
+    uint64_t median_us;  /* CHURN: of a session */
+    uint64_t ttl_us;     /* PUT */
+    char text[EXPECT_TEXT];
+};
+const char *phase_name(enum phase_kind k);
+
+/*   metric          text of its first words    how its value is written */
+#define METRICS(X)                                                                                 \
+    X(RING_BY, "ring complete by", TIME)                                                           \
+    X(RING_AFTER, "ring complete after", TIME)                                                     \
+    X(RING_COMPLETE, "ring complete", NOTHING)                                                     \
+    X(RINGS, "rings", NUMBER)                                                                      \
+    X(LOOKUPS_OK, "lookups ok", SHARE)                                                             \
+    X(LOOKUPS_WRONG, "lookups wrong", NUMBER)                                                      \
+    X(HOPS, "hops", HOPS)                                                                          \
+    X(LATENCY, "latency", TIME)                                                                    \
+    X(STRETCH, "stretch", DECIMAL)                                                                 \
+    X(UPKEEP, "upkeep", RATE)                                                                      \
+    X(DIRECT, "links direct", SHARE)                                                               \
+    X(RECORDS_LOST, "records lost", NUMBER)
+enum metric {
+#define X(name, text, value) METRIC_##name,
+    METRICS(X)
+#undef X
+        METRIC_COUNT
+};
+enum value_kind {
+    VALUE_NOTHING, /* it holds or not */
+    VALUE_TIME,    /* microseconds */
+    VALUE_NUMBER,
+    VALUE_SHARE,   /* millionths */
+    VALUE_DECIMAL, /* millionths */
+    VALUE_HOPS,    /* millionths; or a multiple of log2 of the number of nodes */
+    VALUE_RATE     /* millionths of a byte a second and node */
+};
+enum value_kind metric_value(enum metric m);
+enum statistic { STAT_MEAN, STAT_P50, STAT_P99, STAT_MAX };
+struct expectation {
+    uint8_t metric;    /* enum metric */
+    uint8_t statistic; /* enum statistic: HOPS, LATENCY, STRETCH, UPKEEP */
+    uint8_t after;     /* RING_AFTER: enum phase_kind */
+    bool at_least;     /* else at most */
+    bool log2n;        /* HOPS: limit is a multiple of log2 N */
+    uint32_t line;
+    uint64_t limit;
+    char text[EXPECT_TEXT]; /* as written, without `expect` */
+};
+
+struct scenario {
+    char file[SCENARIO_NAME];
+    uint32_t nodes;
+    struct network_spec network;
+    struct nat_spec nat;
+    uint64_t end_us;
+    uint32_t phase_count, expect_count;
+    struct phase phases[PHASES_MAX]; /* by at_us; written order where equal */
+    struct expectation expects[EXPECTS_MAX];
+    uint32_t nodes_line, network_line, nat_line, end_line; /* 0: not said */
+};
+
+/* `file` only names it in messages. */
+bool scenario_parse(struct scenario *s, const char *file, const char *text, size_t len,
+                    char error[SCENARIO_ERROR]);
+/* Does it fit together? Asked again after options changed it. */
+bool scenario_check(const struct scenario *s, char error[SCENARIO_ERROR]);
+/* False and the message: the language has it, this version cannot run it yet. */
+bool scenario_supported(const struct scenario *s, char error[SCENARIO_ERROR]);
+/* One line of a network's words ("constant 50ms loss 1%"), for options. */
+bool network_parse(struct network_spec *n, struct line *l, const char **why);
