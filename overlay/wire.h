@@ -91,6 +91,7 @@ bool data_header_read(const uint8_t *p, size_t len,
 #define PING_CHALLENGE                                                                             \
     0x01 /* asks whether the path it came by is mine; answered to where it came from, as always */
 #define PING_DIGEST 0x02 /* the digest of the sender's near set is valid */
+#define PING_WANTED 0x04 /* the sender holds this link on purpose */
 struct ping {
     uint8_t flags;
     uint64_t token;
@@ -115,6 +116,7 @@ enum route_mode {
         2 /* for the node nearest to dst, the one that finds no nearer link; never for src itself */
 };
 #define ROUTED_NO_ACK 0x01 /* IP data: not acknowledged, not retried */
+#define ROUTED_TRACE 0x04  /* every hop tells src that it was here (CONTROL HOP) */
 #define ROUTED_UPHILL 0x02 /* has taken its one step away from dst (annealing) */
 /* The body is an outer datagram (first byte >= 0x40: HELLO1..3, COOKIE, DATA) or one frame: CONTROL, or ROUTED once more: a waypoint. */
 struct routed {

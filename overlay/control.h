@@ -1,0 +1,28 @@
+/* overlay/control.h - operations of CONTROL frames: MessagePack arrays [op, ...] inside the seal, or as the body of ROUTED.
+ *
+ * Places after those listed are ignored, so that a newer version may append. */
+#pragma once
+
+/*        name         op   places after op                             where     what it is for */
+#define CONTROLS(X)                                                                                \
+    X(NEAR, 1, "ask, [id...]", "link", "my near set; ask: send me yours")              \
+    X(CANDIDATES, 2, "ask, mapping, candidates, [id...]", "link", "where I may be reached; my direct peers") \
+    X(RELAY_OPEN, 3, "target", "link", "forward between me and target")                            \
+    X(RELAY_OK, 4, "target, channel", "link", "RELAYED on this channel goes to target")            \
+    X(RELAY_NO, 5, "target", "link", "no: target unknown here, or quota")                          \
+    X(RELAY_IN, 6, "source, channel", "link", "source opened a channel to you through me")         \
+    X(CLOSE, 7, "reason", "link", "good-bye; the link ends")                                       \
+    X(DEAD, 8, "id", "link", "this neighbour of ours does not answer me; verify")                  \
+    X(FIND, 10, "request, via", "routed", "who is nearest to dst?")                                \
+    X(FOUND, 11, "request, id, hops", "routed", "I am")                                            \
+    X(HOP, 12, "request, hop, id", "routed", "a traced frame passed here")                         \
+    X(GET, 13, "request, via, key", "routed", "the record under key")                              \
+    X(GOT, 14, "request, result, record", "routed", "answer to GET and PUT")                       \
+    X(PUT, 15, "request, via, record", "routed", "keep this record")                               \
+    X(STORE, 16, "record", "link", "a copy for a replica")
+enum control_op {
+#define X(name, op, places, where, what) CONTROL_##name = op,
+    CONTROLS(X)
+#undef X
+};
+#define CONTROL_MAX 1100 /* bytes of a CONTROL frame */

@@ -1,0 +1,94 @@
+/* overlay/far.c - far links: one per octave of distance, so that greedy routing takes O(log N) steps.
+ *
+ * First version: a random point of the octave, whoever owns it. Sides alternate by octave.
+ * Source: Kademlia's buckets (Maymounkov, Mazieres 2002), Symphony's distances (Manku, Bawa, Raghavan 2003). */
+#include "overlay/core.h"
+
+#define FAR_SOON_US MILLIS(400)
+#define FAR_LATER_US SECONDS(60)
+
+static bool right_side(const struct overlay *o, unsigned octave) { return (octave + o->self.id.b[0]) & 1; }
+
+/* Distance from us to the link, on the side of that octave: its octave is the number of leading zero bits. */
+static int octave_of(const struct overlay *o, const struct id *id, bool right)
+{
+    struct id d = right ? id_clockwise(&o->self.id, id) : id_clockwise(id, &o->self.id);
+    uint64_t top = get_u64(d.b);
+    int zeros = 0;
+    while (zeros < 63 && !(top >> (63 - zeros) & 1)) zeros++;
+    return zeros;
+}
+
+static struct link *link_in_octave(const struct overlay *o, unsigned octave)
+{
+    for (uint16_t i = 0; i < o->up_count; i++) {
+        struct link *l = order_at(o, i);
+        if (octave_of(o, link_id(o, l), right_side(o, octave)) == (int)octave) return l;
+    }
+    return NULL;
+}
+
+static unsigned octaves_wanted(const struct overlay *o)
+{
+    unsigned n = 0;
+    for (uint64_t e = ring_estimate(o); e > 1; e >>= 1) n++;
+    n = n > 2 ? n - 2 : 0; /* the last octaves are near links */
+    unsigned room = o->limits.links > 2 * NEAR_SIDE_MAX + 8 ? o->limits.links - 2u * NEAR_SIDE_MAX - 8u : 0;
+    return n < room ? n : room;
+}
+
+static void seek(struct overlay *o, uint64_t now_us, unsigned octave, struct outbox *out)
+{
+    struct id point = o->self.id, random;
+    rng_bytes(&o->rng, random.b, ID_SIZE);
+    /* a distance with exactly `octave` leading zeros */
+    uint64_t top = get_u64(random.b);
+    top = octave ? top >> octave : top;
+    top |= UINT64_C(1) << (63 - octave);
+    if (octave) top &= UINT64_MAX >> octave;
+    put_u64(random.b, top);
+    unsigned carry = 0;
+    bool right = right_side(o, octave);
+    for (int i = ID_SIZE - 1; i >= 0; i--) {
+        unsigned v = right ? (unsigned)point.b[i] + random.b[i] + carry : (unsigned)point.b[i] - random.b[i] - carry;
+        point.b[i] = (uint8_t)v;
+        carry = right ? v >> 8 : (v >> 8) & 1;
+    }
+    find_send(o, now_us, &point, PURPOSE_FAR, 0, SECONDS(5), NO_SLOT, out);
+}
+
+void far_found(struct overlay *o, uint64_t now_us, const struct id *owner, struct outbox *out)
+{
+    struct link *l = link_by_id(o, owner);
+    if (l) {
+        if (!(l->kinds & KIND_NEAR)) l->kinds |= KIND_FAR;
+    } else if (!failed_lately(o, owner, now_us)) {
+        (void)hello_route(o, now_us, owner, &ID_ZERO, KIND_FAR, out);
+    }
+}
+
+void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    if (!o->joined || o->up_count < 2 * NEAR_SIDE_MAX) {
+        o->far_due_us = 0;
+        return;
+    }
+    if (o->far_due_us == 0) o->far_due_us = now_us + rng_jitter(&o->rng, FAR_SOON_US, 50);
+    if (o->far_due_us > now_us) {
+        wake_at(o, o->far_due_us);
+        return;
+    }
+    unsigned wanted = octaves_wanted(o), missing = 0;
+    for (unsigned i = 0; i < wanted; i++) {
+        unsigned octave = (o->far_octave + i) % wanted;
+        struct link *l = link_in_octave(o, octave);
+        if (l) {
+            if (!(l->kinds & KIND_NEAR)) l->kinds |= KIND_FAR;
+            continue;
+        }
+        if (missing++ == 0) seek(o, now_us, octave, out);
+    }
+    o->far_octave = (uint8_t)(wanted ? (o->far_octave + 1) % wanted : 0);
+    o->far_due_us = now_us + rng_jitter(&o->rng, missing > 1 ? FAR_SOON_US : FAR_LATER_US, 30);
+    wake_at(o, o->far_due_us);
+}

@@ -1,0 +1,127 @@
+/* overlay/heat.c - sessions go into a lane when traffic flows and come back when it rests.
+ *
+ * While a lane has a session, control neither seals nor opens with it: one owner of the counters at a time. */
+#include "overlay/core.h"
+#include <string.h>
+
+#define COOL_AFTER_US SECONDS(450) /* 7.5 min idle: Brunet's on-demand links, too */
+#define SILENT_US SECONDS(2)       /* we send and hear nothing: ask */
+
+void overlay_lanes(struct overlay *o, struct hot_queue *down) { o->down = down; }
+
+static bool push_keys(struct overlay *o, const struct link *l)
+{
+    struct hot_keys k = {.tx_next = l->s.tx_next, .rx_top = l->s.rx_top, .rx_window = l->s.rx_window,
+                         .remote_index = l->s.remote_index, .aead = l->s.aead};
+    memcpy(k.tx_key, l->s.tx_key, 32);
+    memcpy(k.rx_key, l->s.rx_key, 32);
+    struct hot_message m = {.op = DOWN_HOT, .index = link_index(l), .len = sizeof k};
+    enum err e = hot_push(o->down, &m, &k);
+    crypto_wipe(&k, sizeof k);
+    return e == OK;
+}
+
+bool overlay_heat_link(struct overlay *o, struct link *l)
+{
+    if (l->s.flags & SESSION_HOT) return true;
+    if (!o->down || l->state != LINK_UP) return false;
+    uint16_t hot = 0;
+    for (uint16_t i = 0; i < o->limits.extras; i++) hot = (uint16_t)(hot + (o->extras[i] && o->extras[i]->hot));
+    struct extra *x = link_need_extra(o, l);
+    if (!x || hot >= o->limits.hot || !push_keys(o, l)) return false;
+    l->s.flags |= SESSION_HOT;
+    x->hot = true;
+    path_tell_lane(o, l);
+    return true;
+}
+
+uint32_t overlay_heat(struct overlay *o, uint64_t now_us, const struct id *id)
+{
+    struct link *l = link_by_id(o, id);
+    if (!l || !overlay_heat_link(o, l)) return 0;
+    link_extra(o, l)->used_us = now_us;
+    l->kinds |= KIND_DEMAND;
+    return link_index(l);
+}
+
+void heat_cool(struct overlay *o, uint64_t now_us, struct link *l)
+{
+    struct extra *x = link_extra(o, l);
+    (void)now_us;
+    if (!(l->s.flags & SESSION_HOT) || !x) return;
+    struct hot_message m = {.op = DOWN_COLD, .flag = 1, .index = link_index(l)};
+    if (hot_push(o->down, &m, NULL) != OK) drop(o, DROP_FULL);
+    l->s.flags &= (uint8_t)~SESSION_HOT;
+    x->hot = false;
+}
+
+void heat_handed_back(struct overlay *o, uint64_t now_us, struct link *l, const struct hot_counters *c)
+{
+    struct extra *x = link_extra(o, l);
+    if (!x || !x->hot) return;
+    x->hot = false;
+    l->s.flags &= (uint8_t)~SESSION_HOT;
+    l->s.tx_next = c->tx_next < UINT32_MAX ? (uint32_t)c->tx_next : UINT32_MAX; /* at the hard stop: rekey is due */
+    l->s.rx_top = c->rx_top < UINT32_MAX ? (uint32_t)c->rx_top : UINT32_MAX;
+    l->s.rx_window = c->rx_window;
+    (void)now_us;
+}
+
+/* l has new keys; the lane goes on opening the old ones until previous_over() takes them away. */
+void heat_rekeyed(struct overlay *o, uint64_t now_us, struct link *l, uint32_t old_index)
+{
+    struct extra *x = link_extra(o, l);
+    (void)now_us, (void)old_index;
+    l->s.flags &= (uint8_t)~SESSION_HOT;
+    if (!x || !push_keys(o, l)) {
+        if (x) x->hot = false;
+        return;
+    }
+    l->s.flags |= SESSION_HOT;
+    path_tell_lane(o, l);
+    for (uint16_t i = 0; i < o->limits.extras; i++) { /* others relayed through it name it by its index */
+        struct extra *r = o->extras[i];
+        if (r && r->relay_slot == link_slot(o, l) + 1) path_tell_lane(o, &o->links[r->slot]);
+    }
+    for (uint16_t i = 0; i < o->limits.channels; i++) {
+        const struct channel *c = &o->channels[i];
+        if (c->in && (c->from == link_slot(o, l) || c->to == link_slot(o, l))) relay_tell_lane(o, c);
+    }
+}
+
+void heat_used(struct overlay *o, uint64_t now_us, struct link *l, const struct hot_used *u, struct outbox *out)
+{
+    struct extra *x = link_extra(o, l);
+    if (!x) return;
+    x->used_us = now_us;
+    x->data_bytes += u->tx_bytes + u->rx_bytes;
+    x->hot_tx_next = u->newest_tx;
+    if (o->stats) {
+        o->stats[link_slot(o, l)].rx_bytes += u->rx_bytes;
+        o->stats[link_slot(o, l)].tx_bytes += u->tx_bytes;
+    }
+    if (u->heard_us && u->heard_us > x->hot_heard_us) {
+        x->hot_heard_us = u->heard_us;
+        l->heard_ms = ms32(u->heard_us);
+    }
+    if (u->tx_packets && (int32_t)(ms32(now_us) - l->heard_ms) > (int32_t)(SILENT_US / 1000)) link_verify(o, l, now_us, out);
+}
+
+void heat_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    (void)out;
+    for (uint16_t i = 0; i < o->limits.extras; i++) {
+        struct extra *x = o->extras[i];
+        if (!x || !x->hot || !x->used_us) continue;
+        struct link *l = &o->links[x->slot];
+        uint64_t at = x->used_us + COOL_AFTER_US;
+        if (at > now_us) {
+            wake_at(o, at);
+            continue;
+        }
+        struct hot_message m = {.op = DOWN_COLD, .index = link_index(l)};
+        x->used_us = 0;
+        l->kinds &= (uint8_t)~KIND_DEMAND;
+        if (hot_push(o->down, &m, NULL) != OK) drop(o, DROP_FULL);
+    }
+}

@@ -1,0 +1,570 @@
+/* overlay/hello.c - handshakes under way: dial, answer, retry; certificates before anything else.
+ *
+ * Source: design 4 (Noise XXpsk3 around handshake.h, knock.h). An unproven id changes no state: a link exists only once keys
+ * are agreed, and counts only once the peer's certificate chain verified. */
+#include "overlay/core.h"
+#include <string.h>
+
+#define HELLO_FIRST_BARE_US MILLIS(400)   /* well above a 100 ms round trip; doubles */
+#define HELLO_FIRST_ROUTED_US SECONDS(1)  /* several hops and their acknowledgements */
+#define HELLO_TRIES 4
+#define HELLO_RESPONDER_US SECONDS(10)    /* a HELLO1 without its HELLO3 */
+#define SIMULTANEOUS_US SECONDS(10)
+#define PREVIOUS_US SECONDS(10)           /* design 4: the old keys open so much longer */
+
+static struct hello *hello_by_meaning(const struct overlay *o, uint16_t meaning)
+{
+    if ((meaning & ENTRY_KIND) != ENTRY_HELLO) return NULL;
+    uint16_t n = (uint16_t)(meaning & ~ENTRY_KIND);
+    return n < o->limits.handshakes ? o->hellos[n] : NULL;
+}
+
+static struct hello *hello_new(struct overlay *o, uint64_t now_us, bool initiator)
+{
+    for (uint16_t i = 0; i < o->limits.handshakes; i++) {
+        if (o->hellos[i]) continue;
+        uint32_t index = index_new(o, (uint16_t)(ENTRY_HELLO | i));
+        if (!index) return NULL;
+        struct hello *h = pool_take(o->extra_pool);
+        if (!h) {
+            index_free(o, index);
+            return NULL;
+        }
+        h->entry = (uint16_t)index;
+        h->created_us = now_us;
+        h->link_slot = NO_SLOT;
+        handshake_init(&h->hs, o->crypto, &o->key, initiator, index);
+        o->hellos[i] = h;
+        o->hello_count++;
+        return h;
+    }
+    return NULL;
+}
+
+/* keep_index: its receiver index now belongs to a link */
+static void hello_end(struct overlay *o, struct hello *h, bool keep_index)
+{
+    for (uint16_t i = 0; i < o->limits.handshakes; i++) {
+        if (o->hellos[i] != h) continue;
+        o->hellos[i] = NULL;
+        o->hello_count--;
+        break;
+    }
+    if (!keep_index && h->link_slot == NO_SLOT) index_free(o, h->entry);
+    handshake_wipe(&h->hs);
+    pool_give(o->extra_pool, h);
+}
+
+void hello_forget_link(struct overlay *o, uint16_t slot)
+{
+    for (uint16_t i = 0; i < o->limits.handshakes; i++) {
+        struct hello *h = o->hellos[i];
+        if (h && h->link_slot == slot) hello_end(o, h, true);
+    }
+}
+
+bool hello_pending(const struct overlay *o, const struct id *id)
+{
+    for (uint16_t i = 0; i < o->limits.handshakes; i++) {
+        const struct hello *h = o->hellos[i];
+        if (h && h->hs.initiator && (id_equal(&h->target, id) || (h->link_slot != NO_SLOT && id_equal(&h->hs.peer_id, id))))
+            return true;
+    }
+    return false;
+}
+
+bool hello_dialling(const struct overlay *o)
+{
+    for (uint16_t i = 0; i < o->limits.handshakes; i++)
+        if (o->hellos[i] && o->hellos[i]->hs.initiator) return true;
+    return false;
+}
+
+static void hello_send(struct overlay *o, uint64_t now_us, const struct hello *h, const uint8_t *bytes, size_t len, struct outbox *out)
+{
+    if (h->routed)
+        route_send(o, now_us, ROUTE_EXACT, 0, &h->target, &h->waypoint, bytes, len, NO_SLOT, out);
+    else
+        datagram_send(o, &h->at, bytes, len, out);
+}
+
+static struct hello_info own_info(const struct overlay *o, const struct endpoint *observed)
+{
+    struct hello_info i = {.capabilities = o->capabilities, .mtu_bytes = 1500, .observed = *observed};
+    memcpy(i.ed_pk, o->self.ed_pk, 32);
+    return i;
+}
+
+static void send_hello1(struct overlay *o, uint64_t now_us, struct hello *h, struct outbox *out)
+{
+    uint8_t fresh[32], bytes[HELLO1_SIZE];
+    const struct endpoint none = {0};
+    struct hello_info own = own_info(o, &none);
+    struct id expect = h->target;
+    rng_bytes(&o->rng, fresh, sizeof fresh);
+    handshake_init(&h->hs, o->crypto, &o->key, true, h->entry);
+    h->hs.expect = expect;
+    hello1_write(&h->hs, o->crypto, &o->key, &own, fresh, bytes);
+    memcpy(h->mac1, bytes + HELLO1_SIZE - 2 * MAC_SIZE, MAC_SIZE);
+    if (h->has_cookie) mac2_write(o->crypto, h->cookie, bytes);
+    crypto_wipe(fresh, sizeof fresh);
+    h->sent_us = now_us;
+    uint64_t pause = (h->routed ? HELLO_FIRST_ROUTED_US : HELLO_FIRST_BARE_US) << h->tries;
+    h->next_us = now_us + rng_jitter(&o->rng, pause, 10);
+    h->tries++;
+    wake_at(o, h->next_us);
+    hello_send(o, now_us, h, bytes, sizeof bytes, out);
+}
+
+bool hello_dial(struct overlay *o, uint64_t now_us, const struct endpoint *at, const struct id *id, uint8_t kinds,
+                bool from_seed, struct outbox *out)
+{
+    for (uint16_t i = 0; i < o->limits.handshakes; i++) {
+        const struct hello *h = o->hellos[i];
+        if (h && h->hs.initiator && !h->routed && endpoint_equal(&h->at, at)) return false;
+    }
+    struct hello *h = hello_new(o, now_us, true);
+    if (!h) return false;
+    h->at = *at;
+    h->target = *id;
+    h->kinds = kinds;
+    h->from_seed = from_seed;
+    char text[ENDPOINT_TEXT];
+    trace(o->trace, now_us, HELLO, "%s > dial", endpoint_print(at, text));
+    send_hello1(o, now_us, h, out);
+    return true;
+}
+
+bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const struct id *waypoint, uint8_t kinds, struct outbox *out)
+{
+    if (hello_pending(o, id) || id_equal(id, &o->self.id)) return false;
+    struct hello *h = hello_new(o, now_us, true);
+    if (!h) return false;
+    h->routed = true;
+    h->target = *id;
+    h->waypoint = *waypoint;
+    h->kinds = kinds;
+    char text[ID_TEXT];
+    trace(o->trace, now_us, HELLO, "%.8s > ask over the ring", id_print(id, text));
+    send_hello1(o, now_us, h, out);
+    return true;
+}
+
+/* --- responder --- */
+
+static void answer_cookie(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t sender[21],
+                          const uint8_t *b, size_t len, enum cookie_reason reason, struct outbox *out)
+{
+    uint8_t bytes[COOKIE_SIZE];
+    cookie_write(&o->knock, o->crypto, now_us, &o->rng, b, len, sender, reason, bytes);
+    if (a->routed)
+        route_send(o, now_us, ROUTE_EXACT, 0, &a->routed_src, &a->waypoint, bytes, sizeof bytes, NO_SLOT, out);
+    else
+        datagram_send(o, &a->from, bytes, sizeof bytes, out);
+}
+
+/* The door. True: come in. */
+static bool knock_ok(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b, size_t len, struct outbox *out)
+{
+    uint8_t sender[21];
+    if (a->routed)
+        knock_sender_id(sender, &a->routed_src);
+    else
+        knock_sender_endpoint(sender, &a->from);
+    bool busy = o->hello_count * 4u >= o->limits.handshakes * 3u;
+    switch (knock_hello1(&o->knock, o->crypto, now_us, &o->rng, b, len, sender, busy)) {
+    case KNOCK_OK: return true;
+    case KNOCK_BAD_MAC1: drop(o, DROP_MAC1); return false;
+    case KNOCK_REPLAYED: drop(o, DROP_REPLAYED_HELLO); return false;
+    case KNOCK_VERSION:
+        drop(o, DROP_VERSION);
+        outbox_event(out, OE_VERSION, NULL);
+        answer_cookie(o, now_us, a, sender, b, len, COOKIE_VERSION, out);
+        return false;
+    case KNOCK_NEED_COOKIE:
+        drop(o, DROP_COOKIE);
+        answer_cookie(o, now_us, a, sender, b, len, COOKIE_PROVE, out);
+        return false;
+    }
+    return false;
+}
+
+void on_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b, size_t len, struct outbox *out)
+{
+    if (!knock_ok(o, now_us, a, b, len, out)) return;
+    struct hello *h = hello_new(o, now_us, false);
+    if (!h) {
+        drop(o, DROP_FULL);
+        return;
+    }
+    h->routed = a->routed;
+    h->at = a->from;
+    h->target = a->routed_src;
+    h->waypoint = a->waypoint;
+    h->next_us = now_us + HELLO_RESPONDER_US;
+    wake_at(o, h->next_us);
+    uint8_t fresh[32], bytes[HELLO2_SIZE];
+    struct hello_info own = own_info(o, &a->from);
+    rng_bytes(&o->rng, fresh, sizeof fresh);
+    if (hello1_read(&h->hs, o->crypto, b, len) != OK ||
+        hello2_write(&h->hs, o->crypto, &o->key, &o->self, &own, fresh, bytes) != OK) {
+        drop(o, DROP_HANDSHAKE);
+        hello_end(o, h, false);
+    } else {
+        hello_send(o, now_us, h, bytes, sizeof bytes, out);
+    }
+    crypto_wipe(fresh, sizeof fresh);
+}
+
+/* --- both: keys are agreed --- */
+
+static struct link *link_from_hello(struct overlay *o, uint64_t now_us, struct hello *h, struct outbox *out)
+{
+    peer_handle peer = identities_hold_keys(o->identities, &h->hs.peer_id, h->hs.peer.ed_pk, h->hs.peer_x_pk);
+    if (!peer) return NULL;
+    struct link *l = link_new(o, now_us, peer, out);
+    if (!l) {
+        identities_drop(o->identities, peer);
+        return NULL;
+    }
+    struct session_keys keys;
+    handshake_keys(&h->hs, o->crypto, &keys);
+    session_start(&l->s, &keys);
+    crypto_wipe(&keys, sizeof keys);
+    l->s.entry = h->entry;
+    o->map[INDEX_SLOT(h->entry)] = (uint16_t)(ENTRY_LINK | link_slot(o, l));
+    l->born_4s = (uint16_t)(now_us / SECONDS(4));
+    l->kinds = h->kinds;
+    h->link_slot = link_slot(o, l);
+    if (h->routed) {
+        struct extra *x = link_need_extra(o, l);
+        if (x) x->waypoint = h->waypoint;
+        link_set_path(l, PATH_ROUTED);
+    } else {
+        link_set_endpoint(l, &h->at);
+        link_set_path(l, PATH_DIRECT);
+        if (!endpoint_is_none(&h->hs.peer.observed) && observe_report(&o->observe, now_us, &h->at, &h->hs.peer.observed))
+            outbox_event(out, OE_REMEMBER, NULL);
+    }
+    return l;
+}
+
+/* Old keys of `l` open for PREVIOUS_US more (or, if the new ones lost, those). */
+static void keep_previous(struct overlay *o, struct link *l, const struct session *old, uint64_t now_us)
+{
+    struct extra *x = link_need_extra(o, l);
+    if (!x) {
+        index_free(o, old->entry);
+        return;
+    }
+    if (x->has_previous) index_free(o, x->previous_entry);
+    x->previous = *old;
+    x->previous_entry = old->entry;
+    x->has_previous = true;
+    x->previous_heard = false;
+    x->previous_until_us = now_us + PREVIOUS_US;
+    o->map[INDEX_SLOT(old->entry)] = (uint16_t)(ENTRY_PREVIOUS | link_slot(o, l));
+    wake_at(o, x->previous_until_us);
+}
+
+/* Both ends began at the same time: does the session of `fresh` win over the one that l holds? (design 4) */
+static bool fresh_wins(const struct overlay *o, const struct link *l, const struct link *fresh, uint64_t fresh_created_us, uint64_t now_us)
+{
+    bool old_mine = l->s.flags & SESSION_INITIATOR, fresh_mine = fresh->s.flags & SESSION_INITIATOR;
+    uint64_t born_us = (now_us / SECONDS(4) - (uint16_t)((uint16_t)(now_us / SECONDS(4)) - l->born_4s)) * SECONDS(4);
+    if (old_mine == fresh_mine || fresh_created_us >= born_us + SECONDS(4)) return true;
+    bool i_am_smaller = id_compare(&o->self.id, link_id(o, l)) < 0;
+    return fresh_mine == i_am_smaller;
+}
+
+/* `fresh` is proven and there is already a link `l` to the same id: one of the two sessions goes on in l's place. */
+static struct link *merge(struct overlay *o, uint64_t now_us, struct link *l, struct link *fresh, uint64_t created_us)
+{
+    struct extra *fx = link_extra(o, fresh);
+    bool wins = fresh_wins(o, l, fresh, created_us, now_us);
+    uint32_t old_index = link_index(l);
+    bool was_hot = l->s.flags & SESSION_HOT;
+    uint8_t held = (uint8_t)(l->s.flags & (LINK_WANTED | LINK_TCP));
+    enum path_kind old_path = link_path(l), fresh_path = link_path(fresh);
+    l->kinds |= fresh->kinds;
+    if (wins) {
+        struct session old = l->s;
+        l->s = fresh->s;
+        l->s.flags = (uint8_t)((l->s.flags & 0x0f) | held | SESSION_PEER_CERT);
+        o->map[INDEX_SLOT(l->s.entry)] = (uint16_t)(ENTRY_LINK | link_slot(o, l));
+        l->born_4s = fresh->born_4s;
+        keep_previous(o, l, &old, now_us);
+        session_wipe(&old);
+        l->tries = 0;
+    } else {
+        struct session loser = fresh->s;
+        keep_previous(o, l, &loser, now_us);
+        session_wipe(&loser);
+    }
+    /* a bare arrival is a proven direct path; a routed one does not end a direct path that was heard lately */
+    bool recent = ms32(now_us) - l->heard_ms < 2000;
+    if (fresh_path == PATH_DIRECT) {
+        struct endpoint e = link_endpoint(fresh);
+        link_set_path(l, PATH_DIRECT);
+        link_set_endpoint(l, &e);
+    } else if (old_path == PATH_DIRECT && recent) {
+        link_set_path(l, PATH_DIRECT);
+    } else {
+        struct extra *x = link_need_extra(o, l);
+        link_set_path(l, PATH_ROUTED);
+        if (x && fx) x->waypoint = fx->waypoint;
+    }
+    l->heard_ms = ms32(now_us);
+    /* free the slot of `fresh` without touching its index */
+    if (fx) {
+        o->extras[fresh->extra - 1] = NULL;
+        pool_give(o->extra_pool, fx);
+        fresh->extra = 0;
+    }
+    session_wipe(&fresh->s);
+    fresh->state = LINK_FREE;
+    o->link_count--;
+    identities_drop(o->identities, fresh->peer);
+    fresh->peer = 0;
+    if (was_hot && wins) heat_rekeyed(o, now_us, l, old_index);
+    return l;
+}
+
+void cert_send(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
+{
+    for (uint32_t i = 0; i < CHAINS_MAX; i++) {
+        uint8_t frame[1 + CHAIN_BYTES];
+        if (!o->chains[i].bytes) continue;
+        frame[0] = KIND_CERT;
+        memcpy(frame + 1, o->chains[i].bytes, o->chains[i].len);
+        frame_send(o, l, now_us, frame, 1u + o->chains[i].len, NULL, out);
+    }
+}
+
+/* The peer behind `l` is proven and certified: the session counts from now on. */
+static struct link *proven(struct overlay *o, uint64_t now_us, struct link *l, uint64_t created_us, const struct membership *m,
+                           struct outbox *out)
+{
+    struct link *old = link_by_id(o, link_id(o, l));
+    l->s.flags |= SESSION_PEER_CERT;
+    if (old) {
+        l = merge(o, now_us, old, l, created_us);
+    } else {
+        link_up(o, l, now_us);
+    }
+    char text[ID_TEXT];
+    trace(o->trace, now_us, LINK, "%.8s > %s: certificate verified", id_print(link_id(o, l), text), old ? "new keys" : "up");
+    struct overlay_event *e = outbox_event(out, OE_UP, link_id(o, l));
+    e->index = link_index(l);
+    e->member = *m;
+    return l;
+}
+
+static void settled(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out)
+{
+    upkeep_arm(o, l, now_us + rng_below(&o->rng, SECONDS(20)) + SECONDS(5));
+    path_started(o, now_us, l, out);
+    join_link_up(o, now_us, l, out);
+    ring_changed(o, now_us, out);
+}
+
+void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b, size_t len, struct outbox *out)
+{
+    uint32_t sender, receiver;
+    (void)a;
+    if (!hello_indices(b, len, &sender, &receiver)) {
+        drop(o, DROP_LENGTH);
+        return;
+    }
+    uint16_t meaning = index_meaning(o, receiver);
+    if ((meaning & ENTRY_KIND) == ENTRY_LINK) { /* our CERT was lost: HELLO3 comes again */
+        struct link *l = &o->links[(meaning & ~ENTRY_KIND) % o->limits.links];
+        if (l->state == LINK_UP && !(l->s.flags & SESSION_INITIATOR) && l->s.remote_index == sender &&
+            (uint16_t)((uint16_t)(now_us / SECONDS(4)) - l->born_4s) <= 8 && knock_mac1(&o->knock, o->crypto, now_us, b, len))
+            cert_send(o, l, now_us, out);
+        return;
+    }
+    struct hello *h = hello_by_meaning(o, meaning);
+    if (!h || h->hs.initiator || h->hs.stage != 2) {
+        drop(o, DROP_NO_HANDSHAKE);
+        return;
+    }
+    struct handshake saved = h->hs;
+    uint8_t chain[CHAIN_BYTES];
+    size_t chain_len = 0;
+    struct membership m;
+    if (hello3_read(&h->hs, o->crypto, &o->key, &o->self, b, len, chain, &chain_len) != OK) {
+        h->hs = saved; /* a forged one must not spoil the real one */
+        drop(o, DROP_HANDSHAKE);
+    } else if (id_equal(&h->hs.peer_id, &o->self.id)) {
+        hello_end(o, h, false); /* ourselves, through a seed list that names us */
+    } else if (chain_verify((struct span){chain, chain_len}, o->crypto, o->authority_pk, &h->hs.peer_id, calendar_now(o, now_us), &m) != OK) {
+        char text[ID_TEXT];
+        trace(o->trace, now_us, HELLO, "%.8s > refused: its certificate does not verify", id_print(&h->hs.peer_id, text));
+        drop(o, DROP_CERT);
+        hello_end(o, h, false);
+    } else {
+        uint64_t created = h->created_us;
+        struct link *l = link_from_hello(o, now_us, h, out);
+        hello_end(o, h, l != NULL);
+        if (!l) {
+            drop(o, DROP_FULL);
+        } else {
+            l = proven(o, now_us, l, created, &m, out);
+            cert_send(o, l, now_us, out);
+            l->s.flags |= SESSION_OWN_CERT;
+            settled(o, now_us, l, out);
+        }
+    }
+    crypto_wipe(&saved, sizeof saved);
+}
+
+/* --- initiator --- */
+
+static void send_hello3(struct overlay *o, uint64_t now_us, struct hello *h, struct outbox *out)
+{
+    h->sent_us = now_us;
+    h->next_us = now_us + ((h->routed ? HELLO_FIRST_ROUTED_US : HELLO_FIRST_BARE_US) << h->tries);
+    h->tries++;
+    wake_at(o, h->next_us);
+    hello_send(o, now_us, h, h->hello3, h->hello3_len, out);
+}
+
+void on_hello2(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b, size_t len, struct outbox *out)
+{
+    uint32_t sender, receiver;
+    if (!hello_indices(b, len, &sender, &receiver)) {
+        drop(o, DROP_LENGTH);
+        return;
+    }
+    struct hello *h = hello_by_meaning(o, index_meaning(o, receiver));
+    if (!h || !h->hs.initiator || h->hs.stage != 1) {
+        drop(o, DROP_NO_HANDSHAKE);
+        return;
+    }
+    if (!knock_mac1(&o->knock, o->crypto, now_us, b, len)) {
+        drop(o, DROP_MAC1);
+        return;
+    }
+    struct handshake saved = h->hs;
+    enum err e = hello2_read(&h->hs, o->crypto, &o->key, &o->self, b, len);
+    if (e != OK) {
+        h->hs = saved;
+        drop(o, e == ERR_DENIED ? DROP_STOLEN_ID : DROP_HANDSHAKE);
+    } else if (id_equal(&h->hs.peer_id, &o->self.id)) {
+        hello_end(o, h, false);
+    } else {
+        if (!h->routed && !endpoint_is_none(&a->from)) h->at = a->from;
+        struct hello_info own = own_info(o, h->routed ? &(struct endpoint){0} : &h->at);
+        h->hello3_len = (uint16_t)hello3_write(&h->hs, o->crypto, &o->key, &o->self, &own, o->chains[0].bytes, o->chains[0].len, h->hello3);
+        ensure(h->hello3_len > 0);
+        struct link *l = link_from_hello(o, now_us, h, out);
+        if (!l) {
+            drop(o, DROP_FULL);
+            hello_end(o, h, false);
+        } else {
+            h->tries = 0;
+            link_rtt_sample(l, time_since(now_us, h->sent_us));
+            send_hello3(o, now_us, h, out);
+        }
+    }
+    crypto_wipe(&saved, sizeof saved);
+}
+
+static struct hello *hello_of_link(const struct overlay *o, const struct link *l)
+{
+    for (uint16_t i = 0; i < o->limits.handshakes; i++)
+        if (o->hellos[i] && o->hellos[i]->link_slot == link_slot(o, l)) return o->hellos[i];
+    return NULL;
+}
+
+void on_cert(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *frame, size_t len, struct outbox *out)
+{
+    struct membership m;
+    struct span chain = {frame + 1, len - 1};
+    if (chain_verify(chain, o->crypto, o->authority_pk, link_id(o, l), calendar_now(o, now_us), &m) != OK) {
+        drop(o, DROP_CERT);
+        if (l->state == LINK_CERT) link_close(o, l, now_us, "its certificate does not verify", out);
+        return;
+    }
+    if (l->state == LINK_UP) {
+        struct overlay_event *e = outbox_event(out, OE_CERT, link_id(o, l));
+        e->index = link_index(l);
+        e->member = m;
+        return;
+    }
+    struct hello *h = hello_of_link(o, l);
+    uint64_t created = h ? h->created_us : now_us;
+    if (h) {
+        l->kinds |= h->kinds;
+        hello_end(o, h, true);
+    }
+    l = proven(o, now_us, l, created, &m, out);
+    for (uint32_t i = 1; i < CHAINS_MAX; i++) /* the first went in HELLO3 */
+        if (o->chains[i].bytes) {
+            cert_send(o, l, now_us, out);
+            break;
+        }
+    l->s.flags |= SESSION_OWN_CERT;
+    settled(o, now_us, l, out);
+}
+
+void on_cookie(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b, size_t len, struct outbox *out)
+{
+    uint32_t receiver;
+    (void)a;
+    struct reader r = reader_of(b, len);
+    read_u32(&r);
+    receiver = read_u32(&r);
+    struct hello *h = hello_by_meaning(o, index_meaning(o, receiver));
+    enum cookie_reason reason;
+    if (!h || !h->hs.initiator || h->hs.stage != 1) {
+        drop(o, DROP_NO_HANDSHAKE);
+        return;
+    }
+    if (cookie_read(&o->knock, o->crypto, b, len, h->mac1, h->cookie, &reason) != OK) {
+        drop(o, DROP_COOKIE);
+        return;
+    }
+    if (reason == COOKIE_VERSION) {
+        outbox_event(out, OE_VERSION, &h->target);
+        return; /* its retries end by themselves */
+    }
+    if (reason != COOKIE_PROVE || h->has_cookie) return;
+    h->has_cookie = true;
+    h->tries = 0;
+    send_hello1(o, now_us, h, out);
+}
+
+static void hello_failed(struct overlay *o, uint64_t now_us, struct hello *h, struct outbox *out)
+{
+    char text[ID_TEXT];
+    struct id target = h->target;
+    bool tell = (h->kinds & KIND_DEMAND) && !id_is_zero(&target);
+    uint16_t slot = h->link_slot;
+    if (h->hs.initiator && !id_is_zero(&target)) fail_note(o, &target, now_us);
+    if (h->hs.initiator) trace(o->trace, now_us, HELLO, "%.8s > gave up: no answer", id_print(&target, text));
+    if (slot != NO_SLOT) {
+        link_close(o, &o->links[slot], now_us, "no certificate came", out); /* ends the handshake, too */
+    } else {
+        hello_end(o, h, false);
+    }
+    if (tell && !link_by_id(o, &target)) outbox_event(out, OE_FAILED, &target);
+}
+
+void hello_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    for (uint16_t i = 0; i < o->limits.handshakes; i++) {
+        struct hello *h = o->hellos[i];
+        if (!h) continue;
+        if (h->next_us > now_us) {
+            wake_at(o, h->next_us);
+        } else if (!h->hs.initiator || h->tries >= HELLO_TRIES) {
+            hello_failed(o, now_us, h, out);
+        } else if (h->link_slot != NO_SLOT) {
+            send_hello3(o, now_us, h, out);
+        } else {
+            send_hello1(o, now_us, h, out); /* a fresh ephemeral: the old one may be in the other's replay filter */
+        }
+    }
+}

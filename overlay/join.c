@@ -1,0 +1,210 @@
+/* overlay/join.c - into the ring and back into it: seeds and remembered peers, dialled at once; joined, alone. */
+#include "overlay/core.h"
+#include <string.h>
+
+#define RETRY_FIRST_US SECONDS(1)
+#define RETRY_MAX_US SECONDS(30)
+#define PASSIVE_MIN_US SECONDS(15)
+#define PASSIVE_MAX_US SECONDS(600)
+#define FAILED_FOR_MS 20000u
+
+void fail_note(struct overlay *o, const struct id *id, uint64_t now_us)
+{
+    o->failed[o->failed_next].id = *id;
+    o->failed[o->failed_next].at_ms = ms32(now_us) | 1u;
+    o->failed_next = (uint8_t)((o->failed_next + 1) % FAILED_MAX);
+}
+
+bool failed_lately(const struct overlay *o, const struct id *id, uint64_t now_us)
+{
+    for (unsigned i = 0; i < FAILED_MAX; i++)
+        if (o->failed[i].at_ms && id_equal(&o->failed[i].id, id) && ms32(now_us) - o->failed[i].at_ms < FAILED_FOR_MS) return true;
+    return false;
+}
+
+/* --- remembered peers --- */
+
+static struct overlay_seed_peer *passive_find(struct overlay *o, const struct id *id)
+{
+    for (uint16_t i = 0; i < o->passive_count; i++)
+        if (id_equal(&o->passive[i].id, id)) return &o->passive[i];
+    return NULL;
+}
+
+void join_remember(struct overlay *o, uint64_t now_us, const struct link *l, struct outbox *out)
+{
+    struct endpoint at = link_endpoint(l);
+    (void)now_us;
+    if (!at.port || !o->limits.passive) return;
+    struct overlay_seed_peer *p = passive_find(o, link_id(o, l));
+    if (!p) {
+        /* full: those we have no link to make room first */
+        uint16_t i = o->passive_count;
+        if (i == o->limits.passive) {
+            i = (uint16_t)rng_below(&o->rng, i);
+            for (uint16_t k = 0; k < o->passive_count; k++)
+                if (!link_by_id(o, &o->passive[k].id)) i = k;
+        } else {
+            o->passive_count++;
+        }
+        p = &o->passive[i];
+    } else if (endpoint_equal(&p->at, &at)) {
+        return;
+    }
+    *p = (struct overlay_seed_peer){*link_id(o, l), at};
+    outbox_event(out, OE_REMEMBER, NULL);
+}
+
+void overlay_remember(struct overlay *o, const struct overlay_seed_peer *list, uint32_t count)
+{
+    for (uint32_t i = 0; i < count && o->passive_count < o->limits.passive; i++)
+        if (!id_equal(&list[i].id, &o->self.id) && endpoint_is_usable(&list[i].at)) o->passive[o->passive_count++] = list[i];
+}
+
+uint32_t overlay_remembered(const struct overlay *o, struct overlay_seed_peer *out, uint32_t max)
+{
+    uint32_t n = o->passive_count < max ? o->passive_count : max;
+    memcpy(out, o->passive, n * sizeof *out);
+    return n;
+}
+
+void join_dial_remembered(struct overlay *o, uint64_t now_us, const struct id *id, struct outbox *out)
+{
+    struct overlay_seed_peer *p = passive_find(o, id);
+    if (p && !o->leaving) (void)hello_dial(o, now_us, &p->at, id, KIND_NEAR, true, out);
+}
+
+/* --- dialling --- */
+
+void overlay_seeds(struct overlay *o, uint64_t now_us, const struct endpoint *list, uint32_t count)
+{
+    o->seed_count = 0;
+    for (uint32_t i = 0; i < count && o->seed_count < o->limits.seeds; i++)
+        if (endpoint_is_usable(&list[i]) || endpoint_scope(&list[i]) == SCOPE_LOOPBACK) o->seeds[o->seed_count++] = list[i];
+    o->join_tries = 0;
+    o->join_due_us = now_us;
+    wake_at(o, now_us);
+}
+
+static bool linked_at(const struct overlay *o, const struct endpoint *e)
+{
+    for (uint16_t i = 0; i < o->up_count; i++) {
+        const struct link *l = order_at(o, i);
+        struct endpoint at = link_endpoint(l);
+        if (link_path(l) == PATH_DIRECT && endpoint_equal(&at, e)) return true;
+    }
+    return false;
+}
+
+static void dial_all(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    uint16_t start = o->seed_count ? (uint16_t)rng_below(&o->rng, o->seed_count) : 0;
+    for (uint16_t i = 0; i < o->seed_count && i < 4; i++) {
+        const struct endpoint *e = &o->seeds[(start + i) % o->seed_count];
+        if (!linked_at(o, e)) (void)hello_dial(o, now_us, e, &ID_ZERO, KIND_LEAF, true, out);
+    }
+    for (uint16_t i = 0; i < o->passive_count && i < 16; i++) {
+        const struct overlay_seed_peer *p = &o->passive[(o->passive_next + i) % o->passive_count];
+        if (!link_by_id(o, &p->id)) (void)hello_dial(o, now_us, &p->at, &p->id, KIND_LEAF, true, out);
+    }
+    if (o->passive_count) o->passive_next = (uint16_t)((o->passive_next + 16) % o->passive_count);
+}
+
+/* Joined already: now and then somebody we lost, or a seed: that is how parted rings find each other again. */
+static void probe_passive(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    uint64_t pause = ring_estimate(o) / 4 * SECONDS(1);
+    pause = time_min(time_max(pause, PASSIVE_MIN_US), PASSIVE_MAX_US);
+    if (o->passive_due_us == 0) o->passive_due_us = now_us + rng_jitter(&o->rng, pause, 30);
+    if (o->passive_due_us > now_us) {
+        wake_at(o, o->passive_due_us);
+        return;
+    }
+    o->passive_due_us = now_us + rng_jitter(&o->rng, pause, 30);
+    wake_at(o, o->passive_due_us);
+    uint32_t all = (uint32_t)o->passive_count + o->seed_count;
+    for (uint32_t tried = 0; tried < all; tried++) {
+        uint32_t i = o->seed_next++ % all;
+        if (i < o->seed_count) {
+            if (linked_at(o, &o->seeds[i])) continue;
+            (void)hello_dial(o, now_us, &o->seeds[i], &ID_ZERO, KIND_LEAF, true, out);
+        } else {
+            const struct overlay_seed_peer *p = &o->passive[i - o->seed_count];
+            if (link_by_id(o, &p->id)) continue;
+            (void)hello_dial(o, now_us, &p->at, &p->id, KIND_LEAF, true, out);
+        }
+        return;
+    }
+}
+
+void join_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    if (o->leaving) return;
+    if (o->up_count > 0 && o->joined) {
+        o->join_tries = 0;
+        o->join_due_us = 0;
+        probe_passive(o, now_us, out);
+        join_state(o, now_us, out);
+        return;
+    }
+    if (o->join_due_us <= now_us) {
+        dial_all(o, now_us, out);
+        if (o->up_count > 0) find_send(o, now_us, &o->self.id, PURPOSE_JOIN, 0, SECONDS(5), o->order[rng_below(&o->rng, o->up_count)], out);
+        uint64_t pause = time_min(RETRY_FIRST_US << (o->join_tries < 6 ? o->join_tries : 6), RETRY_MAX_US);
+        if (o->join_tries < 255) o->join_tries++;
+        if (o->join_tries >= 3 && o->up_count == 0) outbox_event(out, OE_RESOLVE, NULL);
+        o->join_due_us = now_us + rng_jitter(&o->rng, pause, 25);
+    }
+    wake_at(o, o->join_due_us);
+    join_state(o, now_us, out);
+}
+
+void join_link_up(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out)
+{
+    /* who came tells us whom it knows near us; a seed hands the newcomer on */
+    if (l->s.flags & SESSION_INITIATOR) near_list_send(o, now_us, l, true, out);
+    if (!o->joined && (l->kinds & KIND_LEAF))
+        find_send(o, now_us, &o->self.id, PURPOSE_JOIN, 0, SECONDS(5), link_slot(o, l), out);
+    if (link_path(l) == PATH_DIRECT) join_remember(o, now_us, l, out);
+}
+
+/* --- joined: both nearest neighbours confirmed, or the founder with nobody yet --- */
+
+static bool confirmed(const struct overlay *o, uint16_t slot)
+{
+    for (uint8_t i = 0; i < o->near_count; i++)
+        if (o->near[i].slot == slot) return o->near[i].listed;
+    return false;
+}
+
+static bool is_joined(const struct overlay *o)
+{
+    if (o->up_count == 0) return o->founder && !o->leaving;
+    uint16_t left[NEAR_SIDE_MAX], right[NEAR_SIDE_MAX];
+    uint8_t lefts, rights;
+    ring_sides(o, left, right, &lefts, &rights);
+    if (!confirmed(o, left[0]) || !confirmed(o, right[0])) return false;
+    for (uint16_t i = 0; i < o->limits.handshakes && !o->joined; i++) { /* somebody nearer is still answering */
+        const struct hello *h = o->hellos[i];
+        if (h && h->hs.initiator && h->routed && (h->kinds & KIND_NEAR) && h->tries < 2 && h->link_slot == NO_SLOT) return false;
+    }
+    return true;
+}
+
+void join_state(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    bool was = o->joined;
+    o->joined = is_joined(o);
+    if (o->joined && !was) {
+        trace(o->trace, now_us, NODE, "joined");
+        outbox_event(out, OE_JOINED, NULL);
+        o->was_alone = false;
+        if (o->up_count) wake_at(o, now_us + 1000);
+    } else if (!o->joined && was) {
+        o->join_due_us = now_us + MILLIS(100);
+        wake_at(o, o->join_due_us);
+    }
+    bool alone = o->up_count == 0 && !o->joined && !hello_dialling(o);
+    if (alone && !o->was_alone) outbox_event(out, OE_ALONE, NULL);
+    o->was_alone = alone;
+}

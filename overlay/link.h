@@ -1,0 +1,80 @@
+/* overlay/link.h - one session that is held, and the table of them.
+ *
+ * A link is at most 128 bytes; what few links need at a time (probing, a relayed or routed path, the previous keys, traffic
+ * counts of a hot session) is a struct extra from a pool. Links are found by receiver index (index map) and by id (an array of
+ * slots in id order, which is also the ring: neighbours stand side by side).
+ *
+ *   FREE -> CERT (keys agreed, the peer's certificate still to come) -> UP -> FREE
+ *
+ * Source: ours, design 4 and 10. Owns: the arrays. Cost: 128 bytes a link, 2 for the order, 4 for the map. */
+#pragma once
+#include "nat/candidate.h"
+#include "nat/punch.h"
+#include "overlay/session.h"
+
+enum link_state { LINK_FREE, LINK_CERT, LINK_UP };
+/* why a link is held; the same bits as enum link_kind in node/node.h */
+#define KIND_NEAR 0x01
+#define KIND_FAR 0x02
+#define KIND_DEMAND 0x04
+#define KIND_LEAF 0x08
+#define KIND_PINNED 0x10
+
+/* session.flags above SESSION_*: */
+#define LINK_WANTED 0x10  /* the other end holds it on purpose */
+#define LINK_TCP 0x20     /* the endpoint is a TCP connection */
+#define LINK_PATH_SHIFT 6 /* two bits: enum path_kind */
+
+struct link {
+    struct session s;
+    uint32_t peer; /* handle; we are one holder */
+    uint8_t ip[16];
+    uint16_t port;
+    uint16_t born_4s;  /* units of 4 s, wraps after 72 h; sessions end before */
+    uint32_t heard_ms; /* low 32 bits of milliseconds */
+    uint32_t due_ms;   /* next upkeep */
+    uint16_t srtt, rttvar; /* units of 0.25 ms; srtt 0: not measured */
+    uint8_t kinds;
+    uint8_t state : 4, tries : 4; /* tries: pings without an answer */
+    uint16_t extra; /* number + 1 in the extras; 0: none */
+};
+_Static_assert(sizeof(struct link) <= 128, "design 10: a link costs at most 128 bytes");
+
+struct extra {
+    uint16_t slot;
+    uint8_t in_use;
+    /* the keys before the last rekey: they open for 10 s more */
+    bool has_previous, previous_heard;
+    uint16_t previous_entry;
+    struct session previous;
+    uint64_t previous_until_us;
+    /* getting a direct path */
+    struct punch punch;
+    struct candidates remote;
+    uint8_t remote_mapping; /* enum observe_mapping, as the peer says */
+    bool punching, candidates_sent, candidates_got;
+    uint8_t punch_failures;
+    uint64_t punch_at_us;   /* next attempt */
+    const char *why;        /* of the present path; a constant */
+    /* relayed and routed */
+    struct id waypoint;     /* routed: through this node first; zero: plainly */
+    uint16_t relay_slot;    /* + 1; relayed through that link */
+    uint32_t relay_channel;
+    uint64_t relay_asked_us;
+    struct id common[8];    /* peers that the other end has directly */
+    uint8_t common_count, relay_tried;
+    /* roaming: one challenge outstanding */
+    struct endpoint roam;
+    uint64_t roam_at_us;
+    /* traffic */
+    bool hot, handed_back;
+    uint64_t used_us;       /* last inner traffic */
+    uint64_t silent_us;     /* since when we send without hearing; 0: not */
+    uint64_t data_bytes;
+    uint64_t hot_heard_us;
+    uint64_t hot_tx_next;
+    /* own ping command */
+    uint32_t ping_request;
+    uint64_t ping_sent_us, ping_until_us, ping_token;
+    uint8_t ping_path;
+};

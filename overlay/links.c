@@ -1,0 +1,263 @@
+/* overlay/links.c - the table of links: slots, receiver indices, order by id, extras. */
+#include "overlay/core.h"
+#include <string.h>
+
+const struct id *link_id(const struct overlay *o, const struct link *l)
+{
+    return &identities_get(o->identities, l->peer)->id;
+}
+
+uint32_t link_index(const struct link *l) { return l->s.entry; }
+
+/* --- receiver indices --- */
+
+uint32_t index_new(struct overlay *o, uint16_t meaning)
+{
+    for (uint32_t i = 0; i <= o->map_mask; i++) {
+        o->map_next = (uint16_t)((o->map_next + 1) & o->map_mask);
+        if (o->map_next != 0 && o->map[o->map_next] == ENTRY_FREE) {
+            o->map[o->map_next] = meaning;
+            return o->map_next;
+        }
+    }
+    return 0;
+}
+
+void index_free(struct overlay *o, uint32_t index)
+{
+    if (index && INDEX_SLOT(index) <= o->map_mask) o->map[INDEX_SLOT(index)] = ENTRY_FREE;
+}
+
+/* --- order by id: the ring as we know it --- */
+
+uint16_t order_find(const struct overlay *o, const struct id *id)
+{
+    uint16_t low = 0, high = o->up_count;
+    while (low < high) {
+        uint16_t mid = (uint16_t)((low + high) / 2);
+        if (id_compare(link_id(o, order_at(o, mid)), id) < 0)
+            low = (uint16_t)(mid + 1);
+        else
+            high = mid;
+    }
+    return low;
+}
+
+struct link *link_by_id(const struct overlay *o, const struct id *id)
+{
+    uint16_t pos = order_find(o, id);
+    if (pos == o->up_count || !id_equal(link_id(o, order_at(o, pos)), id)) return NULL;
+    return order_at(o, pos);
+}
+
+struct link *link_by_id_any(const struct overlay *o, const struct id *id)
+{
+    struct link *l = link_by_id(o, id);
+    for (uint16_t i = 0; !l && i < o->limits.links; i++)
+        if (o->links[i].state == LINK_CERT && id_equal(link_id(o, &o->links[i]), id)) l = &o->links[i];
+    return l;
+}
+
+static void order_insert(struct overlay *o, const struct link *l)
+{
+    uint16_t pos = order_find(o, link_id(o, l));
+    memmove(o->order + pos + 1, o->order + pos, (size_t)(o->up_count - pos) * sizeof *o->order);
+    o->order[pos] = link_slot(o, l);
+    o->up_count++;
+}
+
+static void order_remove(struct overlay *o, const struct link *l)
+{
+    uint16_t pos = order_find(o, link_id(o, l));
+    ensure(pos < o->up_count && order_at(o, pos) == l);
+    o->up_count--;
+    memmove(o->order + pos, o->order + pos + 1, (size_t)(o->up_count - pos) * sizeof *o->order);
+}
+
+/* --- slots --- */
+
+/* How much we would miss it; the least is dropped first when the table is full. */
+static uint32_t usefulness(const struct overlay *o, const struct link *l, uint64_t now_us)
+{
+    uint32_t age_ms = ms32(now_us) - l->heard_ms;
+    if (l->state == LINK_CERT) return 100; /* about to be something */
+    uint32_t score = 0;
+    if (l->kinds & (KIND_NEAR | KIND_PINNED)) score += 10000;
+    if (l->kinds & KIND_FAR) score += 3000;
+    if (l->kinds & KIND_DEMAND) score += 2000;
+    if (l->kinds & KIND_LEAF) score += 50;
+    if (l->s.flags & LINK_WANTED) score += 500;
+    const struct extra *x = link_extra(o, l);
+    if (x && x->hot) score += 2000;
+    return score + (age_ms < 40000 ? (40000 - age_ms) / 1000 : 0);
+}
+
+static struct link *least_useful(struct overlay *o, uint64_t now_us, uint32_t below)
+{
+    struct link *worst = NULL;
+    for (uint16_t i = 0; i < o->limits.links; i++) {
+        struct link *l = &o->links[i];
+        if (l->state == LINK_FREE) continue;
+        uint32_t u = usefulness(o, l, now_us);
+        if (u < below) below = u, worst = l;
+    }
+    return worst;
+}
+
+struct link *link_new(struct overlay *o, uint64_t now_us, peer_handle peer, struct outbox *out)
+{
+    struct link *l = NULL;
+    if (o->link_count >= o->limits.links) {
+        /* a newcomer may always push out a leaf that has been handed on, never a part of the ring */
+        struct link *worst = least_useful(o, now_us, 3000);
+        if (!worst) return NULL;
+        link_close(o, worst, now_us, "making room", out);
+    }
+    for (uint16_t i = 0; i < o->limits.links && !l; i++)
+        if (o->links[i].state == LINK_FREE) l = &o->links[i];
+    ensure(l != NULL);
+    memset(l, 0, sizeof *l);
+    l->peer = peer;
+    l->state = LINK_CERT;
+    l->heard_ms = ms32(now_us);
+    o->link_count++;
+    if (o->stats) o->stats[link_slot(o, l)] = (struct link_stats){.since_us = now_us};
+    return l;
+}
+
+void link_up(struct overlay *o, struct link *l, uint64_t now_us)
+{
+    ensure(l->state == LINK_CERT);
+    l->state = LINK_UP;
+    l->heard_ms = ms32(now_us);
+    order_insert(o, l);
+}
+
+void link_close(struct overlay *o, struct link *l, uint64_t now_us, const char *why, struct outbox *out)
+{
+    uint16_t slot = link_slot(o, l);
+    struct id id = *link_id(o, l);
+    bool was_up = l->state == LINK_UP;
+    char text[ID_TEXT];
+    trace(o->trace, now_us, LINK, "%.8s > down: %s", id_print(&id, text), why);
+    heat_cool(o, now_us, l);
+    hello_forget_link(o, slot);
+    relay_forget_link(o, slot);
+    struct extra *x = link_extra(o, l);
+    if (x) {
+        if (x->has_previous) index_free(o, x->previous_entry);
+        if (x->ping_request) {
+            struct overlay_event *e = outbox_event(out, OE_ANSWER, &id);
+            e->answer = (struct overlay_answer){.request = x->ping_request, .err = ERR_UNREACHABLE, .id = id};
+        }
+        o->extras[l->extra - 1] = NULL;
+        pool_give(o->extra_pool, x);
+        l->extra = 0;
+    }
+    index_free(o, link_index(l));
+    if (was_up) order_remove(o, l);
+    session_wipe(&l->s);
+    l->state = LINK_FREE;
+    o->link_count--;
+    identities_drop(o->identities, l->peer);
+    l->peer = 0;
+    for (uint8_t i = 0; i < o->ack_count; i++)
+        if (o->acks[i].slot == slot) o->acks[i--] = o->acks[--o->ack_count];
+    if (was_up) {
+        outbox_event(out, OE_DOWN, &id)->why = why;
+        route_forget_link(o, now_us, slot, out);
+        ring_changed(o, now_us, out);
+    }
+}
+
+/* --- extras --- */
+
+struct extra *link_extra(const struct overlay *o, const struct link *l)
+{
+    return l->extra ? o->extras[l->extra - 1] : NULL;
+}
+
+struct extra *link_need_extra(struct overlay *o, struct link *l)
+{
+    if (l->extra) return o->extras[l->extra - 1];
+    for (uint16_t i = 0; i < o->limits.extras; i++) {
+        if (o->extras[i]) continue;
+        struct extra *x = pool_take(o->extra_pool);
+        if (!x) return NULL;
+        x->in_use = 1;
+        x->slot = link_slot(o, l);
+        x->why = "";
+        o->extras[i] = x;
+        l->extra = (uint16_t)(i + 1);
+        return x;
+    }
+    return NULL;
+}
+
+void link_release_extra(struct overlay *o, struct link *l)
+{
+    struct extra *x = link_extra(o, l);
+    if (!x || x->has_previous || x->punching || x->hot || x->ping_request || x->punch_at_us != 0 ||
+        link_path(l) != PATH_DIRECT)
+        return;
+    if (o->stats) return; /* a daemon has room, and keeps what `why` tells */
+    o->extras[l->extra - 1] = NULL;
+    pool_give(o->extra_pool, x);
+    l->extra = 0;
+}
+
+/* --- small values --- */
+
+struct endpoint link_endpoint(const struct link *l)
+{
+    struct endpoint e = {.port = l->port};
+    if (!l->port) return e;
+    memcpy(e.ip, l->ip, 16);
+    e.transport = l->s.flags & LINK_TCP ? TRANSPORT_TCP : TRANSPORT_UDP;
+    return e;
+}
+
+void link_set_endpoint(struct link *l, const struct endpoint *e)
+{
+    memcpy(l->ip, e->ip, 16);
+    l->port = e->port;
+    l->s.flags &= (uint8_t)~LINK_TCP;
+    if (e->transport == TRANSPORT_TCP) l->s.flags |= LINK_TCP;
+}
+
+void link_set_path(struct link *l, enum path_kind p)
+{
+    l->s.flags = (uint8_t)((l->s.flags & 0x3f) | (unsigned)p << LINK_PATH_SHIFT);
+}
+
+/* RFC 6298 with integers: srtt += (r - srtt) / 8, rttvar += (|r - srtt| - rttvar) / 4; unit 0.25 ms */
+void link_rtt_sample(struct link *l, uint64_t rtt_us)
+{
+    uint32_t r = (uint32_t)(rtt_us / 250u);
+    if (r < 1) r = 1;
+    if (r > 40000) r = 40000;
+    if (l->srtt == 0) {
+        l->srtt = (uint16_t)r;
+        l->rttvar = (uint16_t)(r / 2);
+        return;
+    }
+    uint32_t gap = r > l->srtt ? r - l->srtt : l->srtt - r;
+    l->rttvar = (uint16_t)((3u * l->rttvar + gap) / 4u);
+    l->srtt = (uint16_t)((7u * l->srtt + r) / 8u);
+    if (l->srtt == 0) l->srtt = 1;
+}
+
+uint32_t link_rtt_us(const struct link *l) { return (uint32_t)l->srtt * 250u; }
+
+uint64_t link_rto_us(const struct link *l)
+{
+    if (l->srtt == 0) return SECONDS(1);
+    uint64_t rto = ((uint64_t)l->srtt + 4u * l->rttvar) * 250u;
+    return time_min(time_max(rto, MILLIS(50)), SECONDS(3));
+}
+
+uint64_t calendar_now(const struct overlay *o, uint64_t now_us)
+{
+    if (!o->calendar_s) return 0;
+    return o->calendar_s + time_since(now_us, o->calendar_at_us) / SECONDS(1);
+}

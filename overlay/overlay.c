@@ -1,0 +1,215 @@
+/* overlay/overlay.c - the sum: made, stepped by time, taken apart. */
+#include "overlay/core.h"
+#include <string.h>
+
+/* Everything that is lent from the shared pool has one size: the largest of them. */
+union pooled {
+    struct hello hello;
+    struct extra extra;
+    struct inflight inflight;
+    struct request request;
+};
+_Static_assert(sizeof(union pooled) <= 2560, "one object of the pool");
+size_t overlay_extra_size(void) { return sizeof(union pooled); }
+
+static uint16_t map_size(const struct limits *l)
+{
+    uint32_t need = 2u * l->links + l->handshakes + 8u, size = 64;
+    while (size < need) size *= 2;
+    return (uint16_t)(size > 32768 ? 32768 : size);
+}
+
+static size_t arrays_size(const struct limits *l)
+{
+    return (size_t)l->links * (sizeof(struct link) + sizeof(uint16_t)) + (size_t)map_size(l) * sizeof(uint16_t) +
+           ((size_t)l->extras + l->handshakes + l->inflight + l->requests + l->records) * sizeof(void *) +
+           (size_t)l->channels * sizeof(struct channel) + l->seeds * sizeof(struct endpoint) +
+           l->passive * sizeof(struct overlay_seed_peer) + 2u * l->hello_filter_bytes;
+}
+
+size_t overlay_size(const struct limits *l) { return sizeof(struct overlay) + arrays_size(l); }
+
+static bool allocate(struct overlay *o, bool stats)
+{
+    const struct limits *l = &o->limits;
+    uint16_t map = map_size(l);
+    o->links = calloc(l->links, sizeof *o->links);
+    o->order = calloc(l->links, sizeof *o->order);
+    o->map = calloc(map, sizeof *o->map);
+    o->map_mask = (uint16_t)(map - 1);
+    o->extras = calloc(l->extras, sizeof *o->extras);
+    o->hellos = calloc(l->handshakes, sizeof *o->hellos);
+    o->inflights = calloc(l->inflight, sizeof *o->inflights);
+    o->requests = calloc(l->requests, sizeof *o->requests);
+    o->records = calloc(l->records ? l->records : 1, sizeof *o->records);
+    o->channels = calloc(l->channels ? l->channels : 1, sizeof *o->channels);
+    o->seeds = calloc(l->seeds, sizeof *o->seeds);
+    o->passive = calloc(l->passive ? l->passive : 1, sizeof *o->passive);
+    if (l->hello_filter_bytes) o->hello_filter = calloc(2, l->hello_filter_bytes);
+    if (stats) o->stats = calloc(l->links, sizeof *o->stats);
+    return o->links && o->order && o->map && o->extras && o->hellos && o->inflights && o->requests && o->records && o->channels &&
+           o->seeds && o->passive && (o->hello_filter || !l->hello_filter_bytes) && (o->stats || !stats);
+}
+
+enum err overlay_new(struct overlay **out, const struct overlay_config *c, uint64_t now_us)
+{
+    struct overlay *o = calloc(1, sizeof *o);
+    *out = NULL;
+    if (!o) return ERR_NO_MEMORY;
+    ensure(c->limits.links > 0 && c->limits.links < 4096 && c->limits.handshakes < 4096 && c->limits.extras > 0);
+    o->limits = c->limits;
+    if (!allocate(o, c->stats)) {
+        overlay_free(o);
+        return ERR_NO_MEMORY;
+    }
+    o->crypto = c->crypto;
+    o->identities = c->identities;
+    o->pkts = c->pkts;
+    o->extra_pool = c->extras;
+    o->trace = c->trace;
+    o->self = *c->identity;
+    o->key = c->key;
+    memcpy(o->authority_pk, c->authority_pk, 32);
+    o->capabilities = c->capabilities;
+    o->founder = c->founder;
+    o->started_us = now_us;
+    rng_seed(&o->rng, c->seed);
+    rng_bytes(&o->rng, o->token_key, sizeof o->token_key);
+    o->map_next = (uint16_t)rng_below(&o->rng, o->map_mask);
+    o->request_next = rng_u32(&o->rng);
+    o->seq_next = (uint16_t)rng_u32(&o->rng);
+    o->channel_next = rng_u32(&o->rng) >> 8;
+    knock_init(&o->knock, o->crypto, &o->key, &o->self.id, &o->rng, o->hello_filter, o->limits.hello_filter_bytes);
+    observe_init(&o->observe);
+    o->repair_us = SECONDS(1);
+    o->join_due_us = now_us;
+    o->wake_us = now_us;
+    *out = o;
+    return OK;
+}
+
+static void give_all(struct overlay *o, void **list, uint32_t n)
+{
+    for (uint32_t i = 0; list && i < n; i++)
+        if (list[i]) pool_give(o->extra_pool, list[i]);
+    free(list);
+}
+
+void overlay_free(struct overlay *o)
+{
+    if (!o) return;
+    for (uint16_t i = 0; o->links && i < o->limits.links; i++)
+        if (o->links[i].state != LINK_FREE) identities_drop(o->identities, o->links[i].peer);
+    if (o->links) crypto_wipe(o->links, o->limits.links * sizeof *o->links);
+    dht_fini(o);
+    give_all(o, (void **)o->extras, o->limits.extras);
+    give_all(o, (void **)o->hellos, o->limits.handshakes);
+    give_all(o, (void **)o->inflights, o->limits.inflight);
+    give_all(o, (void **)o->requests, o->limits.requests);
+    free(o->records);
+    for (unsigned i = 0; i < CHAINS_MAX; i++) free(o->chains[i].bytes);
+    free(o->links);
+    free(o->order);
+    free(o->map);
+    free(o->channels);
+    free(o->seeds);
+    free(o->passive);
+    free(o->hello_filter);
+    free(o->stats);
+    identity_wipe(&o->self);
+    crypto_wipe(o, sizeof *o);
+    free(o);
+}
+
+enum err overlay_chain_set(struct overlay *o, uint32_t number, const uint8_t *chain, size_t len)
+{
+    if (number >= CHAINS_MAX || len == 0 || len > CHAIN_BYTES) return ERR_INVALID;
+    uint8_t *copy = malloc(len);
+    if (!copy) return ERR_NO_MEMORY;
+    memcpy(copy, chain, len);
+    free(o->chains[number].bytes);
+    o->chains[number] = (struct own_chain){copy, (uint16_t)len};
+    return OK;
+}
+
+void overlay_chain_drop(struct overlay *o, uint32_t number)
+{
+    if (number >= CHAINS_MAX) return;
+    free(o->chains[number].bytes);
+    o->chains[number] = (struct own_chain){0};
+}
+
+void overlay_entropy(struct overlay *o, const uint8_t seed[32]) { rng_mix(&o->rng, seed); }
+
+void overlay_calendar(struct overlay *o, uint64_t now_us, uint64_t calendar_s)
+{
+    o->calendar_s = calendar_s;
+    o->calendar_at_us = now_us;
+}
+
+void overlay_locals(struct overlay *o, uint64_t now_us, const struct endpoint *list, uint32_t count, struct outbox *out)
+{
+    bool changed = count != o->local_count;
+    for (uint32_t i = 0; i < count && i < LOCALS_MAX; i++) {
+        changed |= i >= o->local_count || !endpoint_equal(&o->locals[i], &list[i]);
+        o->locals[i] = list[i];
+    }
+    o->local_count = (uint8_t)(count < LOCALS_MAX ? count : LOCALS_MAX);
+    if (!changed) return;
+    path_restart_all(o, now_us, out);
+    if (o->up_count == 0) o->join_tries = 0;
+    o->join_due_us = now_us;
+    wake_at(o, now_us);
+}
+
+uint64_t overlay_wake_us(const struct overlay *o) { return o->wake_us; }
+
+void overlay_timer(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    if (now_us < o->wake_us) return;
+    o->wake_us = TIME_NEVER;
+    hello_tick(o, now_us, out);
+    upkeep_tick(o, now_us, out);
+    route_tick(o, now_us, out);
+    request_tick(o, now_us, out);
+    path_tick(o, now_us, out);
+    ring_tick(o, now_us, out);
+    join_tick(o, now_us, out);
+    far_tick(o, now_us, out);
+    relay_tick(o, now_us, out);
+    heat_tick(o, now_us, out);
+    dht_tick(o, now_us, out);
+    if (o->wake_us <= now_us) o->wake_us = now_us + 1;
+}
+
+void overlay_want(struct overlay *o, uint64_t now_us, const struct id *id, struct outbox *out)
+{
+    struct link *l = link_by_id(o, id);
+    if (l) {
+        l->kinds |= KIND_DEMAND;
+        struct extra *x = link_need_extra(o, l);
+        if (x) x->used_us = now_us;
+        outbox_event(out, OE_UP, id)->index = link_index(l); /* member is zero: known already */
+        return;
+    }
+    if (hello_pending(o, id)) return;
+    struct id via = request_via(o);
+    if (!hello_route(o, now_us, id, &via, KIND_DEMAND, out)) outbox_event(out, OE_FAILED, id);
+}
+
+void overlay_leave(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    uint8_t frame[16];
+    struct pack k = pack_of(frame + 1, sizeof frame - 1);
+    frame[0] = KIND_CONTROL;
+    pack_array(&k, 2);
+    pack_uint(&k, CONTROL_CLOSE);
+    pack_uint(&k, 1);
+    o->leaving = true;
+    for (uint16_t i = 0; i < o->up_count; i++) {
+        struct link *l = order_at(o, i);
+        join_remember(o, now_us, l, out);
+        frame_send(o, l, now_us, frame, k.len + 1, NULL, out);
+    }
+    trace(o->trace, now_us, NODE, "left");
+}

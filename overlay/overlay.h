@@ -1,0 +1,109 @@
+/* overlay/overlay.h - ring, sessions, paths, records: all of the protocol below virtual networks.
+ *
+ * A machine like the node above it: calls with the time go in, an outbox comes out. It never calls upward and knows
+ * no IP packets. Sessions are between ids; whoever wants to talk says overlay_want(id) and hears OE_UP or OE_FAILED.
+ *
+ * Owns: everything behind struct overlay; pools and tables are lent (node_env). Units: microseconds.
+ * Errors: bad packets are counted in drops[]. Cost: overlay_size(limits) bytes; see core.h. */
+#pragma once
+#include "base/crypto.h"
+#include "base/pool.h"
+#include "base/time.h"
+#include "base/trace.h"
+#include "nat/observe.h"
+#include "overlay/drop.h"
+#include "overlay/handshake.h"
+#include "overlay/hot.h"
+#include "overlay/identity.h"
+#include "overlay/limits.h"
+#include "overlay/outbox.h"
+
+struct overlay;
+struct overlay_seed_peer {
+    struct id id; /* zero: unknown (a seed) */
+    struct endpoint at;
+};
+struct overlay_config {
+    const struct crypto *crypto;
+    struct identities *identities;
+    struct pool *pkts, *extras;
+    struct trace *trace;
+    const struct identity *identity; /* copied */
+    struct overlay_key key;
+    uint8_t authority_pk[32];
+    struct limits limits;
+    uint32_t capabilities;
+    uint8_t seed[32];
+    bool founder;
+    bool stats; /* count bytes per session (daemon) */
+};
+size_t overlay_extra_size(void);
+size_t overlay_size(const struct limits *l);
+MUST_CHECK enum err overlay_new(struct overlay **out, const struct overlay_config *c, uint64_t now_us);
+void overlay_free(struct overlay *o);
+void overlay_lanes(struct overlay *o, struct hot_queue *down); /* NULL: none, sessions stay cold */
+/* Own certificate chains; [0] is shown in handshakes, the others follow as CERT. Copied. */
+MUST_CHECK enum err overlay_chain_set(struct overlay *o, uint32_t number, const uint8_t *chain, size_t len);
+void overlay_chain_drop(struct overlay *o, uint32_t number);
+
+void overlay_datagram(struct overlay *o, uint64_t now_us, const struct endpoint *from, uint8_t *bytes, size_t len, struct outbox *out);
+void overlay_lane_up(struct overlay *o, uint64_t now_us, const struct hot_message *m, uint8_t *body, struct outbox *out);
+void overlay_timer(struct overlay *o, uint64_t now_us, struct outbox *out);
+uint64_t overlay_wake_us(const struct overlay *o);
+void overlay_entropy(struct overlay *o, const uint8_t seed[32]);
+void overlay_calendar(struct overlay *o, uint64_t now_us, uint64_t calendar_s);
+void overlay_locals(struct overlay *o, uint64_t now_us, const struct endpoint *list, uint32_t count, struct outbox *out);
+void overlay_seeds(struct overlay *o, uint64_t now_us, const struct endpoint *list, uint32_t count);
+void overlay_remember(struct overlay *o, const struct overlay_seed_peer *list, uint32_t count); /* at start */
+
+/* Bring up a session with id and keep a demand link while used. OE_UP (at once if it is up) or OE_FAILED follows. */
+void overlay_want(struct overlay *o, uint64_t now_us, const struct id *id, struct outbox *out);
+/* Put the session in the lane (traffic starts). Its index, 0 if there is no certified session or no room. */
+uint32_t overlay_heat(struct overlay *o, uint64_t now_us, const struct id *id);
+void overlay_ping(struct overlay *o, uint64_t now_us, const struct id *id, uint32_t request, uint64_t timeout_us, struct outbox *out);
+void overlay_find(struct overlay *o, uint64_t now_us, const struct id *target, uint32_t request, uint64_t timeout_us, struct outbox *out);
+void overlay_trace_route(struct overlay *o, uint64_t now_us, const struct id *target, uint32_t request, uint64_t timeout_us, struct outbox *out);
+/* Records: key kinds and rules in overlay/record.h. */
+void overlay_get(struct overlay *o, uint64_t now_us, const struct id *key, uint32_t request, uint64_t timeout_us, struct outbox *out);
+void overlay_claim(struct overlay *o, uint64_t now_us, const struct id *key, const void *value, size_t len, uint64_t ttl_us,
+                   uint32_t request, struct outbox *out);
+/* Good-bye to everybody. */
+void overlay_leave(struct overlay *o, uint64_t now_us, struct outbox *out);
+
+/* --- views --- */
+struct overlay_view {
+    struct id id;
+    bool joined, alone, starting;
+    struct id left[4], right[4];
+    uint8_t left_count, right_count;
+    uint64_t estimate;
+    struct endpoint observed[4];
+    uint8_t observed_count;
+    uint8_t mapping; /* enum observe_mapping */
+    uint32_t near, far, demand, leaf, pinned, sessions;
+};
+struct overlay_peer {
+    struct id id;
+    uint8_t kinds, path;
+    struct endpoint endpoint;
+    struct id via;
+    uint32_t rtt_us;
+    uint64_t rx_bytes, tx_bytes, since_us;
+    char why[160];
+};
+struct overlay_why {
+    uint8_t path, remote_mapping;
+    char verdict[200];
+    struct {
+        char what[ENDPOINT_TEXT + 16], result[48];
+    } tried[16];
+    uint8_t tried_count;
+    uint64_t next_us;
+};
+void overlay_view(const struct overlay *o, struct overlay_view *out);
+bool overlay_peer_next(const struct overlay *o, uint32_t *cursor, struct overlay_peer *out);
+bool overlay_why(const struct overlay *o, uint64_t now_us, const struct id *id, struct overlay_why *out);
+uint32_t overlay_remembered(const struct overlay *o, struct overlay_seed_peer *out, uint32_t max);
+uint32_t *overlay_drops(struct overlay *o);
+uint64_t overlay_hash(const struct overlay *o);
+bool overlay_neighbours(const struct overlay *o, struct id *left, struct id *right);

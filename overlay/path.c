@@ -1,0 +1,290 @@
+/* overlay/path.c - from "we share keys" to "we talk directly": candidates, probing, roaming, falling back.
+ *
+ * Session first, path later (design 4, 7): candidates are swapped inside the session, both ends probe at once with sealed PINGs, and
+ * the first PONG that proves a way moves the path. Until then bytes flow routed or through a relay. */
+#include "overlay/core.h"
+#include <string.h>
+
+#define PROBES_PER_S 40 /* all peers together */
+#define PROBES_BURST 64
+#define ROAM_EVERY_US SECONDS(1)
+#define COMMON_MAX 8
+
+static const char *path_name(enum path_kind p)
+{
+    static const char *const names[] = {"none", "direct", "relayed", "routed"};
+    return names[p & 3];
+}
+
+void local_candidates(const struct overlay *o, struct candidates *out)
+{
+    struct endpoint seen[4];
+    memset(out, 0, sizeof *out);
+    for (uint8_t i = 0; i < o->local_count; i++) (void)candidates_add(out, &o->locals[i], CANDIDATE_LOCAL);
+    uint8_t n = observe_believed(&o->observe, seen, 4);
+    for (uint8_t i = 0; i < n; i++) (void)candidates_add(out, &seen[i], CANDIDATE_OBSERVED);
+}
+
+void candidates_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask, struct outbox *out)
+{
+    uint8_t frame[CONTROL_MAX];
+    struct candidates own;
+    local_candidates(o, &own);
+    uint16_t common[COMMON_MAX];
+    uint32_t n = 0;
+    for (uint16_t i = 0; i < o->up_count && n < COMMON_MAX; i++) {
+        const struct link *p = order_at(o, i);
+        if (p != l && link_path(p) == PATH_DIRECT && !p->tries) common[n++] = link_slot(o, p);
+    }
+    struct pack k = pack_of(frame + 1, sizeof frame - 1);
+    frame[0] = KIND_CONTROL;
+    pack_array(&k, 5);
+    pack_uint(&k, CONTROL_CANDIDATES);
+    pack_bool(&k, ask);
+    pack_uint(&k, observe_mapping(&o->observe, o->locals, o->local_count));
+    candidates_pack(&own, &k);
+    pack_array(&k, n);
+    for (uint32_t i = 0; i < n; i++) pack_bin(&k, link_id(o, &o->links[common[i]])->b, ID_SIZE);
+    ensure(!k.bad);
+    frame_send(o, l, now_us, frame, k.len + 1, NULL, out);
+}
+
+static void probe(struct overlay *o, uint64_t now_us, struct link *l, struct extra *x, struct outbox *out)
+{
+    struct endpoint at;
+    while (x->punching && punch_next(&x->punch, now_us, &at)) {
+        if (!budget_take(&o->probe_budget, now_us, PROBES_PER_S, PROBES_BURST)) break;
+        struct way way = {.path = PATH_DIRECT, .at = at};
+        link_ping(o, l, now_us, &way, 0, out);
+    }
+    if (!punch_exhausted(&x->punch, now_us)) {
+        wake_at(o, time_max(punch_wake_us(&x->punch), now_us + 1000));
+        return;
+    }
+    x->punching = false;
+    if (link_path(l) == PATH_DIRECT) return;
+    x->why = "no answer at any of its endpoints";
+    x->punch_at_us = now_us + punch_retry_us(x->punch_failures++, &o->rng);
+    if (x->punch_failures > 100) x->punch_failures = 100;
+    wake_at(o, x->punch_at_us);
+}
+
+void on_candidates(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u, struct outbox *out)
+{
+    struct extra *x = link_need_extra(o, l);
+    bool ask = unpack_bool(u);
+    uint64_t mapping = unpack_uint(u, MAPPING_PORT_DEPENDENT);
+    struct candidates remote;
+    memset(&remote, 0, sizeof remote);
+    if (!candidates_unpack(&remote, u)) {
+        drop(o, DROP_MALFORMED);
+        return;
+    }
+    uint32_t n = unpack_array(u, 0, 64);
+    struct id common[COMMON_MAX];
+    uint8_t count = 0;
+    for (uint32_t i = 0; i < n && !u->bad; i++) {
+        struct id id;
+        unpack_copy(u, id.b, ID_SIZE);
+        if (count < COMMON_MAX && !u->bad) common[count++] = id;
+    }
+    if (u->bad || !x) {
+        drop(o, x ? DROP_MALFORMED : DROP_FULL);
+        return;
+    }
+    x->remote = remote;
+    x->remote_mapping = (uint8_t)mapping;
+    memcpy(x->common, common, sizeof common);
+    x->common_count = count;
+    x->candidates_got = true;
+    x->relay_tried = 0;
+    if (ask) candidates_send(o, now_us, l, false, out);
+    if (link_path(l) == PATH_DIRECT) return;
+    struct candidates own;
+    local_candidates(o, &own);
+    punch_start(&x->punch, now_us, &x->remote, &own);
+    x->punching = true;
+    x->punch_at_us = 0;
+    probe(o, now_us, l, x, out);
+    relay_seek(o, now_us, l, out);
+}
+
+void path_started(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out)
+{
+    path_tell_lane(o, l);
+    if (link_path(l) == PATH_DIRECT) return;
+    struct extra *x = link_need_extra(o, l);
+    if (!x) return;
+    x->why = "looking for a direct way";
+    x->punch_at_us = now_us + SECONDS(3); /* if the answer is lost, ask again */
+    wake_at(o, x->punch_at_us);
+    /* one end asks, the other answers and both probe */
+    if (l->s.flags & SESSION_INITIATOR) candidates_send(o, now_us, l, true, out);
+}
+
+void path_tell_lane(struct overlay *o, struct link *l)
+{
+    if (!(l->s.flags & SESSION_HOT) || !o->down) return;
+    struct way w = link_way(o, l);
+    struct hot_message m = {.op = DOWN_PATH, .index = link_index(l), .path = (uint8_t)w.path, .endpoint = w.at};
+    if (w.path == PATH_RELAYED) {
+        struct link *relay = &o->links[w.relay];
+        m.via = overlay_heat_link(o, relay) ? link_index(relay) : 0;
+        m.channel = w.channel;
+        if (!m.via) m.path = PATH_ROUTED; /* no room for the relay's session in the lane */
+    }
+    if (hot_push(o->down, &m, NULL) != OK) drop(o, DROP_FULL);
+}
+
+void path_move(struct overlay *o, uint64_t now_us, struct link *l, enum path_kind to, const struct endpoint *at, const char *why, struct outbox *out)
+{
+    enum path_kind from = link_path(l);
+    struct extra *x = link_extra(o, l);
+    char id[ID_TEXT], where[ENDPOINT_TEXT] = "";
+    link_set_path(l, to);
+    if (at) {
+        link_set_endpoint(l, at);
+        endpoint_print(at, where);
+    }
+    l->tries = 0;
+    if (from != to || to == PATH_DIRECT) l->srtt = 0;
+    trace(o->trace, now_us, PATH, "%.8s > %s %s: %s", id_print(link_id(o, l), id), path_name(to), where, why);
+    if (x) {
+        x->why = why;
+        if (to == PATH_DIRECT) {
+            x->punch_failures = 0;
+            x->punch_at_us = 0;
+            x->punching = false;
+            memset(&x->roam, 0, sizeof x->roam);
+        }
+    }
+    path_tell_lane(o, l);
+    if (from != to) {
+        struct overlay_event *e = outbox_event(out, OE_PATH, link_id(o, l));
+        e->from = (uint8_t)from;
+        e->to = (uint8_t)to;
+        e->why = why;
+        e->index = link_index(l);
+    }
+    if (to == PATH_DIRECT) join_remember(o, now_us, l, out);
+    upkeep_arm(o, l, now_us + SECONDS(25));
+    join_state(o, now_us, out);
+}
+
+/* Silence on the present path: carry on over the ring, and seek a better way at once. */
+void path_lost(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out)
+{
+    struct extra *x = link_need_extra(o, l);
+    if (!x) {
+        upkeep_dead(o, now_us, l, "its path is silent", out);
+        return;
+    }
+    bool was_direct = link_path(l) == PATH_DIRECT;
+    x->relay_slot = 0;
+    x->waypoint = ID_ZERO;
+    path_move(o, now_us, l, PATH_ROUTED, NULL, was_direct ? "the direct path is silent" : "the relay is silent", out);
+    x->punch_at_us = now_us + SECONDS(1);
+    wake_at(o, x->punch_at_us);
+    /* perhaps it is we who moved: whoever still hears us tells us where we are now */
+    unsigned asked = 0;
+    for (uint16_t i = 0; i < o->up_count && asked < 3 && was_direct; i++) {
+        struct link *p = order_at(o, i);
+        if (p == l || link_path(p) != PATH_DIRECT) continue;
+        link_verify(o, p, now_us, out);
+        asked++;
+    }
+    candidates_send(o, now_us, l, true, out);
+    link_verify(o, l, now_us, out);
+}
+
+void path_roam(struct overlay *o, uint64_t now_us, struct link *l, const struct endpoint *from, struct outbox *out)
+{
+    struct extra *x = link_need_extra(o, l);
+    if (!x || !endpoint_is_usable(from)) return;
+    if (x->punching) (void)punch_add(&x->punch, now_us, from);
+    if (x->roam_at_us && time_since(now_us, x->roam_at_us) < ROAM_EVERY_US && link_path(l) == PATH_DIRECT) return;
+    if (!budget_take(&o->probe_budget, now_us, PROBES_PER_S, PROBES_BURST)) return;
+    x->roam = *from;
+    x->roam_at_us = now_us;
+    struct way way = {.path = PATH_DIRECT, .at = *from};
+    link_ping(o, l, now_us, &way, PING_CHALLENGE, out);
+}
+
+void path_observed_changed(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    outbox_event(out, OE_REMEMBER, NULL);
+    for (uint16_t i = 0; i < o->up_count; i++) {
+        struct link *l = order_at(o, i);
+        struct extra *x = link_extra(o, l);
+        if (link_path(l) == PATH_DIRECT || !x || !x->candidates_got) continue;
+        candidates_send(o, now_us, l, true, out);
+    }
+}
+
+void path_restart_all(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    observe_forget(&o->observe);
+    for (uint16_t i = 0; i < o->up_count; i++) {
+        struct link *l = order_at(o, i);
+        link_verify(o, l, now_us, out);
+        if (link_path(l) != PATH_DIRECT) candidates_send(o, now_us, l, true, out);
+    }
+}
+
+static void previous_over(struct overlay *o, uint64_t now_us, struct link *l, struct extra *x)
+{
+    uint16_t slot = link_slot(o, l);
+    /* the other end never took up the new keys but uses the old ones: agree with it */
+    if (x->previous_heard && l->s.rx_top == 0 && !(l->s.flags & SESSION_HOT)) {
+        struct session s = x->previous;
+        s.flags = l->s.flags;
+        x->previous = l->s;
+        l->s = s;
+        o->map[INDEX_SLOT(l->s.entry)] = (uint16_t)(ENTRY_LINK | slot);
+        x->previous_entry = x->previous.entry;
+    }
+    if (o->down) {
+        struct hot_message m = {.op = DOWN_COLD, .flag = 1, .index = x->previous_entry};
+        if (hot_push(o->down, &m, NULL) != OK) drop(o, DROP_FULL);
+    }
+    index_free(o, x->previous_entry);
+    session_wipe(&x->previous);
+    x->has_previous = false;
+    (void)now_us;
+}
+
+static void extra_tick(struct overlay *o, uint64_t now_us, struct link *l, struct extra *x, struct outbox *out)
+{
+    if (x->has_previous) {
+        if (x->previous_until_us <= now_us)
+            previous_over(o, now_us, l, x);
+        else
+            wake_at(o, x->previous_until_us);
+    }
+    if (x->ping_request && x->ping_until_us <= now_us) {
+        struct overlay_event *e = outbox_event(out, OE_ANSWER, link_id(o, l));
+        e->answer = (struct overlay_answer){.request = x->ping_request, .err = ERR_TIMEOUT, .id = *link_id(o, l)};
+        x->ping_request = 0;
+    } else if (x->ping_request) {
+        wake_at(o, x->ping_until_us);
+    }
+    if (x->punching) probe(o, now_us, l, x, out);
+    if (x->punch_at_us && !x->punching && link_path(l) != PATH_DIRECT) {
+        if (x->punch_at_us <= now_us) {
+            candidates_send(o, now_us, l, true, out);
+            x->punch_at_us = now_us + punch_retry_us(x->punch_failures, &o->rng);
+        }
+        wake_at(o, x->punch_at_us);
+    }
+}
+
+void path_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    for (uint16_t i = 0; i < o->limits.extras; i++) {
+        struct extra *x = o->extras[i];
+        if (!x) continue;
+        struct link *l = &o->links[x->slot];
+        if (l->state == LINK_UP) extra_tick(o, now_us, l, x, out);
+        if (l->state == LINK_UP && l->extra == i + 1) link_release_extra(o, l);
+    }
+}

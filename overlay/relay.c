@@ -1,0 +1,191 @@
+/* overlay/relay.c - one common peer forwards between two that cannot reach each other: channels.
+ *
+ * The end that wants it asks RELAY_OPEN(target) of a peer both have directly; the relay gives each side a channel number and forwards
+ * RELAYED once, from channel to channel. What it carries is sealed end to end; the hop is sealed too. */
+#include "overlay/core.h"
+#include <string.h>
+
+#define ASK_AGAIN_US SECONDS(2)
+#define CHANNEL_IDLE_US MINUTES(5)
+
+static void say(struct overlay *o, uint64_t now_us, struct link *l, enum control_op op, const struct id *id, const uint32_t *channel, struct outbox *out)
+{
+    uint8_t frame[64];
+    struct pack k = pack_of(frame + 1, sizeof frame - 1);
+    frame[0] = KIND_CONTROL;
+    pack_array(&k, channel ? 3 : 2);
+    pack_uint(&k, op);
+    pack_bin(&k, id->b, ID_SIZE);
+    if (channel) pack_uint(&k, *channel);
+    frame_send(o, l, now_us, frame, k.len + 1, NULL, out);
+}
+
+/* --- the ends --- */
+
+void relay_seek(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out)
+{
+    struct extra *x = link_extra(o, l);
+    if (!x || link_path(l) != PATH_ROUTED) return;
+    if (x->relay_asked_us && time_since(now_us, x->relay_asked_us) < ASK_AGAIN_US) return;
+    struct link *best = NULL;
+    for (uint8_t i = 0; i < x->common_count; i++) {
+        struct link *p = link_by_id(o, &x->common[i]);
+        if (!p || p == l || link_path(p) != PATH_DIRECT || p->tries || (x->relay_tried & 1u << i)) continue;
+        if (!best || link_rtt_us(p) < link_rtt_us(best)) best = p;
+    }
+    if (!best) return;
+    for (uint8_t i = 0; i < x->common_count; i++)
+        if (id_equal(&x->common[i], link_id(o, best))) x->relay_tried |= (uint8_t)(1u << i);
+    x->relay_asked_us = now_us;
+    say(o, now_us, best, CONTROL_RELAY_OPEN, link_id(o, l), NULL, out);
+}
+
+/* The relay `r` gave us `channel` for peer `l`: try it; the PONG moves the path. */
+static void relay_try(struct overlay *o, uint64_t now_us, struct link *l, struct link *r, uint32_t channel, struct outbox *out)
+{
+    if (link_path(l) == PATH_DIRECT) return;
+    struct way way = {.path = PATH_RELAYED, .relay = link_slot(o, r), .channel = channel};
+    link_ping(o, l, now_us, &way, 0, out);
+}
+
+void relayed_arrived(struct overlay *o, uint64_t now_us, struct link *l, uint32_t channel, uint8_t *datagram, size_t len, struct outbox *out)
+{
+    if (len < DATA_HEADER || datagram[0] != OUTER_DATA) {
+        drop(o, DROP_CHANNEL);
+        return;
+    }
+    struct arrival a = {.link = l, .relayed = true, .channel = channel};
+    on_outer(o, now_us, &a, datagram, len, out);
+}
+
+/* --- the relay --- */
+
+static struct channel *channel_find(const struct overlay *o, uint16_t slot, uint32_t number, bool *forward)
+{
+    for (uint16_t i = 0; i < o->limits.channels; i++) {
+        struct channel *c = &o->channels[i];
+        if (c->in == 0) continue;
+        *forward = c->from == slot && c->in == number;
+        if (*forward || (c->to == slot && c->out == number)) return c;
+    }
+    return NULL;
+}
+
+void relay_tell_lane(struct overlay *o, const struct channel *c)
+{
+    struct link *a = &o->links[c->from], *b = &o->links[c->to];
+    if (!o->down || !overlay_heat_link(o, a) || !overlay_heat_link(o, b)) return;
+    struct hot_message m = {.op = DOWN_CHANNEL, .index = link_index(a), .channel = c->in, .via = link_index(b), .channel2 = c->out};
+    struct hot_message n = {.op = DOWN_CHANNEL, .index = link_index(b), .channel = c->out, .via = link_index(a), .channel2 = c->in};
+    if (hot_push(o->down, &m, NULL) != OK || hot_push(o->down, &n, NULL) != OK) drop(o, DROP_FULL);
+}
+
+static struct channel *channel_open(struct overlay *o, uint64_t now_us, uint16_t from, uint16_t to)
+{
+    struct channel *free_one = NULL;
+    for (uint16_t i = 0; i < o->limits.channels; i++) {
+        struct channel *c = &o->channels[i];
+        if (c->in == 0) {
+            if (!free_one) free_one = c;
+        } else if ((c->from == from && c->to == to) || (c->from == to && c->to == from)) {
+            return c;
+        }
+    }
+    if (!free_one) return NULL;
+    *free_one = (struct channel){.from = from, .to = to, .in = ++o->channel_next, .used_us = now_us};
+    free_one->out = ++o->channel_next;
+    relay_tell_lane(o, free_one);
+    return free_one;
+}
+
+static void on_open(struct overlay *o, uint64_t now_us, struct link *l, const struct id *target, struct outbox *out)
+{
+    struct link *t = link_by_id(o, target);
+    struct channel *c = NULL;
+    if (t && t != l && link_path(t) == PATH_DIRECT && link_path(l) == PATH_DIRECT && (o->capabilities & CAP_RELAY))
+        c = channel_open(o, now_us, link_slot(o, l), link_slot(o, t));
+    if (!c) {
+        say(o, now_us, l, CONTROL_RELAY_NO, target, NULL, out);
+        return;
+    }
+    char a[ID_TEXT], b[ID_TEXT];
+    trace(o->trace, now_us, RELAY, "%.8s > carried to %.8s", id_print(link_id(o, l), a), id_print(target, b));
+    bool forward = c->from == link_slot(o, l);
+    uint32_t near_end = forward ? c->in : c->out, far_end = forward ? c->out : c->in;
+    say(o, now_us, t, CONTROL_RELAY_IN, link_id(o, l), &far_end, out);
+    say(o, now_us, l, CONTROL_RELAY_OK, target, &near_end, out);
+}
+
+void on_relay(struct overlay *o, uint64_t now_us, struct link *l, unsigned op, struct unpack *u, struct outbox *out)
+{
+    struct id id;
+    unpack_copy(u, id.b, ID_SIZE);
+    uint64_t channel = op == CONTROL_RELAY_OK || op == CONTROL_RELAY_IN ? unpack_uint(u, UINT32_MAX) : 0;
+    if (u->bad) {
+        drop(o, DROP_MALFORMED);
+        return;
+    }
+    if (op == CONTROL_RELAY_OPEN) {
+        on_open(o, now_us, l, &id, out);
+        return;
+    }
+    struct link *peer = link_by_id(o, &id);
+    struct extra *x = peer ? link_extra(o, peer) : NULL;
+    if (!x || peer == l) return;
+    if (op == CONTROL_RELAY_NO) {
+        x->relay_asked_us = 0;
+        relay_seek(o, now_us, peer, out);
+    } else {
+        relay_try(o, now_us, peer, l, (uint32_t)channel, out);
+    }
+}
+
+void on_relayed(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, size_t len, struct outbox *out)
+{
+    uint32_t number = get_u32(frame + 1);
+    bool forward;
+    struct channel *c = channel_find(o, link_slot(o, l), number, &forward);
+    if (!c) {
+        relayed_arrived(o, now_us, l, number, frame + RELAYED_HEADER, len - RELAYED_HEADER, out);
+        return;
+    }
+    struct link *to = &o->links[forward ? c->to : c->from];
+    if (to->state != LINK_UP || link_path(to) != PATH_DIRECT) {
+        drop(o, DROP_CHANNEL);
+        return;
+    }
+    c->used_us = now_us;
+    put_u32(frame + 1, forward ? c->out : c->in);
+    frame_send(o, to, now_us, frame, len, NULL, out);
+}
+
+void relay_forget_link(struct overlay *o, uint16_t slot)
+{
+    for (uint16_t i = 0; i < o->limits.channels; i++) {
+        struct channel *c = &o->channels[i];
+        if (c->in && (c->from == slot || c->to == slot)) *c = (struct channel){0};
+    }
+    for (uint16_t i = 0; i < o->limits.extras; i++) {
+        struct extra *x = o->extras[i];
+        if (!x || x->relay_slot != slot + 1) continue;
+        struct link *l = &o->links[x->slot];
+        x->relay_slot = 0;
+        if (link_path(l) == PATH_RELAYED && l->state == LINK_UP) {
+            link_set_path(l, PATH_ROUTED);
+            x->why = "the relay is gone";
+            path_tell_lane(o, l);
+        }
+    }
+}
+
+void relay_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    (void)out;
+    for (uint16_t i = 0; i < o->limits.channels; i++) {
+        struct channel *c = &o->channels[i];
+        if (!c->in) continue;
+        const struct extra *a = link_extra(o, &o->links[c->from]), *b = link_extra(o, &o->links[c->to]);
+        uint64_t used = time_max(c->used_us, time_max(a ? a->used_us : 0, b ? b->used_us : 0));
+        if (time_since(now_us, used) > CHANNEL_IDLE_US) *c = (struct channel){0};
+    }
+}

@@ -1,0 +1,238 @@
+/* overlay/request.c - questions of ours that travel over the ring: who is nearest, which way, which record. */
+#include "overlay/core.h"
+#include <string.h>
+
+#define RETRY_US MILLIS(1500)
+
+struct request *request_by_id(const struct overlay *o, uint32_t id)
+{
+    for (uint16_t i = 0; i < o->limits.requests; i++)
+        if (o->requests[i] && o->requests[i]->id == id) return o->requests[i];
+    return NULL;
+}
+
+struct request *request_start(struct overlay *o, uint64_t now_us, uint8_t what, const struct id *target, uint64_t timeout_us)
+{
+    for (uint16_t i = 0; i < o->limits.requests; i++) {
+        if (o->requests[i]) continue;
+        struct request *r = pool_take(o->extra_pool);
+        if (!r) return NULL;
+        r->what = what;
+        r->id = ++o->request_next;
+        r->target = *target;
+        r->sent_us = now_us;
+        r->until_us = now_us + timeout_us;
+        r->force_slot = NO_SLOT;
+        o->requests[i] = r;
+        o->request_count++;
+        return r;
+    }
+    return NULL;
+}
+
+void request_end(struct overlay *o, struct request *r)
+{
+    for (uint16_t i = 0; i < o->limits.requests; i++) {
+        if (o->requests[i] != r) continue;
+        o->requests[i] = NULL;
+        o->request_count--;
+        pool_give(o->extra_pool, r);
+        return;
+    }
+}
+
+void request_send(struct overlay *o, uint64_t now_us, struct request *r, struct outbox *out)
+{
+    r->tries++;
+    r->sent_us = now_us;
+    r->next_us = now_us + (RETRY_US << (r->tries < 4 ? r->tries - 1 : 3));
+    wake_at(o, time_min(r->next_us, r->until_us));
+    uint16_t force = r->force_slot;
+    if (force != NO_SLOT && o->links[force].state != LINK_UP) force = NO_SLOT;
+    route_send(o, now_us, r->mode, r->flags, &r->target, NULL, r->body, r->body_len, force, out);
+}
+
+/* Until we are on the ring, answers come through a peer that knows us. */
+struct id request_via(const struct overlay *o)
+{
+    if (o->joined) return ID_ZERO;
+    for (uint16_t i = 0; i < o->up_count; i++) {
+        const struct link *l = order_at(o, i);
+        if (link_path(l) == PATH_DIRECT && (l->s.flags & SESSION_INITIATOR)) return *link_id(o, l);
+    }
+    return ID_ZERO;
+}
+
+static void answer(struct overlay *o, uint64_t now_us, struct request *r, enum err e, const struct id *owner, uint8_t hops, struct outbox *out)
+{
+    if (r->purpose == PURPOSE_CALLER) {
+        struct overlay_event *ev = outbox_event(out, OE_ANSWER, owner);
+        ev->answer = (struct overlay_answer){.request = r->external, .err = e, .id = *owner, .hops = hops,
+                                             .rtt_us = (uint32_t)time_since(now_us, r->sent_us)};
+    }
+    request_end(o, r);
+}
+
+void find_send(struct overlay *o, uint64_t now_us, const struct id *target, uint8_t purpose, uint32_t external, uint64_t timeout_us,
+               uint16_t force_slot, struct outbox *out)
+{
+    struct request *r = request_start(o, now_us, REQUEST_FIND, target, timeout_us);
+    if (!r) {
+        if (purpose == PURPOSE_CALLER) {
+            struct overlay_event *e = outbox_event(out, OE_ANSWER, NULL);
+            e->answer = (struct overlay_answer){.request = external, .err = ERR_FULL};
+        }
+        return;
+    }
+    r->purpose = purpose;
+    r->external = external;
+    r->mode = ROUTE_NEAREST;
+    r->force_slot = force_slot;
+    if (force_slot == NO_SLOT && !route_next(o, target, &o->self.id, false, NO_SLOT, NULL)) {
+        if (id_equal(target, &o->self.id))
+            request_end(o, r); /* nobody else is known */
+        else
+            answer(o, now_us, r, OK, &o->self.id, 0, out);
+        return;
+    }
+    struct id via = request_via(o);
+    struct pack k = pack_of(r->body + 1, sizeof r->body - 1);
+    r->body[0] = KIND_CONTROL;
+    pack_array(&k, 4);
+    pack_uint(&k, CONTROL_FIND);
+    pack_uint(&k, r->id);
+    pack_bin(&k, via.b, ID_SIZE);
+    pack_uint(&k, route_ttl(o));
+    ensure(!k.bad);
+    r->body_len = (uint16_t)(k.len + 1);
+    request_send(o, now_us, r, out);
+}
+
+void overlay_find(struct overlay *o, uint64_t now_us, const struct id *target, uint32_t request, uint64_t timeout_us, struct outbox *out)
+{
+    find_send(o, now_us, target, PURPOSE_CALLER, request, timeout_us, NO_SLOT, out);
+}
+
+void on_find(struct overlay *o, uint64_t now_us, const struct arrival *a, struct unpack *u, struct outbox *out)
+{
+    uint8_t frame[64];
+    struct id via;
+    uint64_t request = unpack_uint(u, UINT32_MAX);
+    unpack_copy(u, via.b, ID_SIZE);
+    uint64_t ttl = unpack_uint(u, 255);
+    if (u->bad) {
+        drop(o, DROP_MALFORMED);
+        return;
+    }
+    struct pack k = pack_of(frame + 1, sizeof frame - 1);
+    frame[0] = KIND_CONTROL;
+    pack_array(&k, 4);
+    pack_uint(&k, CONTROL_FOUND);
+    pack_uint(&k, request);
+    pack_bin(&k, o->self.id.b, ID_SIZE);
+    pack_uint(&k, ttl >= a->ttl ? ttl - a->ttl + 1 : 1);
+    route_send(o, now_us, ROUTE_EXACT, 0, &a->routed_src, &via, frame, k.len + 1, NO_SLOT, out);
+}
+
+void on_found(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbox *out)
+{
+    struct id owner;
+    uint64_t id = unpack_uint(u, UINT32_MAX);
+    unpack_copy(u, owner.b, ID_SIZE);
+    uint64_t hops = unpack_uint(u, 255);
+    if (u->bad) {
+        drop(o, DROP_MALFORMED);
+        return;
+    }
+    struct request *r = request_by_id(o, (uint32_t)id);
+    if (!r) return; /* answered already */
+    uint8_t purpose = r->purpose;
+    bool trace_done = r->what == REQUEST_TRACE;
+    if (trace_done) {
+        struct overlay_event *e = outbox_event(out, OE_HOP, &owner);
+        e->answer = (struct overlay_answer){.request = r->external, .id = owner, .hops = (uint8_t)hops, .rtt_us = (uint32_t)time_since(now_us, r->sent_us)};
+    }
+    answer(o, now_us, r, OK, &owner, (uint8_t)hops, out);
+    if (id_equal(&owner, &o->self.id)) return;
+    if (purpose == PURPOSE_FAR) far_found(o, now_us, &owner, out);
+    if ((purpose == PURPOSE_JOIN || purpose == PURPOSE_REPAIR) && !link_by_id(o, &owner) && ring_would_be_near(o, &owner)) {
+        struct id via = request_via(o);
+        (void)hello_route(o, now_us, &owner, &via, KIND_NEAR, out);
+    }
+}
+
+/* --- trace: each hop of a frame with ROUTED_TRACE says that it was there --- */
+
+void overlay_trace_route(struct overlay *o, uint64_t now_us, const struct id *target, uint32_t request, uint64_t timeout_us, struct outbox *out)
+{
+    struct request *r = request_start(o, now_us, REQUEST_TRACE, target, timeout_us);
+    if (!r || id_equal(target, &o->self.id)) {
+        struct overlay_event *e = outbox_event(out, OE_ANSWER, target);
+        e->answer = (struct overlay_answer){.request = request, .err = r ? OK : ERR_FULL, .id = *target};
+        if (r) request_end(o, r);
+        return;
+    }
+    struct id via = request_via(o);
+    r->external = request;
+    r->mode = ROUTE_EXACT;
+    r->flags = ROUTED_TRACE;
+    struct pack k = pack_of(r->body + 1, sizeof r->body - 1);
+    r->body[0] = KIND_CONTROL;
+    pack_array(&k, 4);
+    pack_uint(&k, CONTROL_FIND);
+    pack_uint(&k, r->id);
+    pack_bin(&k, via.b, ID_SIZE);
+    pack_uint(&k, route_ttl(o));
+    r->body_len = (uint16_t)(k.len + 1);
+    request_send(o, now_us, r, out);
+}
+
+void trace_passed(struct overlay *o, uint64_t now_us, const struct routed *r, struct outbox *out)
+{
+    uint8_t frame[64];
+    struct id via;
+    if (id_equal(&r->dst, &o->self.id) || r->body_len < 2 || r->body[0] != KIND_CONTROL) return;
+    struct unpack u = unpack_of(r->body + 1, r->body_len - 1);
+    unpack_array(&u, 4, 32);
+    uint64_t op = unpack_uint(&u, 255), request = unpack_uint(&u, UINT32_MAX);
+    unpack_copy(&u, via.b, ID_SIZE);
+    uint64_t ttl = unpack_uint(&u, 255);
+    if (u.bad || op != CONTROL_FIND || !budget_take(&o->route_budget, now_us, 100, 200)) return;
+    struct pack k = pack_of(frame + 1, sizeof frame - 1);
+    frame[0] = KIND_CONTROL;
+    pack_array(&k, 4);
+    pack_uint(&k, CONTROL_HOP);
+    pack_uint(&k, request);
+    pack_uint(&k, ttl >= r->ttl ? ttl - r->ttl + 1 : 1);
+    pack_bin(&k, o->self.id.b, ID_SIZE);
+    route_send(o, now_us, ROUTE_EXACT, 0, &r->src, &via, frame, k.len + 1, NO_SLOT, out);
+}
+
+void on_hop(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbox *out)
+{
+    struct id id;
+    uint64_t request = unpack_uint(u, UINT32_MAX), hop = unpack_uint(u, 255);
+    unpack_copy(u, id.b, ID_SIZE);
+    struct request *r = u->bad ? NULL : request_by_id(o, (uint32_t)request);
+    if (u->bad) drop(o, DROP_MALFORMED);
+    if (!r || r->what != REQUEST_TRACE) return;
+    struct overlay_event *e = outbox_event(out, OE_HOP, &id);
+    e->answer = (struct overlay_answer){.request = r->external, .id = id, .hops = (uint8_t)hop, .rtt_us = (uint32_t)time_since(now_us, r->sent_us)};
+}
+
+void request_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    for (uint16_t i = 0; i < o->limits.requests; i++) {
+        struct request *r = o->requests[i];
+        if (!r) continue;
+        if (r->until_us <= now_us) {
+            answer(o, now_us, r, ERR_TIMEOUT, &ID_ZERO, 0, out);
+            continue;
+        }
+        if (r->next_us <= now_us) {
+            r->force_slot = NO_SLOT;
+            request_send(o, now_us, r, out);
+        }
+        wake_at(o, time_min(r->next_us, r->until_us));
+    }
+}

@@ -1,0 +1,222 @@
+/* overlay/ring.c - near links: who stands next to us on the ring, kept by gossip between neighbours.
+ *
+ * Every link is a candidate; the NEAR_SIDE_MAX nearest on each side are the near set. Neighbours tell each other their near sets when they
+ * change (T-Man's way: Jelasity, Montresor, Babaoglu, 2009), ask when the digest in a PING differs, and once in a while each node looks
+ * its own id up through a random distant link: repair by period, not only by reaction (Rhea et al., "Handling churn in a DHT", 2004). */
+#include "overlay/core.h"
+#include <string.h>
+
+#define TELL_DELAY_US MILLIS(60)     /* several changes, one message */
+#define REPAIR_FIRST_US SECONDS(1)
+#define REPAIR_MAX_US SECONDS(40)
+#define ASK_EVERY_US SECONDS(5)
+#define LIST_MAX 20
+
+uint8_t ring_sides(const struct overlay *o, uint16_t left[NEAR_SIDE_MAX], uint16_t right[NEAR_SIDE_MAX], uint8_t *lefts, uint8_t *rights)
+{
+    uint16_t n = o->up_count, pos = order_find(o, &o->self.id);
+    uint8_t side = (uint8_t)(n < NEAR_SIDE_MAX ? n : NEAR_SIDE_MAX);
+    for (uint8_t i = 0; i < side; i++) {
+        right[i] = o->order[(pos + i) % n];
+        left[i] = o->order[(pos + n - 1 - i) % n];
+    }
+    *lefts = *rights = side;
+    return side;
+}
+
+static bool in_list(const uint16_t *list, uint8_t n, uint16_t slot)
+{
+    for (uint8_t i = 0; i < n; i++)
+        if (list[i] == slot) return true;
+    return false;
+}
+
+static struct near_info *near_find(struct overlay *o, uint16_t slot)
+{
+    for (uint8_t i = 0; i < o->near_count; i++)
+        if (o->near[i].slot == slot) return &o->near[i];
+    return NULL;
+}
+
+/* Near set anew: returns true if it is another one than before. */
+static bool near_renew(struct overlay *o)
+{
+    uint16_t left[NEAR_SIDE_MAX], right[NEAR_SIDE_MAX];
+    uint8_t lefts, rights, count = 0;
+    struct near_info next[2 * NEAR_SIDE_MAX];
+    uint8_t text[2 * NEAR_SIDE_MAX * ID_SIZE];
+    size_t len = 0;
+    static const uint8_t zero[16];
+    ring_sides(o, left, right, &lefts, &rights);
+    for (uint16_t i = 0; i < o->up_count; i++) {
+        struct link *l = order_at(o, i);
+        uint16_t slot = link_slot(o, l);
+        l->kinds &= (uint8_t)~KIND_NEAR;
+        if (!in_list(left, lefts, slot) && !in_list(right, rights, slot)) continue;
+        l->kinds |= KIND_NEAR;
+        const struct near_info *old = near_find(o, slot);
+        next[count++] = old ? *old : (struct near_info){.slot = slot};
+        memcpy(text + len, link_id(o, l)->b, ID_SIZE);
+        len += ID_SIZE;
+    }
+    memcpy(o->near, next, count * sizeof *next);
+    o->near_count = count;
+    uint32_t digest = (uint32_t)crypto_siphash(text, len, zero);
+    bool changed = digest != o->near_digest;
+    o->near_digest = digest;
+    return changed;
+}
+
+uint64_t ring_estimate(const struct overlay *o)
+{
+    uint64_t known = (uint64_t)o->up_count + 1;
+    if (o->up_count < 2 * NEAR_SIDE_MAX) return known;
+    uint16_t left[NEAR_SIDE_MAX], right[NEAR_SIDE_MAX];
+    uint8_t lefts, rights;
+    ring_sides(o, left, right, &lefts, &rights);
+    struct id span = id_clockwise(link_id(o, &o->links[left[lefts - 1]]), link_id(o, &o->links[right[rights - 1]]));
+    uint64_t top = get_u64(span.b);
+    uint64_t n = top ? (UINT64_MAX / top) * (lefts + rights) : known;
+    return n > known ? n : known;
+}
+
+bool ring_would_be_near(const struct overlay *o, const struct id *id)
+{
+    uint16_t n = o->up_count;
+    if (n < NEAR_SIDE_MAX) return true;
+    uint16_t self = order_find(o, &o->self.id), pos = order_find(o, id);
+    uint16_t between_right = (uint16_t)((pos + n - self) % n);
+    uint16_t between_left = (uint16_t)(n - between_right);
+    if (pos == self) /* no link between: next to us on one of the sides */
+        return true;
+    return between_right < NEAR_SIDE_MAX || between_left < NEAR_SIDE_MAX;
+}
+
+/* Our near set, and whom we know nearest to the reader: what it needs to find its own place. */
+void near_list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask, struct outbox *out)
+{
+    uint8_t frame[CONTROL_MAX];
+    uint16_t list[LIST_MAX];
+    uint8_t n = 0;
+    for (uint8_t i = 0; i < o->near_count; i++)
+        if (o->near[i].slot != link_slot(o, l)) list[n++] = o->near[i].slot;
+    uint16_t count = o->up_count, pos = order_find(o, link_id(o, l));
+    for (uint16_t i = 0; i < count && i < 2 * NEAR_SIDE_MAX + 1 && n < LIST_MAX; i++) {
+        uint16_t slot = o->order[(pos + count - NEAR_SIDE_MAX % count + i) % count];
+        if (slot != link_slot(o, l) && !in_list(list, n, slot)) list[n++] = slot;
+    }
+    struct pack k = pack_of(frame + 1, sizeof frame - 1);
+    frame[0] = KIND_CONTROL;
+    pack_array(&k, 3);
+    pack_uint(&k, CONTROL_NEAR);
+    pack_bool(&k, ask);
+    pack_array(&k, n);
+    for (uint8_t i = 0; i < n; i++) pack_bin(&k, link_id(o, &o->links[list[i]])->b, ID_SIZE);
+    ensure(!k.bad);
+    frame_send(o, l, now_us, frame, k.len + 1, NULL, out);
+}
+
+void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u, struct outbox *out)
+{
+    bool ask = unpack_bool(u);
+    uint32_t n = unpack_array(u, 0, 64);
+    struct id ids[64];
+    for (uint32_t i = 0; i < n && !u->bad; i++) unpack_copy(u, ids[i].b, ID_SIZE);
+    if (u->bad) {
+        drop(o, DROP_MALFORMED);
+        return;
+    }
+    struct near_info *info = near_find(o, link_slot(o, l));
+    if (info) info->listed = true;
+    for (uint32_t i = 0; i < n; i++) {
+        if (id_equal(&ids[i], &o->self.id) || link_by_id(o, &ids[i]) || failed_lately(o, &ids[i], now_us)) continue;
+        if (ring_would_be_near(o, &ids[i])) (void)hello_route(o, now_us, &ids[i], link_id(o, l), KIND_NEAR, out);
+    }
+    if (ask) near_list_send(o, now_us, l, false, out);
+    join_state(o, now_us, out);
+}
+
+void ring_changed(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    if (!near_renew(o)) return;
+    char text[ID_TEXT];
+    trace(o->trace, now_us, RING, "%.8s > near set: %u links", id_print(&o->self.id, text), o->near_count);
+    if (o->ring_tell_us == 0) {
+        o->ring_tell_us = now_us + TELL_DELAY_US + rng_below(&o->rng, TELL_DELAY_US);
+        wake_at(o, o->ring_tell_us);
+    }
+    join_state(o, now_us, out);
+}
+
+void ring_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint32_t digest, struct outbox *out)
+{
+    struct near_info *info = near_find(o, link_slot(o, l));
+    if (!info || (info->digest == digest && info->listed)) return;
+    info->digest = digest;
+    if (info->asked_us && time_since(now_us, info->asked_us) < ASK_EVERY_US) return;
+    info->asked_us = now_us;
+    near_list_send(o, now_us, l, true, out);
+}
+
+void ring_neighbour_dead(struct overlay *o, uint64_t now_us, const struct id *id, struct outbox *out)
+{
+    uint8_t frame[64];
+    struct pack k = pack_of(frame + 1, sizeof frame - 1);
+    frame[0] = KIND_CONTROL;
+    pack_array(&k, 2);
+    pack_uint(&k, CONTROL_DEAD);
+    pack_bin(&k, id->b, ID_SIZE);
+    for (uint8_t i = 0; i < o->near_count; i++) {
+        struct link *l = &o->links[o->near[i].slot];
+        frame_send(o, l, now_us, frame, k.len + 1, NULL, out);
+    }
+    o->ring_due_us = now_us + REPAIR_FIRST_US; /* and look around soon */
+    o->repair_us = REPAIR_FIRST_US;
+    wake_at(o, o->ring_due_us);
+}
+
+/* Is there anybody nearer whom our neighbourhood does not know? Ask from far away. */
+static void repair(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    if (o->up_count == 0) return;
+    uint16_t left[NEAR_SIDE_MAX], right[NEAR_SIDE_MAX];
+    uint8_t lefts, rights;
+    ring_sides(o, left, right, &lefts, &rights);
+    near_list_send(o, now_us, &o->links[left[0]], true, out);
+    if (left[0] != right[0]) near_list_send(o, now_us, &o->links[right[0]], true, out);
+    uint16_t first = o->order[rng_below(&o->rng, o->up_count)];
+    if (!(o->links[first].kinds & KIND_NEAR) || o->up_count > o->near_count)
+        find_send(o, now_us, &o->self.id, PURPOSE_REPAIR, 0, SECONDS(5), first, out);
+}
+
+void ring_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    if (o->ring_tell_us && o->ring_tell_us <= now_us) {
+        o->ring_tell_us = 0;
+        for (uint8_t i = 0; i < o->near_count; i++) near_list_send(o, now_us, &o->links[o->near[i].slot], false, out);
+    }
+    if (o->ring_tell_us) wake_at(o, o->ring_tell_us);
+    if (o->up_count == 0) {
+        o->ring_due_us = 0;
+        o->repair_us = REPAIR_FIRST_US;
+        return;
+    }
+    if (o->ring_due_us == 0) o->ring_due_us = now_us + rng_jitter(&o->rng, REPAIR_FIRST_US, 30);
+    if (o->ring_due_us <= now_us) {
+        repair(o, now_us, out);
+        o->repair_us = time_min(o->repair_us * 2, REPAIR_MAX_US);
+        o->ring_due_us = now_us + rng_jitter(&o->rng, o->repair_us, 20);
+    }
+    wake_at(o, o->ring_due_us);
+}
+
+bool overlay_neighbours(const struct overlay *o, struct id *left, struct id *right)
+{
+    uint16_t l[NEAR_SIDE_MAX], r[NEAR_SIDE_MAX];
+    uint8_t lefts, rights;
+    if (!o->up_count) return false;
+    ring_sides(o, l, r, &lefts, &rights);
+    *left = *link_id(o, &o->links[l[0]]);
+    *right = *link_id(o, &o->links[r[0]]);
+    return true;
+}

@@ -1,0 +1,347 @@
+/* overlay/route.c - recursive, greedy routing by ring distance; every hop acknowledges, every hop retries.
+ *
+ * Source: Brunet's AHSender for greedy; the acknowledgement per hop is ours (design 5). A frame is delivered here when it is for us, or when
+ * it asks for the nearest and no link lies nearer. A retry goes to the same link once (loss is commoner than death), then to
+ * the next best that still makes progress: it never ends at us merely because a link was avoided. */
+#include "overlay/core.h"
+#include <string.h>
+
+#define ROUTE_TTL_MAX 64
+#define ROUTE_TRIES 3
+#define ACK_DELAY_US MILLIS(10)
+
+uint8_t route_ttl(const struct overlay *o)
+{
+    unsigned log2n = 0;
+    for (uint64_t n = ring_estimate(o); n > 1; n >>= 1) log2n++;
+    unsigned ttl = 2 * log2n + 8;
+    return (uint8_t)(ttl > ROUTE_TTL_MAX ? ROUTE_TTL_MAX : ttl);
+}
+
+static bool usable(const struct overlay *o, const struct link *l, const struct id *dst, const struct id *src, bool physical,
+                   uint16_t arrived_on, const uint16_t avoid[3])
+{
+    uint16_t slot = link_slot(o, l);
+    if (slot == arrived_on || l->tries >= 2) return false;
+    for (unsigned i = 0; avoid && i < 3; i++)
+        if (avoid[i] == slot) return false;
+    if (physical && link_path(l) == PATH_ROUTED) return false;
+    return !(id_equal(src, dst) && id_equal(link_id(o, l), src)); /* "who is nearest to me" is never answered by me */
+}
+
+static struct link *next_hop(const struct overlay *o, const struct id *dst, const struct id *src, bool physical,
+                             uint16_t arrived_on, const uint16_t avoid[3])
+{
+    if (o->up_count == 0) return NULL;
+    uint16_t n = o->up_count, start = order_find(o, dst);
+    struct link *best = NULL;
+    /* the nearest on each side: walk outward until one is usable */
+    for (unsigned side = 0; side < 2; side++) {
+        for (uint16_t i = 0; i < n; i++) {
+            uint16_t pos = (uint16_t)(side ? (start + n - 1 - i) % n : (start + i) % n);
+            struct link *l = order_at(o, pos);
+            if (!usable(o, l, dst, src, physical, arrived_on, avoid)) continue;
+            if (!best || id_nearer(dst, link_id(o, l), link_id(o, best)) < 0) best = l;
+            break;
+        }
+    }
+    if (!best) return NULL;
+    bool self_asks = id_equal(dst, &o->self.id) && id_equal(src, &o->self.id);
+    return self_asks || id_nearer(dst, link_id(o, best), &o->self.id) < 0 ? best : NULL;
+}
+
+struct link *route_next(const struct overlay *o, const struct id *dst, const struct id *src, bool physical, uint16_t arrived_on,
+                        const uint16_t avoid[3])
+{
+    return next_hop(o, dst, src, physical, arrived_on, avoid);
+}
+
+/* --- out, with a copy kept until the hop acknowledges --- */
+
+static struct inflight *inflight_new(struct overlay *o)
+{
+    for (uint16_t i = 0; i < o->limits.inflight; i++) {
+        if (o->inflights[i]) continue;
+        struct inflight *f = pool_take(o->extra_pool);
+        if (!f) return NULL;
+        f->used = true;
+        f->avoid[0] = f->avoid[1] = f->avoid[2] = NO_SLOT;
+        o->inflights[i] = f;
+        o->inflight_count++;
+        return f;
+    }
+    return NULL;
+}
+
+static void inflight_end(struct overlay *o, uint16_t i)
+{
+    pool_give(o->extra_pool, o->inflights[i]);
+    o->inflights[i] = NULL;
+    o->inflight_count--;
+}
+
+static void inflight_arm(struct overlay *o, struct inflight *f, const struct link *l, uint64_t now_us)
+{
+    f->sent_us = now_us;
+    uint64_t rto = l->srtt ? link_rto_us(l) : SECONDS(1);
+    f->due_us = now_us + ((rto + 2 * ACK_DELAY_US) << f->tries);
+    wake_at(o, f->due_us);
+}
+
+/* Send a ROUTED frame over link l. */
+static void hop_send(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, size_t len, uint16_t arrived_on, struct outbox *out)
+{
+    uint16_t seq = ++o->seq_next;
+    put_u16(frame + 4, seq);
+    if (!(frame[3] & ROUTED_NO_ACK)) {
+        struct inflight *f = inflight_new(o);
+        if (f && len <= sizeof f->frame) {
+            f->slot = link_slot(o, l);
+            f->seq = seq;
+            f->arrived_on = arrived_on;
+            f->len = (uint16_t)len;
+            memcpy(f->frame, frame, len);
+            inflight_arm(o, f, l, now_us);
+        } else if (f) {
+            drop(o, DROP_TOO_BIG);
+            return;
+        } /* none left: it goes once, unacknowledged on our side */
+    }
+    frame_send(o, l, now_us, frame, len, NULL, out);
+}
+
+void route_send(struct overlay *o, uint64_t now_us, uint8_t mode, uint8_t flags, const struct id *dst, const struct id *waypoint,
+                const uint8_t *body, size_t len, uint16_t force_slot, struct outbox *out)
+{
+    uint8_t inner[PKT_MAX], frame[PKT_MAX];
+    bool by_way = waypoint && !id_is_zero(waypoint) && !id_equal(waypoint, &o->self.id) && !id_equal(waypoint, dst);
+    bool physical = len > 0 && body[0] == OUTER_DATA;
+    struct routed r = {.mode = mode, .ttl = route_ttl(o), .flags = flags, .src = o->self.id, .dst = *dst, .body = body, .body_len = len};
+    if (by_way) {
+        size_t n = routed_write(inner, sizeof inner, &r);
+        if (!n) {
+            drop(o, DROP_TOO_BIG);
+            return;
+        }
+        r = (struct routed){.mode = ROUTE_EXACT, .ttl = r.ttl, .flags = flags, .src = o->self.id, .dst = *waypoint, .body = inner, .body_len = n};
+    }
+    size_t n = routed_write(frame, sizeof frame, &r);
+    struct link *l = force_slot != NO_SLOT ? &o->links[force_slot] : route_next(o, &r.dst, &o->self.id, physical, NO_SLOT, NULL);
+    if (!n || !l || l->state != LINK_UP) {
+        drop(o, n ? DROP_NO_ROUTE : DROP_TOO_BIG);
+        return;
+    }
+    hop_send(o, now_us, l, frame, n, NO_SLOT, out);
+}
+
+/* --- in --- */
+
+static bool seen_before(struct overlay *o, uint16_t slot, const struct routed *r)
+{
+    uint8_t key[44];
+    struct writer w = writer_of(key, sizeof key);
+    write_u16(&w, slot);
+    write_u16(&w, r->seq);
+    write_bytes(&w, r->src.b, ID_SIZE);
+    write_bytes(&w, r->dst.b, ID_SIZE);
+    uint32_t h = (uint32_t)crypto_siphash(key, w.len, o->token_key) | 1u;
+    for (unsigned i = 0; i < SEEN_MAX; i++)
+        if (o->seen[i] == h) return true;
+    o->seen[o->seen_next] = h;
+    o->seen_next = (uint16_t)((o->seen_next + 1) % SEEN_MAX);
+    return false;
+}
+
+static void acks_flush(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    while (o->ack_count) {
+        struct ack a = {0};
+        uint16_t slot = o->acks[0].slot;
+        for (uint8_t i = 0; i < o->ack_count && a.count < ACK_MAX;) {
+            if (o->acks[i].slot != slot) {
+                i++;
+                continue;
+            }
+            a.seq[a.count++] = o->acks[i].seq;
+            o->acks[i] = o->acks[--o->ack_count];
+        }
+        uint8_t frame[2 + 2 * ACK_MAX];
+        size_t n = ack_write(frame, sizeof frame, &a);
+        if (o->links[slot].state == LINK_UP) frame_send(o, &o->links[slot], now_us, frame, n, NULL, out);
+    }
+}
+
+static void ack_owe(struct overlay *o, uint64_t now_us, const struct link *l, uint16_t seq, struct outbox *out)
+{
+    if (o->ack_count == sizeof o->acks / sizeof *o->acks) acks_flush(o, now_us, out);
+    if (o->ack_count == 0) o->ack_due_us = now_us + ACK_DELAY_US;
+    o->acks[o->ack_count].slot = link_slot(o, l);
+    o->acks[o->ack_count++].seq = seq;
+    wake_at(o, o->ack_due_us);
+}
+
+static void deliver(struct overlay *o, uint64_t now_us, struct link *l, const struct routed *r, uint8_t *body, struct outbox *out)
+{
+    struct arrival a = {.link = l, .routed = true, .routed_src = r->src, .ttl = r->ttl};
+    /* while greedy steps from here do not lead back, the answer goes through whoever brought the question */
+    if (!o->joined || !route_next(o, &r->src, &o->self.id, true, NO_SLOT, NULL)) a.waypoint = *link_id(o, l);
+    if (id_equal(&a.waypoint, &r->src)) a.waypoint = ID_ZERO;
+    if (r->body_len == 0) {
+        drop(o, DROP_MALFORMED);
+    } else if (body[0] >= 0x40) {
+        on_outer(o, now_us, &a, body, r->body_len, out);
+    } else if (body[0] == KIND_CONTROL && kind_length_ok(KIND_CONTROL, r->body_len)) {
+        on_control(o, now_us, l, &a, body, r->body_len, out);
+    } else {
+        drop(o, DROP_TYPE);
+    }
+}
+
+static void forward(struct overlay *o, uint64_t now_us, struct link *l, struct routed *r, uint8_t *body, struct outbox *out)
+{
+    bool physical = r->body_len > 0 && body[0] == OUTER_DATA;
+    if (r->ttl > ROUTE_TTL_MAX) r->ttl = ROUTE_TTL_MAX;
+    if (r->flags & ROUTED_TRACE) trace_passed(o, now_us, r, out);
+    if (id_equal(&r->dst, &o->self.id) && !(r->mode == ROUTE_NEAREST && id_equal(&r->src, &o->self.id))) {
+        deliver(o, now_us, l, r, body, out);
+        return;
+    }
+    struct link *next = route_next(o, &r->dst, &r->src, physical, link_slot(o, l), NULL);
+    if (!next) {
+        if (r->mode == ROUTE_NEAREST && !id_equal(&r->src, &o->self.id))
+            deliver(o, now_us, l, r, body, out);
+        else
+            drop(o, DROP_NO_ROUTE);
+        return;
+    }
+    if (r->ttl == 0) {
+        drop(o, DROP_TTL);
+        return;
+    }
+    if (physical == false && body[0] == OUTER_HELLO1 && !budget_take(&o->route_budget, now_us, 100, 200)) {
+        drop(o, DROP_RATE);
+        return;
+    }
+    uint8_t frame[PKT_MAX];
+    struct routed copy = *r;
+    copy.ttl = (uint8_t)(r->ttl - 1);
+    copy.body = body;
+    size_t n = routed_write(frame, sizeof frame, &copy);
+    if (!n) {
+        drop(o, DROP_TOO_BIG);
+        return;
+    }
+    hop_send(o, now_us, next, frame, n, link_slot(o, l), out);
+}
+
+void on_routed(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, size_t len, struct outbox *out)
+{
+    struct routed r;
+    if (!routed_read(frame, len, &r)) {
+        drop(o, DROP_MALFORMED);
+        return;
+    }
+    if (!(r.flags & ROUTED_NO_ACK)) {
+        ack_owe(o, now_us, l, r.seq, out);
+        if (seen_before(o, link_slot(o, l), &r)) {
+            drop(o, DROP_DUPLICATE);
+            return;
+        }
+    }
+    uint8_t *body = frame + (len - r.body_len);
+    if (id_equal(&r.dst, &o->self.id) && r.body_len && body[0] == KIND_ROUTED) { /* we are its waypoint */
+        struct routed inner;
+        if (!routed_read(body, r.body_len, &inner) || (inner.body_len && inner.body[0] == KIND_ROUTED)) {
+            drop(o, DROP_MALFORMED);
+            return;
+        }
+        forward(o, now_us, l, &inner, body + (r.body_len - inner.body_len), out);
+        return;
+    }
+    forward(o, now_us, l, &r, body, out);
+}
+
+void on_ack(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *frame, size_t len, struct outbox *out)
+{
+    struct ack a;
+    if (!ack_read(frame, len, &a)) {
+        drop(o, DROP_MALFORMED);
+        return;
+    }
+    for (uint16_t i = 0; i < o->limits.inflight; i++) {
+        struct inflight *f = o->inflights[i];
+        if (!f || f->slot != link_slot(o, l)) continue;
+        for (uint8_t k = 0; k < a.count; k++) {
+            if (a.seq[k] != f->seq) continue;
+            if (f->tries == 0 && l->srtt == 0) link_rtt_sample(l, time_since(now_us, f->sent_us));
+            inflight_end(o, i);
+            break;
+        }
+    }
+    if (a.rest && a.rest_len && a.rest[0] != KIND_ACK) {
+        uint8_t copy[PKT_MAX];
+        struct arrival at = {.link = l};
+        if (a.rest_len > sizeof copy) return;
+        memcpy(copy, a.rest, a.rest_len);
+        on_frame(o, now_us, l, &at, false, copy, a.rest_len, out);
+    }
+}
+
+static void retry(struct overlay *o, uint64_t now_us, uint16_t i, struct outbox *out)
+{
+    struct inflight *f = o->inflights[i];
+    struct link *l = &o->links[f->slot];
+    struct routed r;
+    if (++f->tries >= ROUTE_TRIES || !routed_read(f->frame, f->len, &r)) {
+        drop(o, DROP_RETRIES);
+        inflight_end(o, i);
+        return;
+    }
+    if (l->state == LINK_UP) link_verify(o, l, now_us, out);
+    if (l->state != LINK_UP || f->tries >= 2) {
+        f->avoid[f->tries - 1] = f->slot;
+        bool physical = r.body_len && r.body[0] == OUTER_DATA;
+        struct link *other = route_next(o, &r.dst, &r.src, physical, f->arrived_on, f->avoid);
+        if (other) {
+            l = other;
+            f->slot = link_slot(o, l);
+            f->seq = ++o->seq_next;
+            put_u16(f->frame + 4, f->seq);
+        }
+    }
+    if (l->state != LINK_UP) {
+        drop(o, DROP_NO_ROUTE);
+        inflight_end(o, i);
+        return;
+    }
+    inflight_arm(o, f, l, now_us);
+    frame_send(o, l, now_us, f->frame, f->len, NULL, out);
+}
+
+void route_forget_link(struct overlay *o, uint64_t now_us, uint16_t slot, struct outbox *out)
+{
+    (void)out;
+    for (uint16_t i = 0; i < o->limits.inflight; i++) {
+        struct inflight *f = o->inflights[i];
+        if (!f || f->slot != slot) continue;
+        f->due_us = now_us; /* another way, at once: but not from inside a close */
+        wake_at(o, now_us + 1);
+    }
+}
+
+void route_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    if (o->ack_count) {
+        if (o->ack_due_us <= now_us)
+            acks_flush(o, now_us, out);
+        else
+            wake_at(o, o->ack_due_us);
+    }
+    for (uint16_t i = 0; i < o->limits.inflight; i++) {
+        if (!o->inflights[i]) continue;
+        if (o->inflights[i]->due_us <= now_us)
+            retry(o, now_us, i, out);
+        else
+            wake_at(o, o->inflights[i]->due_us);
+    }
+}

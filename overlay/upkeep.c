@@ -1,0 +1,287 @@
+/* overlay/upkeep.c - is the other end alive, how far is it, and are its keys fresh? PING, PONG, death, rekey.
+ *
+ * A PONG proves one way: its token holds the time of the PING and a keyed hash over the way it was sent, so nothing has to be
+ * remembered per ping, and a PONG counts only for the endpoint (or channel) that was asked. */
+#include "overlay/core.h"
+#include <string.h>
+
+#define KEEPALIVE_US SECONDS(25)   /* many NATs forget an idle UDP mapping after 30 s (RFC 4787 REQ-5 asks for 120) */
+#define KEEPALIVE_OPEN_US SECONDS(60)
+#define LISTEN_SLACK_US SECONDS(12) /* the other end pings; we ask only when it is so late */
+#define PING_TRIES 3
+#define TOKEN_LIFE_US SECONDS(60)
+#define REKEY_USED_US SECONDS(120)
+#define REKEY_IDLE_US SECONDS(3600)
+#define REKEY_PACKETS 0xf0000000u
+
+static uint64_t token_make(const struct overlay *o, const struct link *l, const struct way *way, uint32_t time32)
+{
+    uint8_t b[40];
+    struct writer w = writer_of(b, sizeof b);
+    write_u16(&w, l->s.entry);
+    write_u32(&w, l->s.remote_index);
+    write_u32(&w, time32);
+    write_u8(&w, (uint8_t)way->path);
+    if (way->path == PATH_DIRECT) {
+        write_bytes(&w, way->at.ip, 16);
+        write_u16(&w, way->at.port);
+        write_u8(&w, way->at.transport);
+    } else if (way->path == PATH_RELAYED) {
+        write_u16(&w, way->relay);
+        write_u32(&w, way->channel);
+    }
+    return (uint64_t)time32 << 32 | (crypto_siphash(b, w.len, o->token_key) & 0xffffffffu);
+}
+
+static uint8_t ping_flags(const struct link *l)
+{
+    return l->kinds & (KIND_NEAR | KIND_FAR | KIND_DEMAND | KIND_PINNED) ? PING_WANTED : 0;
+}
+
+void link_ping(struct overlay *o, struct link *l, uint64_t now_us, const struct way *way, uint8_t flags, struct outbox *out)
+{
+    uint8_t frame[PING_SIZE];
+    struct way own = link_way(o, l);
+    if (!way) way = &own;
+    struct ping p = {.flags = (uint8_t)(flags | ping_flags(l)), .token = token_make(o, l, way, (uint32_t)now_us)};
+    if (l->kinds & KIND_NEAR) {
+        p.flags |= PING_DIGEST;
+        p.digest = o->near_digest;
+    }
+    size_t len = ping_write(frame, sizeof frame, &p);
+    frame_send(o, l, now_us, frame, len, way, out);
+}
+
+static struct way arrival_way(const struct overlay *o, const struct arrival *a)
+{
+    struct way w = {.path = PATH_ROUTED};
+    if (!endpoint_is_none(&a->from)) {
+        w.path = PATH_DIRECT;
+        w.at = a->from;
+    } else if (a->relayed && a->link) {
+        w.path = PATH_RELAYED;
+        w.relay = link_slot(o, a->link);
+        w.channel = a->channel;
+    } else {
+        w.waypoint = a->waypoint;
+    }
+    return w;
+}
+
+static void wanted(struct link *l, bool yes)
+{
+    l->s.flags &= (uint8_t)~LINK_WANTED;
+    if (yes) l->s.flags |= LINK_WANTED;
+}
+
+void on_ping(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a, const uint8_t *f, size_t len, struct outbox *out)
+{
+    struct ping p;
+    if (!ping_read(f, len, &p)) {
+        drop(o, DROP_MALFORMED);
+        return;
+    }
+    wanted(l, p.flags & PING_WANTED);
+    struct way back = arrival_way(o, a);
+    struct extra *x = link_extra(o, l);
+    if (back.path == PATH_ROUTED && id_is_zero(&back.waypoint) && x) back.waypoint = x->waypoint;
+    struct pong r = {.flags = ping_flags(l), .token = p.token, .observed = a->from, .digest = 0};
+    if (l->kinds & KIND_NEAR) {
+        r.flags |= PING_DIGEST;
+        r.digest = o->near_digest;
+    }
+    uint8_t frame[PONG_SIZE];
+    size_t n = pong_write(frame, sizeof frame, &r);
+    frame_send(o, l, now_us, frame, n, &back, out);
+    if (p.flags & PING_DIGEST) ring_heard_digest(o, now_us, l, p.digest, out);
+}
+
+static void command_answered(struct overlay *o, uint64_t now_us, struct link *l, struct extra *x, const struct way *way, uint64_t rtt_us,
+                             struct outbox *out)
+{
+    struct overlay_event *e = outbox_event(out, OE_ANSWER, link_id(o, l));
+    e->answer = (struct overlay_answer){.request = x->ping_request, .err = OK, .id = *link_id(o, l), .rtt_us = (uint32_t)rtt_us,
+                                        .path = (uint8_t)way->path, .endpoint = way->at};
+    if (way->path == PATH_RELAYED) e->answer.via = *link_id(o, &o->links[way->relay]);
+    if (way->path == PATH_ROUTED) e->answer.hops = (uint8_t)(id_is_zero(&x->waypoint) ? 1 : 2);
+    x->ping_request = 0;
+    (void)now_us;
+}
+
+/* An answer that proves a way better than the present one moves the path. */
+static void pong_moves(struct overlay *o, uint64_t now_us, struct link *l, const struct way *way, uint64_t rtt_us, struct outbox *out)
+{
+    struct extra *x = link_extra(o, l);
+    struct endpoint at = link_endpoint(l);
+    if (way->path == PATH_DIRECT) {
+        bool roamed = x && endpoint_equal(&x->roam, &way->at);
+        if (link_path(l) != PATH_DIRECT)
+            path_move(o, now_us, l, PATH_DIRECT, &way->at, "it answered there", out);
+        else if (!endpoint_equal(&at, &way->at) && (roamed || l->tries > 1 || rtt_us * 10 < (uint64_t)link_rtt_us(l) * 7))
+            path_move(o, now_us, l, PATH_DIRECT, &way->at, roamed ? "it moved" : "a faster way", out);
+    } else if (way->path == PATH_RELAYED && link_path(l) == PATH_ROUTED && x) {
+        x->relay_slot = (uint16_t)(way->relay + 1);
+        x->relay_channel = way->channel;
+        path_move(o, now_us, l, PATH_RELAYED, NULL, "a common peer relays", out);
+    }
+}
+
+void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a, const uint8_t *f, size_t len, struct outbox *out)
+{
+    struct pong p;
+    if (!pong_read(f, len, &p)) {
+        drop(o, DROP_MALFORMED);
+        return;
+    }
+    struct way way = arrival_way(o, a);
+    uint32_t then = (uint32_t)(p.token >> 32);
+    uint64_t rtt = (uint32_t)((uint32_t)now_us - then);
+    if (rtt > TOKEN_LIFE_US || p.token != token_make(o, l, &way, then)) {
+        drop(o, DROP_MALFORMED);
+        return;
+    }
+    wanted(l, p.flags & PING_WANTED);
+    pong_moves(o, now_us, l, &way, rtt, out);
+    struct way own = link_way(o, l);
+    if (own.path == way.path && (own.path != PATH_DIRECT || endpoint_equal(&own.at, &way.at))) {
+        link_rtt_sample(l, rtt);
+        if (l->tries) {
+            l->tries = 0;
+            upkeep_arm(o, l, now_us + KEEPALIVE_US);
+        }
+    }
+    if (way.path == PATH_DIRECT && !endpoint_is_none(&p.observed) && observe_report(&o->observe, now_us, &way.at, &p.observed))
+        path_observed_changed(o, now_us, out);
+    struct extra *x = link_extra(o, l);
+    if (x) {
+        x->silent_us = 0;
+        if (x->ping_request && then == (uint32_t)x->ping_sent_us) command_answered(o, now_us, l, x, &way, rtt, out);
+    }
+    if (p.flags & PING_DIGEST) ring_heard_digest(o, now_us, l, p.digest, out);
+    join_state(o, now_us, out);
+}
+
+void upkeep_heard(struct overlay *o, struct link *l, uint64_t now_us)
+{
+    (void)o;
+    l->heard_ms = ms32(now_us);
+}
+
+void upkeep_arm(struct overlay *o, struct link *l, uint64_t at_us)
+{
+    l->due_ms = ms32(at_us) + 1;
+    wake_at(o, (at_us / 1000 + 1) * 1000);
+}
+
+void link_verify(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
+{
+    if (l->state != LINK_UP || l->tries) return;
+    l->tries = 1;
+    link_ping(o, l, now_us, NULL, 0, out);
+    upkeep_arm(o, l, now_us + link_rto_us(l));
+}
+
+void upkeep_dead(struct overlay *o, uint64_t now_us, struct link *l, const char *why, struct outbox *out)
+{
+    struct id id = *link_id(o, l);
+    bool near = l->kinds & KIND_NEAR;
+    join_remember(o, now_us, l, out);
+    link_close(o, l, now_us, why, out);
+    if (near) ring_neighbour_dead(o, now_us, &id, out);
+    join_dial_remembered(o, now_us, &id, out);
+}
+
+/* Idle long enough, and nobody wants it: let go. */
+static bool trimmed(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
+{
+    if (l->kinds || (l->s.flags & LINK_WANTED) || (uint16_t)((uint16_t)(now_us / SECONDS(4)) - l->born_4s) < 8) return false;
+    uint8_t frame[16];
+    struct pack k = pack_of(frame + 1, sizeof frame - 1);
+    frame[0] = KIND_CONTROL;
+    pack_array(&k, 2);
+    pack_uint(&k, CONTROL_CLOSE);
+    pack_uint(&k, 0);
+    frame_send(o, l, now_us, frame, k.len + 1, NULL, out);
+    link_close(o, l, now_us, "not needed any more", out);
+    return true;
+}
+
+static void rekey_if_due(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
+{
+    const struct extra *x = link_extra(o, l);
+    uint64_t age = (uint64_t)(uint16_t)((uint16_t)(now_us / SECONDS(4)) - l->born_4s) * SECONDS(4);
+    bool used = x && x->used_us && time_since(now_us, x->used_us) < REKEY_USED_US;
+    bool many = l->s.tx_next > REKEY_PACKETS || (x && x->hot && x->hot_tx_next > REKEY_PACKETS);
+    if (!(l->s.flags & SESSION_INITIATOR) || (age < (used ? REKEY_USED_US : REKEY_IDLE_US) && !many)) return;
+    struct endpoint at = link_endpoint(l);
+    if (link_path(l) == PATH_DIRECT)
+        (void)hello_dial(o, now_us, &at, link_id(o, l), l->kinds, false, out);
+    else
+        (void)hello_route(o, now_us, link_id(o, l), x ? &x->waypoint : &ID_ZERO, l->kinds, out);
+}
+
+static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
+{
+    uint64_t silent = (uint64_t)(ms32(now_us) - l->heard_ms) * 1000u;
+    if (l->tries >= PING_TRIES) {
+        if (link_path(l) == PATH_ROUTED || link_path(l) == PATH_NONE || o->up_count < 2) {
+            upkeep_dead(o, now_us, l, "no answer", out);
+        } else {
+            path_lost(o, now_us, l, out);
+        }
+        return;
+    }
+    if (l->tries) {
+        l->tries++;
+        link_ping(o, l, now_us, NULL, 0, out);
+        upkeep_arm(o, l, now_us + (link_rto_us(l) << (l->tries - 1)));
+        return;
+    }
+    const struct extra *x = link_extra(o, l);
+    if ((l->kinds & KIND_DEMAND) && (!x || (!x->hot && time_since(now_us, x->used_us) > SECONDS(450)))) l->kinds &= (uint8_t)~KIND_DEMAND;
+    if (o->joined && o->near_count > 1) l->kinds &= (uint8_t)~KIND_LEAF;
+    if (trimmed(o, l, now_us, out)) return;
+    rekey_if_due(o, l, now_us, out);
+    bool asks = l->s.flags & SESSION_INITIATOR;
+    if (asks || silent > KEEPALIVE_US + LISTEN_SLACK_US) {
+        l->tries = 1;
+        link_ping(o, l, now_us, NULL, 0, out);
+        upkeep_arm(o, l, now_us + link_rto_us(l));
+        return;
+    }
+    upkeep_arm(o, l, now_us + KEEPALIVE_US + LISTEN_SLACK_US - time_min(silent, KEEPALIVE_US));
+}
+
+void upkeep_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    uint32_t now_ms = ms32(now_us);
+    for (uint16_t i = 0; i < o->limits.links; i++) {
+        struct link *l = &o->links[i];
+        if (l->state != LINK_UP) continue;
+        if ((int32_t)(l->due_ms - now_ms) <= 0) upkeep_due(o, l, now_us, out);
+        if (l->state == LINK_UP) {
+            int32_t left = (int32_t)(l->due_ms - ms32(now_us));
+            wake_at(o, (now_us / 1000 + (uint64_t)(left > 0 ? left : 1)) * 1000);
+        }
+    }
+}
+
+void overlay_ping(struct overlay *o, uint64_t now_us, const struct id *id, uint32_t request, uint64_t timeout_us, struct outbox *out)
+{
+    struct link *l = link_by_id(o, id);
+    struct extra *x = l ? link_need_extra(o, l) : NULL;
+    if (!x || x->ping_request) {
+        struct overlay_event *e = outbox_event(out, OE_ANSWER, id);
+        e->answer = (struct overlay_answer){.request = request, .err = l ? ERR_BUSY : ERR_UNREACHABLE, .id = *id};
+        return;
+    }
+    x->ping_request = request;
+    x->ping_sent_us = now_us;
+    x->ping_until_us = now_us + timeout_us;
+    wake_at(o, x->ping_until_us);
+    link_ping(o, l, now_us, NULL, 0, out);
+    if (link_path(l) == PATH_DIRECT && !l->tries) { /* a dead path shows up sooner */
+        l->tries = 1;
+        upkeep_arm(o, l, now_us + link_rto_us(l));
+    }
+}
