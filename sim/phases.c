@@ -1,0 +1,218 @@
+#include "sim/phases.h"
+
+#include "base/err.h"
+#include "base/time.h"
+#include <string.h>
+
+#define SEEDS_DEFAULT 1u
+
+/* --- spreading `total` actions evenly over the phase's time --- */
+
+static void next_of(const struct phase *p, struct phase_state *st)
+{
+    st->next_us = st->done == st->total ? p->at_us + p->over_us
+                                        : p->at_us + mul_div(p->over_us, st->done, st->total);
+}
+
+static void finish(struct phases *all, uint32_t i)
+{
+    all->states[i].next_us = TIME_NEVER;
+    all->results->phases[i].ended_us = all->world->now_us;
+}
+
+/* --- one action of each kind --- */
+
+static void act_join(struct phases *all, const struct phase *p, struct phase_state *st)
+{
+    (void)p, (void)st;
+    world_start(all->world, all->seeds);
+    all->changed = true;
+}
+
+static void act_lookups(struct phases *all, const struct phase *p, struct phase_state *st)
+{
+    if (all->world->live_count == 0) return;
+    lookups_begin(&all->lookups, all->world, &st->rng, p->timeout_us);
+    phases_replies(all);
+}
+
+static void act_kill(struct phases *all, const struct phase *p, struct phase_state *st)
+{
+    (void)p;
+    if (all->world->live_count == 0) return;
+    world_kill(all->world, world_random_live(all->world, &st->rng));
+    all->changed = true;
+}
+
+static void act_leave(struct phases *all, const struct phase *p, struct phase_state *st)
+{
+    (void)p;
+    if (all->world->live_count == 0) return;
+    world_leave(all->world, world_random_live(all->world, &st->rng));
+    phases_replies(all);
+    all->changed = true;
+}
+
+static void act_partition(struct phases *all, const struct phase *p, struct phase_state *st)
+{
+    if (st->done == 0)
+        world_partition(all->world, p->share, &st->rng);
+    else
+        world_heal(all->world);
+    all->changed = true;
+}
+
+/* --- churn: goings at a rate that makes sessions last as long as asked, comings at the same --- */
+
+static uint64_t exponential_us(struct rng *r, uint64_t mean_us)
+{
+    return mul_div(mean_us, exponential_millionths(rng_below(r, UINT64_C(1) << 32) + 1), MILLION);
+}
+
+static bool is_seed(const struct world *w, uint32_t node)
+{
+    for (uint32_t i = 0; i < w->seed_count; i++)
+        if (w->seeds[i] == node) return true;
+    return false;
+}
+
+static void one_goes(struct phases *all, const struct phase *p, struct phase_state *st)
+{
+    struct world *w = all->world;
+    if (w->live_count <= w->seed_count) return;
+    uint32_t node;
+    do node = world_random_live(w, &st->rng);
+    while (is_seed(w, node));
+    if (rng_below(&st->rng, MILLION) < p->share)
+        world_leave(w, node);
+    else
+        world_kill(w, node);
+    phases_replies(all);
+}
+
+static void act_churn(struct phases *all, const struct phase *p, struct phase_state *st)
+{
+    struct world *w = all->world;
+    if (st->done == 0) {
+        st->population = w->live_count;
+        st->mean_us = mul_div(p->median_us, MILLION, 693147); /* ln 2 */
+        st->birth_us = st->death_us = w->now_us;
+    } else if (st->death_us <= st->birth_us) {
+        one_goes(all, p, st);
+    } else {
+        world_start(w, all->seeds);
+    }
+    all->changed = true;
+    /* exponential, so the time to the next can be drawn anew whenever the number changes */
+    if (st->death_us <= w->now_us)
+        st->death_us = w->now_us + 1 + exponential_us(&st->rng, st->mean_us / (w->live_count + 1));
+    if (st->birth_us <= w->now_us)
+        st->birth_us = w->now_us + 1 + exponential_us(&st->rng, st->mean_us / (st->population + 1));
+}
+
+static void next_churn(const struct phase *p, struct phase_state *st)
+{
+    uint64_t end_us = p->at_us + p->over_us;
+    st->next_us = time_min(time_min(st->birth_us, st->death_us), end_us);
+    if (st->next_us == end_us) st->total = st->done;
+}
+
+/* --- all of them --- */
+
+static void begin(struct phases *all, uint32_t i)
+{
+    const struct phase *p = &all->scenario->phases[i];
+    struct phase_state *st = &all->states[i];
+    struct world *w = all->world;
+    st->begun = true;
+    switch ((enum phase_kind)p->kind) {
+    case PHASE_JOIN:
+        if (p->seeds) all->seeds = p->seeds;
+        uint32_t unborn = all->scenario->nodes > w->host_count
+                              ? all->scenario->nodes - w->host_count
+                              : 0;
+        st->total = p->all ? unborn : p->count;
+        break;
+    case PHASE_LOOKUPS: st->total = p->count; break;
+    case PHASE_KILL:
+    case PHASE_LEAVE: st->total = (uint64_t)w->live_count * p->share / MILLION; break;
+    case PHASE_PARTITION: st->total = 2; break;
+    case PHASE_CHURN: st->total = UINT64_MAX; break;
+    case PHASE_PUT:
+    case PHASE_COUNT: break;
+    }
+}
+
+static void act(struct phases *all, uint32_t i)
+{
+    static void (*const actions[PHASE_COUNT])(struct phases *, const struct phase *,
+                                              struct phase_state *) = {
+        [PHASE_JOIN] = act_join,   [PHASE_LOOKUPS] = act_lookups,     [PHASE_KILL] = act_kill,
+        [PHASE_LEAVE] = act_leave, [PHASE_PARTITION] = act_partition, [PHASE_CHURN] = act_churn,
+    };
+    const struct phase *p = &all->scenario->phases[i];
+    struct phase_state *st = &all->states[i];
+    if (!st->begun) begin(all, i);
+    if (st->done == st->total) {
+        finish(all, i);
+        return;
+    }
+    actions[p->kind](all, p, st);
+    st->done++;
+    if (p->kind == PHASE_CHURN)
+        next_churn(p, st);
+    else if (p->kind == PHASE_PARTITION) /* begins, ends */
+        st->next_us = p->at_us + p->over_us;
+    else
+        next_of(p, st);
+}
+
+static void find_next(struct phases *all)
+{
+    all->next_us = TIME_NEVER;
+    for (uint32_t i = 0; i < all->scenario->phase_count; i++)
+        all->next_us = time_min(all->next_us, all->states[i].next_us);
+}
+
+void phases_init(struct phases *p, const struct scenario *s, struct world *w, struct results *r)
+{
+    *p = (struct phases){.scenario = s, .world = w, .results = r, .seeds = SEEDS_DEFAULT};
+    lookups_init(&p->lookups);
+    for (uint32_t i = 0; i < s->phase_count; i++) {
+        rng_stream(&w->root, phase_name(s->phases[i].kind), s->phases[i].at_us, &p->states[i].rng);
+        p->states[i].next_us = s->phases[i].at_us;
+        r->phases[i] = (struct phase_result){
+            .at_us = s->phases[i].at_us, .ended_us = TIME_NEVER, .complete_us = TIME_NEVER};
+    }
+    find_next(p);
+}
+
+void phases_fini(struct phases *p)
+{
+    lookups_fini(&p->lookups);
+}
+
+void phases_act(struct phases *p)
+{
+    while (p->next_us <= p->world->now_us) {
+        for (uint32_t i = 0; i < p->scenario->phase_count; i++)
+            while (p->states[i].next_us <= p->world->now_us) act(p, i);
+        find_next(p);
+    }
+}
+
+void phases_replies(struct phases *p)
+{
+    struct world *w = p->world;
+    uint32_t left = w->replies;
+    w->replies = 0;
+    for (uint32_t i = 0; left > 0; i++) {
+        const struct action *a = &w->actions.list[i];
+        if (a->type != ACT_REPLY) continue;
+        left--;
+        if (a->reply->command == CMD_ROUTE_TEST)
+            lookups_reply(&p->lookups, w, a->reply);
+        else if (a->reply->command == CMD_LEAVE)
+            world_gone(w, w->stepped);
+    }
+}

@@ -1,0 +1,140 @@
+#include "sim/world_step.h"
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include <stdio.h>
+#include <string.h>
+
+#define UDP_IP_BYTES 28u
+#define STILL_MAX    100000u /* steps of one node's timer without time passing: it never ends */
+
+static void count(struct world *w, enum net_count what)
+{
+    w->net_counts[what]++;
+}
+
+/* --- sending --- */
+
+static void send_one(struct world *w, uint32_t from, const struct endpoint *to,
+                     const uint8_t *bytes, uint32_t len)
+{
+    struct host *h = &w->hosts[from];
+    uint32_t sequence = h->sent_datagrams++;
+    h->sent_bytes += len + UDP_IP_BYTES;
+    count(w, NET_SENT);
+    if (len > NET_MTU) return count(w, NET_TOO_LONG);
+    if (!endpoint_is_v4(to) || to->transport != TRANSPORT_UDP) return count(w, NET_NOBODY);
+    uint32_t ip = get_u32(to->ip + 12), node;
+    uint16_t port = NET_PORT;
+    if (h->nat) port = nat_out(h->nat, &w->nats, w->now_us, NET_PORT, ip, to->port);
+    if (!net_node_of(ip, &node) || node >= w->host_count) return count(w, NET_NOBODY);
+    const struct host *other = &w->hosts[node];
+    if (w->partitioned && other->place.side != h->place.side) return count(w, NET_CUT);
+    if (net_lost(&w->net, from, node, sequence)) return count(w, NET_LOST);
+    uint64_t at_us = w->now_us + net_latency_us(&w->net, h->place, other->place);
+    struct flight *f = events_send(&w->events, at_us, node, from, sequence, len);
+    f->from_ip = net_ip(from);
+    f->from_port = port;
+    f->to_port = to->port;
+    memcpy(f->bytes, bytes, len);
+}
+
+/* A train is as many datagrams as its segments. */
+static void send(struct world *w, uint32_t from, const struct action *a)
+{
+    uint32_t piece = a->send.segment ? a->send.segment : a->send.len;
+    for (uint32_t done = 0; done < a->send.len; done += piece) {
+        uint32_t left = a->send.len - done;
+        send_one(w, from, &a->send.to, a->send.bytes + done, left < piece ? left : piece);
+    }
+}
+
+/* --- stepping --- */
+
+static void on_notice(struct world *w, uint32_t node, const struct notice *n)
+{
+    struct host *h = &w->hosts[node];
+    if (n->type != NOTICE_JOINED || h->seen_joined) return;
+    h->seen_joined = true;
+    w->joined_count++;
+    w->joined_us_sum += w->now_us - h->started_us;
+}
+
+void world_step(struct world *w, uint32_t node, const struct event *e)
+{
+    struct trace *t = w->config.trace;
+    if (t->mask) snprintf(t->name, sizeof t->name, "n%u", node);
+    actions_clear(&w->actions);
+    w->replies = 0;
+    w->stepped = node;
+    w->steps++;
+    node_step(w->hosts[node].node, w->now_us, e, &w->actions);
+    for (uint32_t i = 0; i < w->actions.count; i++) {
+        const struct action *a = &w->actions.list[i];
+        switch (a->type) {
+        case ACT_SEND: send(w, node, a); break;
+        case ACT_REPLY: w->replies++; break;
+        case ACT_NOTICE: on_notice(w, node, &a->notice); break;
+        default: break; /* names never change here, nothing is stored, there is no TCP */
+        }
+    }
+    uint64_t wake_us = node_wake_us(w->hosts[node].node);
+    events_timer(&w->events, node,
+                 wake_us == TIME_NEVER ? TIME_NEVER : time_max(wake_us, w->now_us));
+}
+
+void world_command(struct world *w, uint32_t node, const struct command *c)
+{
+    world_step(w, node, &(struct event){.type = EV_COMMAND, .command = c});
+}
+
+/* --- arriving --- */
+
+static void arrive(struct world *w, const struct due *d)
+{
+    struct host *h = &w->hosts[d->node];
+    struct flight *f = d->flight;
+    if (!h->node) return count(w, NET_NOBODY);
+    if (h->nat) {
+        if (!nat_in(h->nat, &w->nats, w->now_us, f->to_port, f->from_ip, f->from_port))
+            return count(w, NET_FILTERED);
+    } else if (f->to_port != NET_PORT) {
+        return count(w, NET_NOBODY);
+    }
+    count(w, NET_ARRIVED);
+    world_step(w, d->node,
+               &(struct event){.type = EV_DATAGRAM,
+                               .datagram = {.from = endpoint_v4(f->from_ip, f->from_port),
+                                            .bytes = f->bytes,
+                                            .len = f->len}});
+}
+
+static void timer(struct world *w, const struct due *d)
+{
+    bool again = w->timer_us == d->time_us && w->timer_node == d->node;
+    w->still = again ? w->still + 1 : 0;
+    w->timer_us = d->time_us;
+    w->timer_node = d->node;
+    ensure(w->still < STILL_MAX);
+    world_step(w, d->node, &(struct event){.type = EV_TIMER});
+}
+
+bool world_advance(struct world *w, uint64_t until_us)
+{
+    w->replies = 0;
+    uint64_t next_us = events_next_us(&w->events);
+    if (next_us > until_us) {
+        w->now_us = until_us;
+        return false;
+    }
+    struct due d = events_take(&w->events);
+    ensure(d.time_us >= w->now_us);
+    w->now_us = d.time_us;
+    if (d.kind == DUE_TIMER) {
+        timer(w, &d);
+    } else {
+        arrive(w, &d);
+        events_release(&w->events, &d);
+    }
+    return true;
+}
