@@ -1,0 +1,191 @@
+#include "sim/options.h"
+
+#include "base/trace.h"
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+const char options_help[] =
+    "usage: ringlet-sim FILE [OPTION...]\n"
+    "\n"
+    "Runs the scenario in FILE: the protocol itself, on a virtual clock and network.\n"
+    "docs/simulation.md describes the language and every figure.\n"
+    "\n"
+    "  --nodes N         so many nodes instead of what FILE says\n"
+    "  --seed S          all chance derives from it (default 1)\n"
+    "  --repeat K        K runs, with the seeds S to S+K-1\n"
+    "  --set NAME=VALUE  limits.links=64 and the like; loss=1%, latency=20ms, trace=ring,link\n"
+    "  --crypto WHICH    fake (default: as fast as may be) or real; both make the same rings\n"
+    "  --queue WHICH     all (default) or quiet: keep-alives that must succeed are only counted\n"
+    "  --json FILE       all figures; - is the standard output\n"
+    "  --csv DIR         samples over time\n"
+    "  --plots DIR       pictures of them\n"
+    "  --trace FILE      every tracepoint of every node; - is the standard output\n"
+    "  --help, --version\n"
+    "\n"
+    "Exit status: 0 every expectation held, 1 one did not, 2 wrong usage or scenario.\n"
+    "\n"
+    "example: ringlet-sim sim/scenarios/cold-256.sim --seed 7 --json -\n";
+
+__attribute__((format(printf, 2, 3))) static bool refuse(char error[SCENARIO_ERROR],
+                                                         const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(error, SCENARIO_ERROR, format, args);
+    va_end(args);
+    return false;
+}
+
+/* --- options: each takes its value; false with a message --- */
+
+static bool take_nodes(struct options *o, const char *v)
+{
+    return text_u32(v, &o->nodes) && o->nodes > 0;
+}
+static bool take_seed(struct options *o, const char *v)
+{
+    return text_u64(v, &o->seed);
+}
+static bool take_repeat(struct options *o, const char *v)
+{
+    return text_u32(v, &o->repeat) && o->repeat > 0;
+}
+static bool take_set(struct options *o, const char *v)
+{
+    if (strncmp(v, "trace=", 6) == 0) return trace_mask_parse(v + 6, &o->trace_mask);
+    if (!strchr(v, '=') || o->set_count == SETS_MAX) return false;
+    o->sets[o->set_count++] = v;
+    return true;
+}
+static bool take_crypto(struct options *o, const char *v)
+{
+    o->crypto_real = strcmp(v, "real") == 0;
+    return o->crypto_real || strcmp(v, "fake") == 0;
+}
+static bool take_json(struct options *o, const char *v)
+{
+    o->json = v;
+    return *v != 0;
+}
+static bool take_trace(struct options *o, const char *v)
+{
+    o->trace = v;
+    return *v != 0;
+}
+static bool take_queue(struct options *o, const char *v)
+{
+    (void)o;
+    return strcmp(v, "all") == 0;
+}
+
+static const struct {
+    const char *name, *wants;
+    bool (*take)(struct options *o, const char *value); /* NULL: not supported yet */
+} takers[] = {
+    {"--nodes", "a number of nodes", take_nodes},
+    {"--seed", "a number", take_seed},
+    {"--repeat", "a number of runs", take_repeat},
+    {"--set", "NAME=VALUE", take_set},
+    {"--crypto", "real or fake", take_crypto},
+    {"--queue", "all or quiet", take_queue},
+    {"--json", "a file", take_json},
+    {"--trace", "a file", take_trace},
+    {"--csv", "a directory", NULL},
+    {"--plots", "a directory", NULL},
+};
+
+static bool take_option(struct options *o, const char *name, const char *value,
+                        char error[SCENARIO_ERROR])
+{
+    for (size_t i = 0; i < sizeof takers / sizeof takers[0]; i++) {
+        if (strcmp(name, takers[i].name) != 0) continue;
+        if (!value) return refuse(error, "%s: it wants %s", name, takers[i].wants);
+        bool quiet = strcmp(name, "--queue") == 0 && strcmp(value, "quiet") == 0;
+        if (!takers[i].take || quiet) return refuse(error, "%s %s: not supported yet", name, value);
+        if (!takers[i].take(o, value))
+            return refuse(error, "%s %s: it wants %s", name, value, takers[i].wants);
+        return true;
+    }
+    return refuse(error, "%s: no such option: see ringlet-sim --help", name);
+}
+
+bool options_parse(struct options *o, int argc, char *const argv[], char error[SCENARIO_ERROR])
+{
+    *o = (struct options){.seed = 1, .trace_mask = (1u << TRACE_COUNT) - 1};
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            o->help = true;
+        } else if (strcmp(argv[i], "--version") == 0) {
+            o->version = true;
+        } else if (argv[i][0] == '-') {
+            if (!take_option(o, argv[i], i + 1 < argc ? argv[i + 1] : NULL, error)) return false;
+            i++;
+        } else if (o->file) {
+            return refuse(error, "%s: one scenario at a time", argv[i]);
+        } else {
+            o->file = argv[i];
+        }
+    }
+    if (!o->file && !o->help && !o->version)
+        return refuse(error, "no scenario: give a file, as in ringlet-sim cold-256.sim");
+    return true;
+}
+
+/* --- settings --- */
+
+static const struct {
+    const char *name;
+    size_t offset;
+} limit_names[] = {
+#define X(name)                                                                                    \
+    {                                                                                              \
+#name, offsetof(struct limits, name)                                                       \
+    }
+    X(links),    X(handshakes), X(extras),  X(inflight), X(passive), X(records), X(record_bytes),
+    X(requests), X(channels),   X(members), X(hot),      X(seeds),   X(leaves),  X(waiting_packets),
+#undef X
+};
+
+static bool set_limit(struct limits *l, const char *name, const char *value)
+{
+    uint32_t number;
+    if (!text_u32(value, &number)) return false;
+    if (strcmp(name, "hello_filter_bytes") == 0) {
+        l->hello_filter_bytes = number;
+        return true;
+    }
+    if (number > UINT16_MAX) return false;
+    for (size_t i = 0; i < sizeof limit_names / sizeof limit_names[0]; i++) {
+        if (strcmp(name, limit_names[i].name) != 0) continue;
+        uint16_t small = (uint16_t)number;
+        memcpy((char *)l + limit_names[i].offset, &small, sizeof small);
+        return true;
+    }
+    return false;
+}
+
+static bool set_one(const char *set, struct scenario *s, struct limits *l)
+{
+    const char *value = strchr(set, '=') + 1;
+    char name[64];
+    size_t len = (size_t)(value - set) - 1;
+    if (len >= sizeof name) return false;
+    memcpy(name, set, len);
+    name[len] = 0;
+    if (strncmp(name, "limits.", 7) == 0) return set_limit(l, name + 7, value);
+    if (strcmp(name, "loss") == 0) return text_share(value, &s->network.loss);
+    if (strcmp(name, "latency") == 0) return text_time(value, &s->network.latency_us);
+    return false;
+}
+
+bool options_apply(const struct options *o, struct scenario *s, struct limits *l,
+                   char error[SCENARIO_ERROR])
+{
+    if (o->nodes) s->nodes = o->nodes;
+    for (uint32_t i = 0; i < o->set_count; i++)
+        if (!set_one(o->sets[i], s, l))
+            return refuse(error, "--set %s: no such setting, or not such a value", o->sets[i]);
+    return scenario_check(s, error);
+}

@@ -1,0 +1,136 @@
+#include "sim/report.h"
+
+#include "base/time.h"
+#include <inttypes.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+uint64_t report_rss_bytes(void)
+{
+    FILE *f = fopen("/proc/self/statm", "r");
+    uint64_t all, resident;
+    if (!f) return 0;
+    int got = fscanf(f, "%" SCNu64 " %" SCNu64, &all, &resident);
+    fclose(f);
+    return got == 2 ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+uint64_t report_peak_bytes(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+}
+
+static double seconds(uint64_t us)
+{
+    return (double)us / MILLION;
+}
+
+static void ring(FILE *out, const struct results *r)
+{
+    fprintf(out, "ring     %s", r->complete ? "complete" : "not complete");
+    if (r->complete) fprintf(out, " since %.1f s", seconds(r->complete_us));
+    fprintf(out, ", %u ring%s", r->rings, r->rings == 1 ? "" : "s");
+    if (r->wound) fprintf(out, ", %u wound more than once", r->wound);
+    if (r->outside) fprintf(out, ", %u nodes beside them", r->outside);
+    if (r->breaks) fprintf(out, ", broke %u times with nobody gone", r->breaks);
+    fprintf(out, "; %u of %u nodes live\n", r->live, r->nodes);
+}
+
+static void phases(FILE *out, const struct scenario *s, const struct results *r)
+{
+    for (uint32_t i = 0; i < s->phase_count; i++) {
+        const struct phase_result *p = &r->phases[i];
+        fprintf(out, "%6.0f s %s", seconds(p->at_us), s->phases[i].text);
+        if (s->phases[i].kind == PHASE_LOOKUPS || s->phases[i].kind == PHASE_PUT)
+            fputc('\n', out);
+        else if (p->ended_us == TIME_NEVER)
+            fputs(": not over\n", out);
+        else if (p->complete_us == TIME_NEVER)
+            fputs(": ring not complete since\n", out);
+        else
+            fprintf(out, ": ring complete %.1f s after\n", seconds(p->complete_us - p->ended_us));
+    }
+}
+
+static void lookups(FILE *out, const struct results *r)
+{
+    if (r->lookups_sent == 0) return;
+    fprintf(out,
+            "lookups  %" PRIu64 ": %.4f %% ok, %" PRIu64 " wrong owner, %" PRIu64 " unanswered\n"
+            "hops     mean %.2f, p50 %" PRIu64 ", p99 %" PRIu64 ", max %" PRIu64 "\n"
+            "latency  p50 %.0f ms, p99 %.0f ms; stretch mean %.2f\n",
+            r->lookups_sent, 100.0 * (double)r->lookups_ok / (double)r->lookups_sent,
+            r->lookups_wrong, r->lookups_unanswered,
+            (double)histogram_mean(&r->hops, MILLION) / MILLION, histogram_at(&r->hops, 500000),
+            histogram_at(&r->hops, 990000), r->hops.max,
+            (double)histogram_at(&r->latency_us, 500000) / 1000,
+            (double)histogram_at(&r->latency_us, 990000) / 1000,
+            (double)histogram_mean(&r->stretch, 1000) / MILLION);
+}
+
+static void upkeep(FILE *out, const struct results *r)
+{
+    if (r->upkeep.count == 0) return;
+    fprintf(out, "upkeep   mean %.1f B/s a node, p50 %.1f, p99 %.1f (last %.0f s)\n",
+            (double)histogram_mean(&r->upkeep, 1000) / MILLION,
+            (double)histogram_at(&r->upkeep, 500000) / 1000,
+            (double)histogram_at(&r->upkeep, 990000) / 1000, seconds(r->upkeep_us));
+}
+
+static void counts(FILE *out, const struct results *r)
+{
+    fprintf(out, "links    %" PRIu64 " direct, %" PRIu64 " relayed, %" PRIu64 " routed (ends)\n",
+            r->links[PATH_DIRECT], r->links[PATH_RELAYED], r->links[PATH_ROUTED]);
+    fputs("packets ", out);
+    for (unsigned i = 0; i < NET_COUNT_COUNT; i++)
+        if (r->net[i])
+            fprintf(out, " %" PRIu64 " %s", r->net[i], net_count_name((enum net_count)i));
+    fputs("\ndrops   ", out);
+    for (unsigned i = 0; i < DROP_COUNT; i++)
+        if (r->drops[i]) fprintf(out, " %" PRIu64 " %s", r->drops[i], drop_name((enum drop)i));
+    fputc('\n', out);
+}
+
+const char *report_value(const struct expectation *e, const struct expect_result *x, bool limit,
+                         char out[VALUE_TEXT])
+{
+    uint64_t v = limit ? x->limit : x->value;
+    if (!limit && !x->known) return strcpy(out, "none");
+    double d = (double)v / MILLION;
+    switch (metric_value(e->metric)) {
+    case VALUE_NOTHING: snprintf(out, VALUE_TEXT, "%s", limit || v ? "yes" : "no"); break;
+    case VALUE_TIME: snprintf(out, VALUE_TEXT, "%.3fs", d); break;
+    case VALUE_NUMBER: snprintf(out, VALUE_TEXT, "%" PRIu64, v); break;
+    case VALUE_SHARE: snprintf(out, VALUE_TEXT, "%.4f%%", d * 100); break;
+    case VALUE_DECIMAL:
+    case VALUE_HOPS: snprintf(out, VALUE_TEXT, "%.3f", d); break;
+    case VALUE_RATE: snprintf(out, VALUE_TEXT, "%.1f B/s", d); break;
+    }
+    return out;
+}
+
+void report_text(FILE *out, const struct scenario *s, const struct results *r,
+                 const struct measured *m)
+{
+    double wall = seconds(m->wall_us);
+    fprintf(out, "%s  seed %" PRIu64 "%s\n", s->file, r->seed,
+            r->stopped ? "  (stopped before its end)" : "");
+    phases(out, s, r);
+    ring(out, r);
+    lookups(out, r);
+    upkeep(out, r);
+    counts(out, r);
+    fprintf(out,
+            "ran      %.1f s simulated in %.2f s, %" PRIu64
+            " events, %.0f a second; %.0f MiB, %" PRIu64 " bytes a node\n",
+            seconds(r->sim_us), wall, r->events, wall > 0 ? (double)r->events / wall : 0,
+            (double)m->rss_bytes / 1048576, m->bytes_per_node);
+    fprintf(out, "hash     %016" PRIx64 "\n", r->hash);
+    for (uint32_t i = 0; i < s->expect_count; i++) {
+        char value[VALUE_TEXT];
+        fprintf(out, "%s  expect %s: %s\n", r->expects[i].held ? "held   " : "FAILED ",
+                s->expects[i].text, report_value(&s->expects[i], &r->expects[i], false, value));
+    }
+}

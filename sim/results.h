@@ -1,0 +1,40 @@
+/* sim/results.h - all that one run showed, as integers; the reports print it.
+ *
+ * Owns: nothing; about 80 KiB by value. */
+#pragma once
+#include "sim/lookups.h"
+#include "sim/measure.h"
+#include "sim/scenario.h"
+
+struct phase_result {
+    uint64_t at_us;
+    uint64_t ended_us;    /* the last node started, the partition healed..; TIME_NEVER: not yet */
+    uint64_t complete_us; /* the ring was first found perfect after that; TIME_NEVER: never */
+};
+struct expect_result {
+    bool held;
+    bool known;     /* there is a value */
+    uint64_t value; /* in the limit's unit */
+    uint64_t limit; /* the limit, with log2n worked out */
+};
+struct results {
+    uint64_t seed;
+    uint32_t nodes, live; /* asked for; there at the end */
+    bool stopped;         /* by the person, before its end */
+    uint64_t sim_us, events, datagrams;
+    bool complete;
+    uint64_t complete_us; /* TIME_NEVER: not since the last phase that changed who is there */
+    uint32_t rings, wound, outside;
+    uint32_t breaks; /* times that a perfect ring was found broken with nobody come or gone */
+    struct phase_result phases[PHASES_MAX];
+    uint64_t lookups_sent, lookups_ok, lookups_wrong, lookups_unanswered;
+    struct histogram hops, latency_us, stretch;
+    uint64_t upkeep_us;      /* length of its window; 0: not measured */
+    struct histogram upkeep; /* thousandths of a byte a second, by node */
+    uint64_t links[4];       /* link ends by enum path_kind */
+    uint64_t drops[DROP_COUNT], net[NET_COUNT_COUNT];
+    uint64_t joined, joined_us_mean;
+    uint64_t in_flight_max;
+    uint64_t hash;
+    struct expect_result expects[EXPECTS_MAX];
+};

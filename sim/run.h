@@ -1,0 +1,24 @@
+/* sim/run.h - one run of a scenario from its first event to its end.
+ *
+ * Phases act before nodes do in the same microsecond. The ring is looked at every 100 ms while it
+ * is not whole, else every second (a part of it above 10,000 nodes).
+ *
+ * Units:  microseconds of virtual time. Owns: the world, for the run.
+ * Errors: none; a person may stop it (results.stopped). */
+#pragma once
+#include "sim/results.h"
+
+struct progress {
+    uint64_t now_us, end_us, events;
+    uint32_t live;
+    bool complete;
+};
+struct run_options {
+    uint64_t seed;
+    const struct crypto *crypto;
+    struct limits limits;
+    struct trace *trace;                                       /* may be NULL */
+    bool (*progress)(void *context, const struct progress *p); /* false: stop. May be NULL */
+    void *context;
+};
+void run_scenario(const struct scenario *s, const struct run_options *o, struct results *r);
