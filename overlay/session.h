@@ -20,8 +20,8 @@ struct session {
     uint32_t tx_next;   /* counter of the next packet; 2^32 - 1 is the hard stop */
     uint32_t rx_top;    /* highest counter opened + 1; 0: none yet */
     uint32_t remote_index;
-    uint8_t aead;  /* enum aead */
-    uint8_t flags; /* SESSION_*, and LINK_* of overlay/link.h above 0x0f */
+    uint8_t aead;   /* enum aead */
+    uint8_t flags;  /* SESSION_*, and LINK_* of overlay/link.h above 0x0f */
     uint16_t entry; /* local receiver index, given by overlay/links.c */
 };
 _Static_assert(sizeof(struct session) == 88, "design 10: a link costs at most 128 bytes");

@@ -116,7 +116,7 @@ enum route_mode {
         2 /* for the node nearest to dst, the one that finds no nearer link; never for src itself */
 };
 #define ROUTED_NO_ACK 0x01 /* IP data: not acknowledged, not retried */
-#define ROUTED_TRACE 0x04  /* every hop tells src that it was here (CONTROL HOP) */
+#define ROUTED_TRACE  0x04 /* every hop tells src that it was here (CONTROL HOP) */
 #define ROUTED_UPHILL 0x02 /* has taken its one step away from dst (annealing) */
 /* The body is an outer datagram (first byte >= 0x40: HELLO1..3, COOKIE, DATA) or one frame: CONTROL, or ROUTED once more: a waypoint. */
 struct routed {
