@@ -111,14 +111,16 @@ bool pong_read(const uint8_t *p, size_t len, struct pong *out);
 /* --- ROUTED: kind(1) mode(1) ttl(1) flags(1) seq(2) src(20) dst(20) body --- */
 #define ROUTED_HEADER 46u
 enum route_mode {
-    ROUTE_EXACT = 1, /* only for the node dst; elsewhere it is dropped at the end of the way */
-    ROUTE_NEAREST =
-        2 /* for the node nearest to dst, the one that finds no nearer link; never for src itself */
+    /* only for the node dst; elsewhere it is dropped at the end of the way */
+    ROUTE_EXACT = 1,
+    /* for the node nearest to dst, the one that finds no nearer link; never for src itself */
+    ROUTE_NEAREST = 2
 };
 #define ROUTED_NO_ACK 0x01 /* IP data: not acknowledged, not retried */
-#define ROUTED_TRACE  0x04 /* every hop tells src that it was here (CONTROL HOP) */
 #define ROUTED_UPHILL 0x02 /* has taken its one step away from dst (annealing) */
-/* The body is an outer datagram (first byte >= 0x40: HELLO1..3, COOKIE, DATA) or one frame: CONTROL, or ROUTED once more: a waypoint. */
+#define ROUTED_TRACE  0x04 /* every hop tells src that it was here (CONTROL HOP) */
+/* The body is an outer datagram (first byte >= 0x40: HELLO1..3, COOKIE, DATA) or one frame: CONTROL,
+ * or ROUTED once more: a waypoint. */
 struct routed {
     uint8_t mode, ttl, flags;
     uint16_t seq; /* per link and direction, for the acknowledgement */
