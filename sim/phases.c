@@ -18,6 +18,7 @@ static void finish(struct phases *all, uint32_t i)
 {
     all->states[i].next_us = TIME_NEVER;
     all->results->phases[i].ended_us = all->world->now_us;
+    all->ended = true;
 }
 
 /* --- one action of each kind --- */

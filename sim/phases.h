@@ -25,7 +25,9 @@ struct phases {
     struct phase_state states[PHASES_MAX];
     uint64_t next_us; /* least of all */
     uint32_t seeds;   /* as the last join said */
-    bool changed;     /* who is there, or who reaches whom; the caller clears it */
+    /* The caller clears these. */
+    bool changed; /* who is there, or who reaches whom */
+    bool ended;   /* a phase */
 };
 void phases_init(struct phases *p, const struct scenario *s, struct world *w, struct results *r);
 void phases_fini(struct phases *p);

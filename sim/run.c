@@ -26,16 +26,26 @@ struct run {
 
 /* --- watching the ring --- */
 
-static void became_whole(struct run *u)
+static bool waits_for_ring(const struct phase_result *p)
+{
+    return p->ended_us != TIME_NEVER && p->complete_us == TIME_NEVER;
+}
+
+static bool anything_waits(const struct run *u)
+{
+    for (uint32_t i = 0; i < u->scenario->phase_count; i++)
+        if (waits_for_ring(&u->results->phases[i])) return true;
+    return false;
+}
+
+static void is_whole(struct run *u)
 {
     struct results *r = u->results;
     uint64_t now_us = u->world->now_us;
     r->complete = true;
     if (r->complete_us == TIME_NEVER) r->complete_us = now_us;
-    for (uint32_t i = 0; i < u->scenario->phase_count; i++) {
-        struct phase_result *p = &r->phases[i];
-        if (p->ended_us != TIME_NEVER && p->complete_us == TIME_NEVER) p->complete_us = now_us;
-    }
+    for (uint32_t i = 0; i < u->scenario->phase_count; i++)
+        if (waits_for_ring(&r->phases[i])) r->phases[i].complete_us = now_us;
 }
 
 static uint64_t next_tick(uint64_t now_us, uint64_t every_us)
@@ -47,15 +57,22 @@ static void look_at_ring(struct run *u)
 {
     struct results *r = u->results;
     struct world *w = u->world;
+    bool all = !r->complete || anything_waits(u);
     ring_sort(&w->ring);
-    bool perfect = check_perfect(&u->check, &w->ring, world_believes, w,
-                                 r->complete ? CHECK_NODES : 0);
-    if (perfect && !r->complete) became_whole(u);
-    if (!perfect && r->complete) {
+    if (check_perfect(&u->check, &w->ring, world_believes, w, all ? 0 : CHECK_NODES)) {
+        if (all) is_whole(u);
+    } else if (r->complete) {
         r->complete = false;
         r->breaks++;
     }
     u->tick_us = next_tick(w->now_us, r->complete ? TICK_WHOLE_US : TICK_BROKEN_US);
+}
+
+/* A phase ended: when was the ring whole after it? */
+static void look_soon(struct run *u)
+{
+    u->phases.ended = false;
+    u->tick_us = time_min(u->tick_us, next_tick(u->world->now_us, TICK_BROKEN_US));
 }
 
 static void ring_changed(struct run *u)
@@ -63,7 +80,7 @@ static void ring_changed(struct run *u)
     u->phases.changed = false;
     u->results->complete = false;
     u->results->complete_us = TIME_NEVER;
-    u->tick_us = time_min(u->tick_us, next_tick(u->world->now_us, TICK_BROKEN_US));
+    look_soon(u);
 }
 
 /* --- the loop --- */
@@ -102,6 +119,7 @@ static bool run_to_end(struct run *u)
         if (!nodes_until(u, next_us)) return false;
         if (u->phases.next_us <= next_us) phases_act(&u->phases);
         if (u->phases.changed) ring_changed(u);
+        if (u->phases.ended) look_soon(u);
         if (u->tick_us <= next_us) look_at_ring(u);
         if (u->window_us <= next_us) {
             world_window(w);
@@ -171,9 +189,10 @@ static void tell(struct run *u)
     struct results *r = u->results;
     struct lookups *l = &u->phases.lookups;
     ring_sort(&w->ring);
-    bool perfect = check_perfect(&u->check, &w->ring, world_believes, w, 0);
-    if (perfect && !r->complete) became_whole(u);
-    r->complete = perfect;
+    if (check_perfect(&u->check, &w->ring, world_believes, w, 0))
+        is_whole(u);
+    else
+        r->complete = false;
     struct ring_shape shape = check_rings(&w->ring, world_believes, w);
     r->rings = shape.rings;
     r->wound = shape.wound;
