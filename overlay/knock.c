@@ -233,13 +233,16 @@ void mac2_write(const struct crypto *c, const uint8_t cookie[16], uint8_t hello1
 static bool mac2_good(const struct knock *k, const struct crypto *c, const uint8_t *msg,
                       const uint8_t sender[21])
 {
-    for (unsigned i = 0; i < 2; i++) {
-        uint8_t cookie[16], right[MAC_SIZE];
+    uint8_t cookie[16], right[MAC_SIZE];
+    bool good = false;
+    for (unsigned i = 0; i < 2 && !good; i++) {
         cookie_of(cookie, c, k->secret[i], sender);
         mac2_compute(right, c, cookie, msg);
-        if (crypto_equal(right, msg + HELLO1_SIZE - MAC_SIZE, MAC_SIZE)) return true;
+        good = crypto_equal(right, msg + HELLO1_SIZE - MAC_SIZE, MAC_SIZE);
     }
-    return false;
+    crypto_wipe(cookie, sizeof cookie);
+    crypto_wipe(right, sizeof right);
+    return good;
 }
 
 enum knock_verdict knock_hello1(struct knock *k, const struct crypto *c, uint64_t now_us,
