@@ -99,6 +99,7 @@ struct trace_hop {
     struct id id;
     uint32_t rtt_us;
     struct name_text name;
+    uint8_t number; /* which hop */
 };
 enum lookup_source { SOURCE_SELF = 1, SOURCE_CERTIFICATE, SOURCE_CACHE, SOURCE_RING };
 struct reply {

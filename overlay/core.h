@@ -121,7 +121,8 @@ struct overlay {
     uint8_t *hello_filter;
     struct hello **hellos;
     uint16_t hello_count;
-    struct budget route_budget; /* routed HELLO1 from and through us */
+    uint16_t *hello_rate; /* per link: routed HELLO1 it may still send through us */
+    struct budget route_budget; /* answers to traces */
     /* routing */
     struct inflight **inflights;
     uint16_t inflight_count;
@@ -191,6 +192,9 @@ static inline uint16_t link_slot(const struct overlay *o, const struct link *l) 
 struct link *link_by_id(const struct overlay *o, const struct id *id);          /* UP only; NULL */
 struct link *link_by_id_any(const struct overlay *o, const struct id *id);      /* UP or CERT */
 struct link *link_new(struct overlay *o, uint64_t now_us, peer_handle peer, struct outbox *out); /* NULL: full of better ones. Takes over the holder */
+void close_send(struct overlay *o, struct link *l, uint64_t now_us, unsigned reason, struct outbox *out); /* CONTROL CLOSE; 1: we leave */
+bool link_may_hello(struct overlay *o, const struct link *l, uint64_t now_us); /* forward one more routed HELLO1 from it? */
+uint64_t link_age_us(const struct link *l, uint64_t now_us); /* of its keys */
 void link_up(struct overlay *o, struct link *l, uint64_t now_us);               /* enters the order */
 void link_close(struct overlay *o, struct link *l, uint64_t now_us, const char *why, struct outbox *out);
 uint16_t order_find(const struct overlay *o, const struct id *id); /* first position whose id >= id */

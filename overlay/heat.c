@@ -35,6 +35,12 @@ bool overlay_heat_link(struct overlay *o, struct link *l)
     return true;
 }
 
+bool overlay_is_hot(const struct overlay *o, const struct id *id)
+{
+    const struct link *l = link_by_id(o, id);
+    return l && (l->s.flags & SESSION_HOT);
+}
+
 uint32_t overlay_heat(struct overlay *o, uint64_t now_us, const struct id *id)
 {
     struct link *l = link_by_id(o, id);

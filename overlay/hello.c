@@ -233,7 +233,6 @@ static struct link *link_from_hello(struct overlay *o, uint64_t now_us, struct h
     crypto_wipe(&keys, sizeof keys);
     l->s.entry = h->entry;
     o->map[INDEX_SLOT(h->entry)] = (uint16_t)(ENTRY_LINK | link_slot(o, l));
-    l->born_4s = (uint16_t)(now_us / SECONDS(4));
     l->kinds = h->kinds;
     h->link_slot = link_slot(o, l);
     if (h->routed) {
@@ -271,8 +270,8 @@ static void keep_previous(struct overlay *o, struct link *l, const struct sessio
 static bool fresh_wins(const struct overlay *o, const struct link *l, const struct link *fresh, uint64_t fresh_created_us, uint64_t now_us)
 {
     bool old_mine = l->s.flags & SESSION_INITIATOR, fresh_mine = fresh->s.flags & SESSION_INITIATOR;
-    uint64_t born_us = (now_us / SECONDS(4) - (uint16_t)((uint16_t)(now_us / SECONDS(4)) - l->born_4s)) * SECONDS(4);
-    if (old_mine == fresh_mine || fresh_created_us >= born_us + SECONDS(4)) return true;
+    uint64_t born_us = now_us - time_min(now_us, link_age_us(l, now_us));
+    if (old_mine == fresh_mine || fresh_created_us >= born_us + LINK_BORN_UNIT_US) return true;
     bool i_am_smaller = id_compare(&o->self.id, link_id(o, l)) < 0;
     return fresh_mine == i_am_smaller;
 }
@@ -292,7 +291,7 @@ static struct link *merge(struct overlay *o, uint64_t now_us, struct link *l, st
         l->s = fresh->s;
         l->s.flags = (uint8_t)((l->s.flags & 0x0f) | held | SESSION_PEER_CERT);
         o->map[INDEX_SLOT(l->s.entry)] = (uint16_t)(ENTRY_LINK | link_slot(o, l));
-        l->born_4s = fresh->born_4s;
+        l->born = fresh->born;
         keep_previous(o, l, &old, now_us);
         session_wipe(&old);
         l->tries = 0;
@@ -380,7 +379,7 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
     if ((meaning & ENTRY_KIND) == ENTRY_LINK) { /* our CERT was lost: HELLO3 comes again */
         struct link *l = &o->links[(meaning & ~ENTRY_KIND) % o->limits.links];
         if (l->state == LINK_UP && !(l->s.flags & SESSION_INITIATOR) && l->s.remote_index == sender &&
-            (uint16_t)((uint16_t)(now_us / SECONDS(4)) - l->born_4s) <= 8 && knock_mac1(&o->knock, o->crypto, now_us, b, len))
+            link_age_us(l, now_us) <= SECONDS(30) && knock_mac1(&o->knock, o->crypto, now_us, b, len))
             cert_send(o, l, now_us, out);
         return;
     }
@@ -410,8 +409,8 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
         if (!l) {
             drop(o, DROP_FULL);
         } else {
+            cert_send(o, l, now_us, out); /* on the new keys, whichever session goes on: the other end waits for it there */
             l = proven(o, now_us, l, created, &m, out);
-            cert_send(o, l, now_us, out);
             l->s.flags |= SESSION_OWN_CERT;
             settled(o, now_us, l, out);
         }

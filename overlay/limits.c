@@ -6,7 +6,7 @@ const struct limits limits_daemon = {
     .seeds = 16, .leaves = 256, .hello_filter_bytes = 16384,
 };
 const struct limits limits_sim = {
-    .links = 41, .handshakes = 16, .extras = 16, .inflight = 16, .passive = 12, .records = 4,
+    .links = 41, .handshakes = 32, .extras = 41, .inflight = 32, .passive = 12, .records = 4,
     .record_bytes = 256, .requests = 8, .waiting_packets = 4, .members = 0, .channels = 8, .hot = 4,
     .seeds = 3, .leaves = 12, .hello_filter_bytes = 0,
 };

@@ -25,12 +25,14 @@ enum link_state { LINK_FREE, LINK_CERT, LINK_UP };
 #define LINK_TCP 0x20     /* the endpoint is a TCP connection */
 #define LINK_PATH_SHIFT 6 /* two bits: enum path_kind */
 
+#define LINK_BORN_UNIT_US MILLIS(250)
+
 struct link {
     struct session s;
     uint32_t peer; /* handle; we are one holder */
     uint8_t ip[16];
     uint16_t port;
-    uint16_t born_4s;  /* units of 4 s, wraps after 72 h; sessions end before */
+    uint16_t born;     /* units of LINK_BORN_UNIT_US; wraps after 4.5 h, sessions end before */
     uint32_t heard_ms; /* low 32 bits of milliseconds */
     uint32_t due_ms;   /* next upkeep */
     uint16_t srtt, rttvar; /* units of 0.25 ms; srtt 0: not measured */

@@ -97,11 +97,40 @@ static struct link *least_useful(struct overlay *o, uint64_t now_us, uint32_t be
     struct link *worst = NULL;
     for (uint16_t i = 0; i < o->limits.links; i++) {
         struct link *l = &o->links[i];
-        if (l->state == LINK_FREE) continue;
+        /* a newcomer needs a moment to be handed on */
+        if (l->state == LINK_FREE || link_age_us(l, now_us) < SECONDS(1)) continue;
         uint32_t u = usefulness(o, l, now_us);
         if (u < below) below = u, worst = l;
     }
     return worst;
+}
+
+void close_send(struct overlay *o, struct link *l, uint64_t now_us, unsigned reason, struct outbox *out)
+{
+    uint8_t frame[16];
+    struct pack k = pack_of(frame + 1, sizeof frame - 1);
+    frame[0] = KIND_CONTROL;
+    pack_array(&k, 2);
+    pack_uint(&k, CONTROL_CLOSE);
+    pack_uint(&k, reason);
+    frame_send(o, l, now_us, frame, k.len + 1, NULL, out);
+}
+
+/* 10 a second, burst 20 (design 4), in 16 bits: 10 of time in 0.1 s, 6 of tokens. */
+bool link_may_hello(struct overlay *o, const struct link *l, uint64_t now_us)
+{
+    uint16_t *r = &o->hello_rate[link_slot(o, l)];
+    unsigned now = (unsigned)(now_us / MILLIS(100)) & 0x3ffu, then = *r >> 6, tokens = *r & 0x3fu;
+    tokens += (now - then) & 0x3ffu;
+    if (tokens > 20) tokens = 20;
+    bool yes = tokens > 0;
+    *r = (uint16_t)(now << 6 | (tokens - yes));
+    return yes;
+}
+
+uint64_t link_age_us(const struct link *l, uint64_t now_us)
+{
+    return (uint64_t)(uint16_t)((uint16_t)(now_us / LINK_BORN_UNIT_US) - l->born) * LINK_BORN_UNIT_US;
 }
 
 struct link *link_new(struct overlay *o, uint64_t now_us, peer_handle peer, struct outbox *out)
@@ -111,6 +140,7 @@ struct link *link_new(struct overlay *o, uint64_t now_us, peer_handle peer, stru
         /* a newcomer may always push out a leaf that has been handed on, never a part of the ring */
         struct link *worst = least_useful(o, now_us, 3000);
         if (!worst) return NULL;
+        if (worst->state == LINK_UP) close_send(o, worst, now_us, 0, out);
         link_close(o, worst, now_us, "making room", out);
     }
     for (uint16_t i = 0; i < o->limits.links && !l; i++)
@@ -120,6 +150,8 @@ struct link *link_new(struct overlay *o, uint64_t now_us, peer_handle peer, stru
     l->peer = peer;
     l->state = LINK_CERT;
     l->heard_ms = ms32(now_us);
+    l->born = (uint16_t)(now_us / LINK_BORN_UNIT_US);
+    o->hello_rate[link_slot(o, l)] = (uint16_t)((now_us / MILLIS(100)) << 6 | 20u);
     o->link_count++;
     if (o->stats) o->stats[link_slot(o, l)] = (struct link_stats){.since_us = now_us};
     return l;

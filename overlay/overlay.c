@@ -21,7 +21,7 @@ static uint16_t map_size(const struct limits *l)
 
 static size_t arrays_size(const struct limits *l)
 {
-    return (size_t)l->links * (sizeof(struct link) + sizeof(uint16_t)) + (size_t)map_size(l) * sizeof(uint16_t) +
+    return (size_t)l->links * (sizeof(struct link) + 2 * sizeof(uint16_t)) + (size_t)map_size(l) * sizeof(uint16_t) +
            ((size_t)l->extras + l->handshakes + l->inflight + l->requests + l->records) * sizeof(void *) +
            (size_t)l->channels * sizeof(struct channel) + l->seeds * sizeof(struct endpoint) +
            l->passive * sizeof(struct overlay_seed_peer) + 2u * l->hello_filter_bytes;
@@ -35,6 +35,7 @@ static bool allocate(struct overlay *o, bool stats)
     uint16_t map = map_size(l);
     o->links = calloc(l->links, sizeof *o->links);
     o->order = calloc(l->links, sizeof *o->order);
+    o->hello_rate = calloc(l->links, sizeof *o->hello_rate);
     o->map = calloc(map, sizeof *o->map);
     o->map_mask = (uint16_t)(map - 1);
     o->extras = calloc(l->extras, sizeof *o->extras);
@@ -47,7 +48,7 @@ static bool allocate(struct overlay *o, bool stats)
     o->passive = calloc(l->passive ? l->passive : 1, sizeof *o->passive);
     if (l->hello_filter_bytes) o->hello_filter = calloc(2, l->hello_filter_bytes);
     if (stats) o->stats = calloc(l->links, sizeof *o->stats);
-    return o->links && o->order && o->map && o->extras && o->hellos && o->inflights && o->requests && o->records && o->channels &&
+    return o->links && o->order && o->hello_rate && o->map && o->extras && o->hellos && o->inflights && o->requests && o->records && o->channels &&
            o->seeds && o->passive && (o->hello_filter || !l->hello_filter_bytes) && (o->stats || !stats);
 }
 
@@ -110,6 +111,7 @@ void overlay_free(struct overlay *o)
     for (unsigned i = 0; i < CHAINS_MAX; i++) free(o->chains[i].bytes);
     free(o->links);
     free(o->order);
+    free(o->hello_rate);
     free(o->map);
     free(o->channels);
     free(o->seeds);
@@ -199,17 +201,11 @@ void overlay_want(struct overlay *o, uint64_t now_us, const struct id *id, struc
 
 void overlay_leave(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
-    uint8_t frame[16];
-    struct pack k = pack_of(frame + 1, sizeof frame - 1);
-    frame[0] = KIND_CONTROL;
-    pack_array(&k, 2);
-    pack_uint(&k, CONTROL_CLOSE);
-    pack_uint(&k, 1);
     o->leaving = true;
     for (uint16_t i = 0; i < o->up_count; i++) {
         struct link *l = order_at(o, i);
         join_remember(o, now_us, l, out);
-        frame_send(o, l, now_us, frame, k.len + 1, NULL, out);
+        close_send(o, l, now_us, 1, out);
     }
     trace(o->trace, now_us, NODE, "left");
 }

@@ -17,6 +17,7 @@
 #include "overlay/identity.h"
 #include "overlay/limits.h"
 #include "overlay/outbox.h"
+#include "overlay/record.h"
 
 struct overlay;
 struct overlay_seed_peer {
@@ -60,13 +61,15 @@ void overlay_remember(struct overlay *o, const struct overlay_seed_peer *list, u
 void overlay_want(struct overlay *o, uint64_t now_us, const struct id *id, struct outbox *out);
 /* Put the session in the lane (traffic starts). Its index, 0 if there is no certified session or no room. */
 uint32_t overlay_heat(struct overlay *o, uint64_t now_us, const struct id *id);
+bool overlay_is_hot(const struct overlay *o, const struct id *id);
 void overlay_ping(struct overlay *o, uint64_t now_us, const struct id *id, uint32_t request, uint64_t timeout_us, struct outbox *out);
 void overlay_find(struct overlay *o, uint64_t now_us, const struct id *target, uint32_t request, uint64_t timeout_us, struct outbox *out);
 void overlay_trace_route(struct overlay *o, uint64_t now_us, const struct id *target, uint32_t request, uint64_t timeout_us, struct outbox *out);
 /* Records: key kinds and rules in overlay/record.h. */
 void overlay_get(struct overlay *o, uint64_t now_us, const struct id *key, uint32_t request, uint64_t timeout_us, struct outbox *out);
-void overlay_claim(struct overlay *o, uint64_t now_us, const struct id *key, const void *value, size_t len, uint64_t ttl_us,
-                   uint32_t request, struct outbox *out);
+/* Claim `name` for ourselves and keep it claimed. OE_ANSWER: OK, CONFLICT (writer: who holds it), TIMEOUT. */
+void overlay_claim(struct overlay *o, uint64_t now_us, const struct record_name *name, const void *value, size_t len,
+                   uint64_t ttl_us, uint32_t request, struct outbox *out);
 /* Good-bye to everybody. */
 void overlay_leave(struct overlay *o, uint64_t now_us, struct outbox *out);
 

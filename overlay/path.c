@@ -52,8 +52,8 @@ void candidates_send(struct overlay *o, uint64_t now_us, struct link *l, bool as
 static void probe(struct overlay *o, uint64_t now_us, struct link *l, struct extra *x, struct outbox *out)
 {
     struct endpoint at;
-    while (x->punching && punch_next(&x->punch, now_us, &at)) {
-        if (!budget_take(&o->probe_budget, now_us, PROBES_PER_S, PROBES_BURST)) break;
+    while (punch_wake_us(&x->punch) <= now_us && budget_take(&o->probe_budget, now_us, PROBES_PER_S, PROBES_BURST) &&
+           punch_next(&x->punch, now_us, &at)) {
         struct way way = {.path = PATH_DIRECT, .at = at};
         link_ping(o, l, now_us, &way, 0, out);
     }
@@ -64,7 +64,7 @@ static void probe(struct overlay *o, uint64_t now_us, struct link *l, struct ext
     x->punching = false;
     if (link_path(l) == PATH_DIRECT) return;
     x->why = "no answer at any of its endpoints";
-    x->punch_at_us = now_us + punch_retry_us(x->punch_failures++, &o->rng);
+    x->punch_at_us = now_us + punch_retry_us(++x->punch_failures, &o->rng);
     if (x->punch_failures > 100) x->punch_failures = 100;
     wake_at(o, x->punch_at_us);
 }

@@ -132,6 +132,9 @@ void on_find(struct overlay *o, uint64_t now_us, const struct arrival *a, struct
     pack_bin(&k, o->self.id.b, ID_SIZE);
     pack_uint(&k, ttl >= a->ttl ? ttl - a->ttl + 1 : 1);
     route_send(o, now_us, ROUTE_EXACT, 0, &a->routed_src, &via, frame, k.len + 1, NO_SLOT, out);
+    /* a newcomer that is not on the ring cannot be answered over several hops, but through its seed: so we begin */
+    if (!id_is_zero(&via) && !link_by_id(o, &a->routed_src) && ring_would_be_near(o, &a->routed_src))
+        (void)hello_route(o, now_us, &a->routed_src, &via, KIND_NEAR, out);
 }
 
 void on_found(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbox *out)
@@ -157,7 +160,7 @@ void on_found(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbo
     if (purpose == PURPOSE_FAR) far_found(o, now_us, &owner, out);
     if ((purpose == PURPOSE_JOIN || purpose == PURPOSE_REPAIR) && !link_by_id(o, &owner) && ring_would_be_near(o, &owner)) {
         struct id via = request_via(o);
-        (void)hello_route(o, now_us, &owner, &via, KIND_NEAR, out);
+        if (id_is_zero(&via)) (void)hello_route(o, now_us, &owner, &ID_ZERO, KIND_NEAR, out);
     }
 }
 

@@ -218,7 +218,7 @@ static void forward(struct overlay *o, uint64_t now_us, struct link *l, struct r
         drop(o, DROP_TTL);
         return;
     }
-    if (physical == false && body[0] == OUTER_HELLO1 && !budget_take(&o->route_budget, now_us, 100, 200)) {
+    if (r->body_len > 0 && body[0] == OUTER_HELLO1 && !link_may_hello(o, l, now_us)) {
         drop(o, DROP_RATE);
         return;
     }

@@ -194,14 +194,8 @@ void upkeep_dead(struct overlay *o, uint64_t now_us, struct link *l, const char 
 /* Idle long enough, and nobody wants it: let go. */
 static bool trimmed(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
 {
-    if (l->kinds || (l->s.flags & LINK_WANTED) || (uint16_t)((uint16_t)(now_us / SECONDS(4)) - l->born_4s) < 8) return false;
-    uint8_t frame[16];
-    struct pack k = pack_of(frame + 1, sizeof frame - 1);
-    frame[0] = KIND_CONTROL;
-    pack_array(&k, 2);
-    pack_uint(&k, CONTROL_CLOSE);
-    pack_uint(&k, 0);
-    frame_send(o, l, now_us, frame, k.len + 1, NULL, out);
+    if (l->kinds || (l->s.flags & LINK_WANTED) || link_age_us(l, now_us) < SECONDS(30)) return false;
+    close_send(o, l, now_us, 0, out);
     link_close(o, l, now_us, "not needed any more", out);
     return true;
 }
@@ -209,7 +203,7 @@ static bool trimmed(struct overlay *o, struct link *l, uint64_t now_us, struct o
 static void rekey_if_due(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
 {
     const struct extra *x = link_extra(o, l);
-    uint64_t age = (uint64_t)(uint16_t)((uint16_t)(now_us / SECONDS(4)) - l->born_4s) * SECONDS(4);
+    uint64_t age = link_age_us(l, now_us);
     bool used = x && x->used_us && time_since(now_us, x->used_us) < REKEY_USED_US;
     bool many = l->s.tx_next > REKEY_PACKETS || (x && x->hot && x->hot_tx_next > REKEY_PACKETS);
     if (!(l->s.flags & SESSION_INITIATOR) || (age < (used ? REKEY_USED_US : REKEY_IDLE_US) && !many)) return;

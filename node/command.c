@@ -1,0 +1,224 @@
+/* node/command.c - questions and orders of people: resolve the target, get a session, ask, answer once. */
+#include "node/internal.h"
+#include <string.h>
+
+#define DEFAULT_TIMEOUT_US SECONDS(10)
+
+static uint32_t number_of(const struct node *n, uint16_t i) { return (n->salt << 12 & 0x3ffff000u) | (i + 1u); }
+
+static struct ask *ask_by_request(struct node *n, uint32_t request, uint16_t *at)
+{
+    uint16_t i = (uint16_t)((request & 0xfff) - 1);
+    if (i >= n->ask_max || !n->asks[i]) return NULL;
+    *at = i;
+    return n->asks[i];
+}
+
+static void ask_end(struct step *s, uint16_t i, enum err e)
+{
+    struct ask *a = s->n->asks[i];
+    a->reply.err = e;
+    step_reply(s, &a->reply);
+    s->n->asks[i] = NULL;
+    pool_give(s->n->env.extras, a);
+}
+
+/* What we know of the target goes into the reply: name, addresses. */
+static void describe(struct node *n, struct reply *r, const struct id *id, int network)
+{
+    r->id = *id;
+    if (id_equal(id, &n->id)) {
+        for (unsigned i = 0; i < NETWORKS_MAX; i++) {
+            const struct own_network *net = &n->networks[i];
+            if (!net->used || (network >= 0 && network != (int)i)) continue;
+            r->name = net->is.host;
+            r->ipv4 = net->ipv4;
+            memcpy(r->ipv6, net->ipv6, 16);
+            return;
+        }
+    }
+    const struct member *m = members_by_id(&n->members, network, id);
+    if (!m) return;
+    r->name = m->is.host;
+    r->ipv4 = m->ipv4;
+    memcpy(r->ipv6, m->ipv6, 16);
+}
+
+static void run(struct step *s, uint16_t i)
+{
+    struct node *n = s->n;
+    struct ask *a = n->asks[i];
+    uint64_t left = time_since(a->until_us, s->now_us);
+    a->stage = ASK_RUN;
+    describe(n, &a->reply, &a->id, a->command.target.network);
+    if (a->command.type == CMD_LOOKUP) {
+        ask_end(s, i, OK);
+    } else if (id_equal(&a->id, &n->id)) {
+        ask_end(s, i, OK); /* ourselves: no path, no time */
+    } else if (a->command.type == CMD_TRACE) {
+        overlay_trace_route(n->overlay, s->now_us, &a->id, number_of(n, i), left, s->box);
+    } else {
+        overlay_ping(n->overlay, s->now_us, &a->id, number_of(n, i), left, s->box);
+    }
+}
+
+static void connect_then_run(struct step *s, uint16_t i)
+{
+    struct node *n = s->n;
+    struct ask *a = n->asks[i];
+    bool known = members_by_id(&n->members, a->command.target.network, &a->id) != NULL;
+    if (id_equal(&a->id, &n->id) || a->command.type == CMD_TRACE || (a->command.type == CMD_LOOKUP && known)) {
+        run(s, i);
+        return;
+    }
+    a->stage = ASK_CONNECT;
+    overlay_want(n->overlay, s->now_us, &a->id, s->box); /* OE_UP or OE_FAILED follows */
+}
+
+static void resolve(struct step *s, uint16_t i)
+{
+    struct node *n = s->n;
+    struct ask *a = n->asks[i];
+    const struct target *t = &a->command.target;
+    enum err e = node_resolve(n, t, &a->id, &a->reply.source);
+    if (e == OK) {
+        connect_then_run(s, i);
+        return;
+    }
+    uint8_t network = 0;
+    for (uint8_t k = NETWORKS_MAX; k-- > 0;)
+        if (n->networks[k].used && (t->network < 0 || t->network == (int)k)) network = k;
+    a->stage = ASK_RESOLVE;
+    a->reply.source = SOURCE_RING;
+    if (e != ERR_NOT_FOUND)
+        ask_end(s, i, e);
+    else if (t->kind == TARGET_NAME)
+        name_resolve_start(s, network, t->name.s, number_of(n, i));
+    else if (t->kind != TARGET_IP || !traffic_resolve_start(s, network, t->ip, number_of(n, i)))
+        ask_end(s, i, ERR_NOT_FOUND);
+}
+
+static void immediate(struct step *s, const struct command *c)
+{
+    struct reply r = {.command = c->type, .request = c->request};
+    if (c->type == CMD_LEAVE) {
+        s->n->left = true;
+        overlay_leave(s->n->overlay, s->now_us, s->box);
+        step_reply(s, &r);
+        return;
+    }
+    network_changed(s, c);
+}
+
+void command_start(struct step *s, const struct command *c)
+{
+    struct node *n = s->n;
+    if (c->type == CMD_LEAVE || c->type == CMD_NETWORK_ADD || c->type == CMD_NETWORK_DROP) {
+        immediate(s, c);
+        return;
+    }
+    uint16_t i = 0;
+    while (i < n->ask_max && n->asks[i]) i++;
+    struct ask *a = i < n->ask_max ? pool_take(n->env.extras) : NULL;
+    if (!a) {
+        struct reply r = {.command = c->type, .request = c->request, .err = ERR_FULL};
+        step_reply(s, &r);
+        return;
+    }
+    n->asks[i] = a;
+    n->salt++;
+    a->command = *c;
+    a->until_us = s->now_us + (c->timeout_us ? c->timeout_us : DEFAULT_TIMEOUT_US);
+    a->reply = (struct reply){.command = c->type, .request = c->request};
+    node_wake_at(n, a->until_us);
+    if (c->type == CMD_ROUTE_TEST) {
+        a->stage = ASK_RUN;
+        overlay_find(n->overlay, s->now_us, &c->target.id, number_of(n, i), a->until_us - s->now_us, s->box);
+    } else {
+        resolve(s, i);
+    }
+}
+
+void command_peer_up(struct step *s, const struct id *id)
+{
+    for (uint16_t i = 0; i < s->n->ask_max; i++) {
+        struct ask *a = s->n->asks[i];
+        if (a && a->stage == ASK_CONNECT && id_equal(&a->id, id)) run(s, i);
+    }
+}
+
+void command_failed(struct step *s, const struct id *id)
+{
+    for (uint16_t i = 0; i < s->n->ask_max; i++) {
+        struct ask *a = s->n->asks[i];
+        if (a && a->stage == ASK_CONNECT && id_equal(&a->id, id)) ask_end(s, i, ERR_UNREACHABLE);
+    }
+}
+
+static void resolved(struct step *s, uint16_t i, const struct overlay_answer *r)
+{
+    struct ask *a = s->n->asks[i];
+    bool v6 = a->command.target.kind == TARGET_IP && !ip_to_v4(a->command.target.ip);
+    if (!answer_id(r, &a->id) || (v6 && memcmp(a->id.b, a->command.target.ip + 6, 10) != 0)) {
+        ask_end(s, i, r->err == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_NOT_FOUND);
+        return;
+    }
+    connect_then_run(s, i);
+}
+
+void command_answer(struct step *s, const struct overlay_answer *r)
+{
+    uint16_t i = 0;
+    struct ask *a = ask_by_request(s->n, r->request, &i);
+    if (!a) return;
+    if (a->stage == ASK_RESOLVE) {
+        resolved(s, i, r);
+        return;
+    }
+    a->reply.rtt_us = r->rtt_us;
+    a->reply.hops = r->hops;
+    if (a->command.type == CMD_PING) {
+        a->reply.path = r->path;
+        a->reply.endpoint = r->endpoint;
+        a->reply.via = r->via;
+        const struct member *via = members_by_id(&s->n->members, -1, &r->via);
+        if (via) a->reply.via_name = via->is.host;
+    } else if (a->command.type == CMD_ROUTE_TEST) {
+        a->reply.id = r->id;
+    }
+    ask_end(s, i, r->err);
+}
+
+void command_hop(struct step *s, const struct overlay_answer *r)
+{
+    uint16_t i = 0;
+    struct ask *a = ask_by_request(s->n, r->request, &i);
+    if (!a || a->command.type != CMD_TRACE) return;
+    struct reply *t = &a->reply;
+    uint8_t at = 0; /* hops may answer out of order; hops holds the number */
+    while (at < t->hop_count && t->hop[at].number < r->hops) at++;
+    if (t->hop_count == TRACE_HOPS_MAX || (at < t->hop_count && t->hop[at].number == r->hops)) return;
+    memmove(t->hop + at + 1, t->hop + at, (size_t)(t->hop_count - at) * sizeof *t->hop);
+    t->hop[at] = (struct trace_hop){.id = r->id, .rtt_us = r->rtt_us, .number = r->hops};
+    t->hop_count++;
+    const struct member *m = members_by_id(&s->n->members, -1, &r->id);
+    if (m) t->hop[at].name = m->is.host;
+}
+
+void command_tick(struct step *s)
+{
+    for (uint16_t i = 0; i < s->n->ask_max; i++) {
+        struct ask *a = s->n->asks[i];
+        if (!a) continue;
+        if (a->until_us <= s->now_us)
+            ask_end(s, i, ERR_TIMEOUT);
+        else
+            node_wake_at(s->n, a->until_us);
+    }
+}
+
+void command_free(struct node *n)
+{
+    for (uint16_t i = 0; i < n->ask_max; i++)
+        if (n->asks[i]) pool_give(n->env.extras, n->asks[i]);
+}

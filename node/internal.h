@@ -1,0 +1,101 @@
+/* node/internal.h - the inside of struct node, for the files of node/ only.
+ *
+ *   node.c (made, stepped)   traffic.c (inner packets: whose, where to)   command.c (questions of people)   views.c */
+#pragma once
+#include "node/actions.h"
+#include "node/node.h"
+#include "overlay/overlay.h"
+#include "vnet/address.h"
+#include "vnet/ip.h"
+#include "vnet/members.h"
+
+
+struct own_network {
+    bool used;
+    uint8_t number, tag;
+    uint16_t mtu_bytes;
+    struct membership is;
+    uint32_t ipv4;      /* fixed or derived; 0: refused */
+    bool ipv4_conflict; /* somebody else holds the derived one */
+    uint8_t ipv6[16];
+    bool claimed;       /* its records were put since we joined */
+};
+/* Inner packets to one destination that wait for its id, or for a session with it. Pooled. */
+struct waiting {
+    uint8_t network;
+    bool has_id, asked;
+    uint8_t ip[16];
+    struct id id;
+    uint64_t until_us;
+    struct pkt_queue packets;
+};
+/* A command under way. Pooled. */
+enum ask_stage { ASK_RESOLVE = 1, ASK_CONNECT, ASK_RUN };
+struct ask {
+    uint8_t stage;
+    struct command command;
+    struct id id;
+    uint64_t until_us;
+    struct reply reply;
+};
+#define REQUEST_WAITING 0x80000000u /* internal request numbers: of a waiting destination, else of an ask */
+#define REQUEST_CLAIM 0x40000000u   /* of a claim: network number, and which */
+
+struct node {
+    struct node_env env;
+    struct overlay *overlay;
+    struct limits limits;
+    uint8_t authority_pk[32];
+    struct id id;
+    uint64_t started_us, calendar_s, calendar_at_us;
+    struct own_network networks[NETWORKS_MAX];
+    struct members members;
+    struct hot_queue *down, *up;
+    struct waiting **waitings;
+    struct ask **asks;
+    uint16_t waiting_max, ask_max, waiting_packets;
+    uint64_t wake_us;
+    uint32_t salt; /* in internal request numbers: an old answer is not taken for a new one */
+    bool left;
+};
+
+/* One step's tools, handed down together. */
+struct step {
+    struct node *n;
+    uint64_t now_us;
+    struct outbox *box;
+    struct actions *out;
+    uint32_t base; /* where the outbox began in the driver's arena */
+};
+void network_changed(struct step *s, const struct command *c); /* CMD_NETWORK_ADD, CMD_NETWORK_DROP */
+void step_reply(struct step *s, const struct reply *r);
+void step_notice(struct step *s, const struct notice *n);
+uint8_t *step_space(struct step *s, uint32_t len); /* in the driver's arena; NULL: full */
+static inline void node_wake_at(struct node *n, uint64_t at) { n->wake_us = time_min(n->wake_us, at); }
+
+/* --- traffic.c --- */
+struct own_network *network_by_key(struct node *n, const uint8_t key[32]);
+void network_tell_lane(struct node *n, const struct own_network *net, bool remove);
+void traffic_miss(struct step *s, const struct hot_message *m, const uint8_t *packet);
+void traffic_inner(struct step *s, const struct overlay_event *e);
+void traffic_peer_up(struct step *s, const struct overlay_event *e);
+void traffic_failed(struct step *s, const struct id *id);
+void traffic_answer(struct step *s, const struct overlay_answer *a);
+void traffic_claim_answer(struct step *s, const struct overlay_answer *a);
+void traffic_tick(struct step *s);
+void traffic_joined(struct step *s);
+void traffic_free(struct node *n);
+/* The record under which an address or a name of a network is found. */
+bool ip_owned_by(const struct member *m, const uint8_t ip[16]);
+bool traffic_resolve_start(struct step *s, uint8_t network, const uint8_t ip[16], uint32_t request);
+void name_resolve_start(struct step *s, uint8_t network, const char *name, uint32_t request);
+bool answer_id(const struct overlay_answer *a, struct id *out);
+
+/* --- command.c --- */
+void command_start(struct step *s, const struct command *c);
+void command_peer_up(struct step *s, const struct id *id);
+void command_failed(struct step *s, const struct id *id);
+void command_answer(struct step *s, const struct overlay_answer *a);
+void command_hop(struct step *s, const struct overlay_answer *a);
+void command_tick(struct step *s);
+void command_free(struct node *n);

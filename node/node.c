@@ -1,0 +1,273 @@
+/* node/node.c - made, stepped, freed: events to the overlay, what comes out of it to vnet, people and the driver. */
+#include "node/internal.h"
+#include <string.h>
+
+size_t node_extra_size(void)
+{
+    size_t a = overlay_extra_size();
+    size_t b = sizeof(struct ask) > sizeof(struct waiting) ? sizeof(struct ask) : sizeof(struct waiting);
+    return a > b ? a : b;
+}
+
+static uint16_t waiting_max(const struct limits *l) { return l->waiting_packets < 32 ? l->waiting_packets : 32; }
+
+size_t node_size(const struct limits *l)
+{
+    return sizeof(struct node) + overlay_size(l) + (waiting_max(l) + (size_t)l->requests) * sizeof(void *) +
+           l->members * sizeof(struct member);
+}
+
+static enum err network_set(struct node *n, const struct network_config *c, uint64_t now_s)
+{
+    struct membership m;
+    if (c->number >= NETWORKS_MAX) return ERR_INVALID;
+    enum err e = chain_verify((struct span){c->chain, c->chain_len}, n->env.crypto, n->authority_pk, &n->id, now_s, &m);
+    if (e != OK) return e;
+    struct own_network *net = &n->networks[c->number];
+    uint8_t tag = address_tag(n->env.crypto, m.network_key);
+    for (unsigned i = 0; i < NETWORKS_MAX; i++) {
+        const struct own_network *o = &n->networks[i];
+        if (o->used && o != net && o->tag == tag) return ERR_CONFLICT; /* docs/decisions/0004-network-tag.md */
+    }
+    e = overlay_chain_set(n->overlay, c->number, c->chain, c->chain_len);
+    if (e != OK) return e;
+    *net = (struct own_network){.used = true, .number = c->number, .tag = tag, .mtu_bytes = c->mtu_bytes, .is = m};
+    net->ipv4 = m.ipv4 ? m.ipv4 : address_ipv4(n->env.crypto, m.network_key, &m.range, &n->id, 0);
+    address_ipv6(net->ipv6, n->env.crypto, m.network_key, &n->id);
+    network_tell_lane(n, net, false);
+    return OK;
+}
+
+enum err node_new(struct node **out, const struct node_config *c, const struct node_env *env, uint64_t now_us)
+{
+    struct node *n = calloc(1, sizeof *n);
+    *out = NULL;
+    if (!n) return ERR_NO_MEMORY;
+    n->env = *env;
+    n->limits = c->limits;
+    n->id = c->identity->id;
+    n->started_us = now_us;
+    memcpy(n->authority_pk, c->authority_pk, 32);
+    n->waiting_max = waiting_max(&c->limits);
+    n->ask_max = c->limits.requests;
+    n->waitings = calloc(n->waiting_max ? n->waiting_max : 1, sizeof *n->waitings);
+    n->asks = calloc(n->ask_max ? n->ask_max : 1, sizeof *n->asks);
+    members_init(&n->members, c->limits.members);
+    n->wake_us = TIME_NEVER;
+    struct overlay_config oc = {.crypto = env->crypto, .identities = env->identities, .pkts = env->pkts, .extras = env->extras,
+                                .trace = env->trace, .identity = c->identity, .key = c->overlay_key, .limits = c->limits,
+                                .capabilities = c->capabilities, .founder = c->founder, .stats = c->limits.members > 0};
+    memcpy(oc.authority_pk, c->authority_pk, 32);
+    memcpy(oc.seed, c->seed, 32);
+    enum err e = n->waitings && n->asks ? overlay_new(&n->overlay, &oc, now_us) : ERR_NO_MEMORY;
+    crypto_wipe(&oc.seed, sizeof oc.seed);
+    for (uint32_t i = 0; e == OK && i < c->network_count; i++) e = network_set(n, &c->networks[i], 0);
+    if (e == OK && c->network_count == 0) e = ERR_INVALID;
+    if (e != OK) {
+        node_free(n);
+        return e;
+    }
+    overlay_seeds(n->overlay, now_us, c->seeds, c->seed_count);
+    for (uint32_t i = 0; i < c->remembered_count; i++) {
+        struct overlay_seed_peer p = {c->remembered[i].id, c->remembered[i].at};
+        overlay_remember(n->overlay, &p, 1);
+    }
+    *out = n;
+    return OK;
+}
+
+void node_free(struct node *n)
+{
+    if (!n) return;
+    if (n->waitings) traffic_free(n);
+    if (n->asks) command_free(n);
+    overlay_free(n->overlay);
+    members_fini(&n->members);
+    free(n->waitings);
+    free(n->asks);
+    free(n);
+}
+
+void node_attach(struct node *n, struct hot_queue *down, struct hot_queue *up)
+{
+    n->down = down;
+    n->up = up;
+    overlay_lanes(n->overlay, down);
+    for (unsigned i = 0; i < NETWORKS_MAX; i++)
+        if (n->networks[i].used) network_tell_lane(n, &n->networks[i], false);
+}
+
+uint64_t node_wake_us(const struct node *n) { return time_min(n->wake_us, overlay_wake_us(n->overlay)); }
+
+/* --- one step --- */
+
+uint8_t *step_space(struct step *s, uint32_t len)
+{
+    uint8_t *p = outbox_space(s->box, len);
+    if (!p) {
+        s->out->lost++;
+        return NULL;
+    }
+    outbox_commit(s->box, len);
+    return p;
+}
+
+void step_reply(struct step *s, const struct reply *r)
+{
+    s->out->arena_used = s->base + s->box->arena_used;
+    actions_reply(s->out, r);
+    s->box->arena_used = s->out->arena_used - s->base;
+}
+
+void step_notice(struct step *s, const struct notice *n) { actions_notice(s->out, n); }
+
+static int8_t network_number(struct node *n, const struct membership *m)
+{
+    const struct own_network *net = network_by_key(n, m->network_key);
+    return net ? (int8_t)net->number : -1;
+}
+
+static void say(struct step *s, enum notice_type type, const struct overlay_event *e)
+{
+    struct notice notice = {.type = (uint8_t)type, .id = e->id, .from = e->from, .to = e->to,
+                            .network = network_number(s->n, &e->member)};
+    if (e->why) strncpy(notice.why, e->why, sizeof notice.why - 1);
+    step_notice(s, &notice);
+}
+
+static void on_event(struct step *s, const struct overlay_event *e)
+{
+    switch (e->type) {
+    case OE_UP:
+        traffic_peer_up(s, e);
+        command_peer_up(s, &e->id);
+        say(s, NOTICE_PEER_UP, e);
+        break;
+    case OE_CERT: traffic_peer_up(s, e); break;
+    case OE_DOWN: say(s, NOTICE_PEER_DOWN, e); break;
+    case OE_PATH: say(s, NOTICE_PATH, e); break;
+    case OE_INNER: traffic_inner(s, e); break;
+    case OE_JOINED:
+        traffic_joined(s);
+        say(s, NOTICE_JOINED, e);
+        break;
+    case OE_ALONE: say(s, NOTICE_ALONE, e); break;
+    case OE_REMEMBER: actions_plain(s->out, ACT_REMEMBER); break;
+    case OE_RESOLVE: actions_plain(s->out, ACT_RESOLVE); break;
+    case OE_VERSION: say(s, NOTICE_VERSION, e); break;
+    case OE_FAILED:
+        traffic_failed(s, &e->id);
+        command_failed(s, &e->id);
+        break;
+    case OE_HOP: command_hop(s, &e->answer); break;
+    case OE_ANSWER:
+        if (e->answer.request & REQUEST_WAITING)
+            traffic_answer(s, &e->answer);
+        else if (e->answer.request & REQUEST_CLAIM)
+            traffic_claim_answer(s, &e->answer);
+        else
+            command_answer(s, &e->answer);
+        break;
+    default: break;
+    }
+}
+
+/* Work through what the overlay said; handlers may make it say more. */
+static void settle(struct step *s)
+{
+    for (uint32_t i = 0; i < s->box->event_count; i++) {
+        struct overlay_event e = s->box->events[i];
+        on_event(s, &e);
+    }
+    s->box->event_count = 0;
+}
+
+static void on_lane(struct step *s)
+{
+    struct hot_message m;
+    uint8_t body[PKT_MAX + 64];
+    while (s->n->up && hot_pop(s->n->up, &m, body, sizeof body)) {
+        if (m.op == UP_MISS)
+            traffic_miss(s, &m, body);
+        else
+            overlay_lane_up(s->n->overlay, s->now_us, &m, body, s->box);
+        settle(s);
+    }
+}
+
+static void on_datagrams(struct step *s, const struct event *in)
+{
+    uint32_t step = in->datagram.segment ? in->datagram.segment : in->datagram.len;
+    for (uint32_t at = 0; at < in->datagram.len && step; at += step) {
+        uint32_t len = in->datagram.len - at < step ? in->datagram.len - at : step;
+        overlay_datagram(s->n->overlay, s->now_us, &in->datagram.from, in->datagram.bytes + at, len, s->box);
+        settle(s);
+    }
+}
+
+static void on_timer(struct step *s)
+{
+    struct node *n = s->n;
+    overlay_timer(n->overlay, s->now_us, s->box);
+    settle(s);
+    if (n->wake_us > s->now_us) return;
+    n->wake_us = TIME_NEVER;
+    traffic_tick(s);
+    command_tick(s);
+    settle(s);
+    if (n->wake_us <= s->now_us) n->wake_us = s->now_us + 1;
+}
+
+static void on_event_in(struct step *s, const struct event *in)
+{
+    struct node *n = s->n;
+    switch (in->type) {
+    case EV_TIMER: on_timer(s); break;
+    case EV_DATAGRAM: on_datagrams(s, in); break;
+    case EV_LANE: on_lane(s); break;
+    case EV_COMMAND: command_start(s, in->command); break;
+    case EV_SEED: overlay_entropy(n->overlay, in->seed); break;
+    case EV_CLOCK:
+        n->calendar_s = in->calendar_s;
+        n->calendar_at_us = s->now_us;
+        overlay_calendar(n->overlay, s->now_us, in->calendar_s);
+        break;
+    case EV_LOCAL: overlay_locals(n->overlay, s->now_us, in->endpoints.list, in->endpoints.count, s->box); break;
+    case EV_SEEDS: overlay_seeds(n->overlay, s->now_us, in->endpoints.list, in->endpoints.count); break;
+    default: break; /* EV_TUN goes to a lane */
+    }
+}
+
+void node_step(struct node *n, uint64_t now_us, const struct event *in, struct actions *out)
+{
+    struct outbox box;
+    struct step s = {n, now_us, &box, out, out->arena_used};
+    box.arena = out->arena + out->arena_used;
+    box.arena_size = out->arena_size - out->arena_used;
+    box.arena_used = box.send_count = box.event_count = box.lost = 0;
+    on_event_in(&s, in);
+    settle(&s);
+    out->arena_used = s.base + box.arena_used;
+    for (uint32_t i = 0; i < box.send_count; i++) actions_send(out, &box.sends[i].to, box.sends[i].bytes, box.sends[i].len, 0);
+    out->lost += box.lost;
+}
+
+/* --- networks, while running --- */
+
+void network_changed(struct step *s, const struct command *c)
+{
+    struct node *n = s->n;
+    struct reply r = {.command = c->type, .request = c->request};
+    if (c->type == CMD_NETWORK_ADD) {
+        r.err = network_set(n, &c->network_config, 0);
+        if (r.err == OK) traffic_joined(s);
+    } else if (c->network < NETWORKS_MAX && n->networks[c->network].used) {
+        network_tell_lane(n, &n->networks[c->network], true);
+        members_forget_network(&n->members, c->network);
+        overlay_chain_drop(n->overlay, c->network);
+        n->networks[c->network].used = false;
+    } else {
+        r.err = ERR_NOT_FOUND;
+    }
+    step_reply(s, &r);
+}
