@@ -75,8 +75,8 @@ static inline void side_init(struct side *s, const struct crypto *c, enum aead a
 {
     memset(s, 0, sizeof *s);
     s->aead = (uint8_t)aead;
-    made(hot_queue_init(&s->down, 1u << 18));
-    made(hot_queue_init(&s->up, 1u << 18));
+    made(hot_queue_init(&s->down, 1u << 16));
+    made(hot_queue_init(&s->up, 1u << 16));
     made(lane_new(&s->lane, &limits, c, 0, &s->down, &s->up));
     s->out = (struct actions){.arena = s->arena, .arena_size = sizeof s->arena, .list = s->list};
     s->out.max = ACTIONS_LIST_MIN;
