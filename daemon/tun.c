@@ -1,0 +1,172 @@
+#include "daemon/tun.h"
+
+#include "base/err.h"
+#include "vnet/address.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define DEVICE "/dev/net/tun"
+#define IPV6_PREFIX 48 /* fd and 40 bits of the network's hash */
+
+static bool not_opened(int error, struct fail *f)
+{
+    if (error == EACCES || error == EPERM)
+        return fail(f, FAIL_PERMISSION, "run it as root, or with --no-tun to be only a part of the overlay",
+                    "not allowed to make network devices");
+    return fail(f, FAIL_IO, "load the tun module (modprobe tun), or run with --no-tun", "cannot open " DEVICE ": %s",
+                strerror(error));
+}
+
+void tuns_init(struct tuns *t)
+{
+    *t = (struct tuns){0};
+    for (unsigned i = 0; i < NETWORKS_MAX; i++) t->list[i].fd = -1;
+}
+
+bool tuns_open(struct tuns *t, struct fail *f)
+{
+    tuns_init(t);
+    for (unsigned i = 0; i < NETWORKS_MAX; i++) {
+        int fd = open(DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0) {
+            int error = errno;
+            tuns_close(t);
+            return not_opened(error, f);
+        }
+        t->spare[t->spare_count++] = fd;
+    }
+    t->buffers = malloc((size_t)TUN_BATCH * TUN_BUFFER);
+    ensure(t->buffers);
+    return true;
+}
+
+void tuns_close(struct tuns *t)
+{
+    for (unsigned i = 0; i < NETWORKS_MAX; i++)
+        if (t->list[i].fd >= 0) close(t->list[i].fd), t->list[i].fd = -1;
+    while (t->spare_count) close(t->spare[--t->spare_count]);
+    free(t->buffers);
+    t->buffers = NULL;
+}
+
+static bool not_made(const char *name, int error, struct fail *f)
+{
+    if (error == EBUSY)
+        return fail(f, FAIL_IN_USE, "choose another with --tun or `device` in ringlet.conf", "device %s is in use", name);
+    if (error == EPERM) return not_opened(error, f);
+    return fail(f, FAIL_IO, "choose another name with --tun", "cannot make device %s: %s", name, strerror(error));
+}
+
+static void own_devices(struct tuns *t)
+{
+    t->own.count = 0;
+    for (unsigned i = 0; i < NETWORKS_MAX; i++)
+        if (t->list[i].fd >= 0) t->own.index[t->own.count++] = t->list[i].index;
+}
+
+bool tun_add(struct tuns *t, uint8_t number, const char *name, uint16_t mtu_bytes, struct fail *f)
+{
+    struct ifreq r = {.ifr_flags = IFF_TUN | IFF_NO_PI};
+    struct tun *d = &t->list[number];
+    ensure(d->fd < 0);
+    if (!t->spare_count) return fail(f, FAIL_BUSY, "restart the daemon", "no descriptor is left for one more device");
+    int fd = t->spare[t->spare_count - 1];
+    snprintf(r.ifr_name, sizeof r.ifr_name, "%s", *name ? name : "ring%d"); /* the kernel takes the first free number */
+    if (ioctl(fd, TUNSETIFF, &r) != 0) return not_made(*name ? name : "ring0", errno, f);
+    t->spare_count--;
+    *d = (struct tun){.all = t, .fd = fd, .number = number, .index = (int)if_nametoindex(r.ifr_name)};
+    memcpy(d->name, r.ifr_name, sizeof d->name);
+    own_devices(t);
+    if (netlink_device_up(d->index, mtu_bytes, f)) return true;
+    tun_drop(t, number);
+    return false;
+}
+
+static bool replace(struct tun *d, uint8_t set[16], const uint8_t ip[16], uint8_t prefix, uint8_t old_prefix, struct fail *f)
+{
+    static const uint8_t none[16];
+    struct fail ignored;
+    if (memcmp(set, ip, 16) == 0) return true;
+    if (memcmp(set, none, 16) != 0) (void)netlink_address_drop(d->index, set, old_prefix, &ignored);
+    memset(set, 0, 16);
+    if (memcmp(ip, none, 16) == 0) return true;
+    if (!netlink_address_add(d->index, ip, prefix, f)) return false;
+    memcpy(set, ip, 16);
+    return true;
+}
+
+bool tun_addresses(struct tuns *t, uint8_t number, uint32_t ipv4, uint8_t prefix4, const uint8_t ipv6[16], struct fail *f)
+{
+    struct tun *d = &t->list[number];
+    uint8_t ip4[16] = {0};
+    if (d->fd < 0) return true;
+    if (ipv4) ip_from_v4(ip4, ipv4);
+    bool good = replace(d, d->ip4, ip4, prefix4, d->prefix4, f);
+    d->prefix4 = prefix4;
+    return good && replace(d, d->ip6, ipv6, IPV6_PREFIX, IPV6_PREFIX, f);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct tun *d = poll->data;
+    struct tuns *t = d->all;
+    unsigned got = 0;
+    (void)status, (void)events;
+    for (; got < TUN_BATCH; got++) {
+        uint8_t *at = t->buffers + (size_t)got * TUN_BUFFER + TUN_ROOM;
+        ssize_t len = read(d->fd, at, TUN_PACKET);
+        if (len <= 0) break;
+        t->received(t->context, d->number, at, (uint32_t)len);
+    }
+    if (got) t->batch_end(t->context);
+}
+
+bool tun_start(struct tuns *t, uint8_t number, uv_loop_t *loop)
+{
+    struct tun *d = &t->list[number];
+    if (d->fd < 0) return true;
+    d->poll.data = d;
+    if (uv_poll_init(loop, &d->poll, d->fd) != 0) return false;
+    d->polling = true;
+    return uv_poll_start(&d->poll, UV_READABLE, on_readable) == 0;
+}
+
+static void on_closed(uv_handle_t *h)
+{
+    struct tun *d = h->data;
+    close(d->fd); /* and the device goes */
+    d->fd = -1;
+    own_devices(d->all);
+}
+
+void tun_drop(struct tuns *t, uint8_t number)
+{
+    struct tun *d = &t->list[number];
+    if (d->fd < 0) return;
+    if (d->polling) {
+        d->polling = false;
+        uv_close((uv_handle_t *)&d->poll, on_closed);
+        return;
+    }
+    close(d->fd);
+    d->fd = -1;
+    own_devices(t);
+}
+
+const char *tun_name(const struct tuns *t, uint8_t number)
+{
+    return number < NETWORKS_MAX && t->list[number].fd >= 0 ? t->list[number].name : NULL;
+}
+
+void tun_write(struct tuns *t, uint8_t number, const uint8_t *bytes, uint32_t len)
+{
+    const struct tun *d = &t->list[number];
+    if (d->fd < 0 || write(d->fd, bytes, len) != (ssize_t)len) t->dropped++;
+}

@@ -1,0 +1,260 @@
+#include "daemon/udp.h"
+
+#include "base/err.h"
+#include "daemon/sockaddr.h"
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BATCHES_A_WAKE 4 /* then timers and others get their turn */
+
+/* --- opening --- */
+
+static void set(int fd, int level, int name, int value)
+{
+    (void)setsockopt(fd, level, name, &value, sizeof value); /* all of these are wishes */
+}
+
+static void tune(int fd, bool v4)
+{
+    int size = UDP_SOCKET_BUFFER;
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0) set(fd, SOL_SOCKET, SO_RCVBUF, size);
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0) set(fd, SOL_SOCKET, SO_SNDBUF, size);
+    if (v4)
+        set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+    else
+        set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+    set(fd, IPPROTO_UDP, UDP_GRO, 1);
+}
+
+static bool refused(const struct endpoint *e, const char *conf, int error, struct fail *f)
+{
+    char text[ENDPOINT_TEXT];
+    endpoint_print(e, text);
+    if (error == EADDRINUSE) {
+        fail(f, FAIL_IN_USE, "", "port %u is in use: cannot listen on %s", (unsigned)e->port, text);
+        return fail_hint(f, "change `listen` in %.200s (create and join take --listen)", conf);
+    }
+    fail(f, error == EACCES ? FAIL_PERMISSION : FAIL_IO, "", "cannot listen on %s: %s", text, strerror(error));
+    return fail_hint(f, error == EADDRNOTAVAIL ? "is the address on this host? change `listen` in %.200s (create and join take --listen)"
+                                               : "change `listen` in %.200s (create and join take --listen)",
+                     conf);
+}
+
+/* -1: errno says why */
+static int open_one(const struct endpoint *e)
+{
+    struct sockaddr_storage at;
+    socklen_t len = sockaddr_of(e, &at);
+    int one = 1, fd = socket(at.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) return -1;
+    if (at.ss_family == AF_INET6) (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+    if (bind(fd, (struct sockaddr *)&at, len) == 0) {
+        tune(fd, at.ss_family == AF_INET);
+        return fd;
+    }
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+bool udp_open(struct udp *u, const struct config_listen *l, const char *conf, struct fail *f)
+{
+    *u = (struct udp){.out_fd = -1};
+    for (uint32_t i = 0; i < l->count; i++) {
+        const struct endpoint *e = &l->at[i];
+        int fd = open_one(e);
+        /* a host without IPv6: the wildcard is a default, not a wish */
+        bool without = (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL) && !endpoint_is_v4(e) && endpoint_is_any(e);
+        if (fd < 0 && without) continue;
+        if (fd < 0) {
+            bool said = refused(e, conf, errno, f);
+            udp_close(u);
+            return said;
+        }
+        u->sockets[u->count++] = (struct udp_socket){.udp = u, .fd = fd, .at = *e};
+    }
+    u->buffers = malloc((size_t)UDP_BATCH * UDP_BUFFER);
+    ensure(u->buffers);
+    if (u->count) return true;
+    fail(f, FAIL_CONFIG, "", "there is nothing to listen on");
+    return fail_hint(f, "write `listen = 0.0.0.0:7464` into %.200s", conf);
+}
+
+void udp_close(struct udp *u)
+{
+    for (uint32_t i = 0; i < u->count; i++) close(u->sockets[i].fd);
+    u->count = 0;
+    free(u->buffers);
+    u->buffers = NULL;
+}
+
+/* --- receiving --- */
+
+struct in_batch {
+    struct mmsghdr messages[UDP_BATCH];
+    struct iovec iov[UDP_BATCH];
+    struct sockaddr_storage from[UDP_BATCH];
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control[UDP_BATCH];
+};
+
+static void prepare(const struct udp *u, struct in_batch *b)
+{
+    for (unsigned i = 0; i < UDP_BATCH; i++) {
+        b->iov[i] = (struct iovec){u->buffers + (size_t)i * UDP_BUFFER + UDP_ROOM, 65536};
+        b->messages[i].msg_hdr = (struct msghdr){.msg_name = &b->from[i],
+                                                 .msg_namelen = sizeof b->from[i],
+                                                 .msg_iov = &b->iov[i],
+                                                 .msg_iovlen = 1,
+                                                 .msg_control = b->control[i].bytes,
+                                                 .msg_controllen = sizeof b->control[i].bytes};
+    }
+}
+
+static uint16_t segment_of(struct msghdr *m)
+{
+    int size = 0;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
+        if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) memcpy(&size, CMSG_DATA(c), sizeof size);
+    return size > 0 && size <= UINT16_MAX ? (uint16_t)size : 0;
+}
+
+/* One batch; how many came. */
+static int receive(struct udp_socket *s)
+{
+    struct udp *u = s->udp;
+    struct in_batch b;
+    prepare(u, &b);
+    int count = recvmmsg(s->fd, b.messages, UDP_BATCH, MSG_DONTWAIT, NULL);
+    for (int i = 0; i < count; i++) {
+        struct msghdr *m = &b.messages[i].msg_hdr;
+        struct endpoint from = sockaddr_endpoint((struct sockaddr *)&b.from[i], TRANSPORT_UDP);
+        uint32_t len = b.messages[i].msg_len;
+        uint16_t segment = segment_of(m);
+        if ((m->msg_flags & MSG_TRUNC) || from.transport == TRANSPORT_NONE) continue;
+        u->rx_bytes += len;
+        u->received(u->context, &from, b.iov[i].iov_base, len, segment < len ? segment : 0);
+    }
+    if (count > 0) u->batch_end(u->context);
+    return count;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct udp_socket *s = poll->data;
+    (void)events;
+    if (status < 0) uv_poll_start(poll, UV_READABLE, on_readable); /* libuv stops at POLLERR; reading clears it */
+    for (int i = 0; i < BATCHES_A_WAKE; i++)
+        if (receive(s) < UDP_BATCH) break;
+}
+
+bool udp_start(struct udp *u, uv_loop_t *loop, udp_received *received, udp_batch_end *end, void *context)
+{
+    u->received = received;
+    u->batch_end = end;
+    u->context = context;
+    for (uint32_t i = 0; i < u->count; i++) {
+        struct udp_socket *s = &u->sockets[i];
+        s->poll.data = s;
+        if (uv_poll_init(loop, &s->poll, s->fd) != 0 || uv_poll_start(&s->poll, UV_READABLE, on_readable) != 0) return false;
+    }
+    return true;
+}
+
+/* --- sending --- */
+
+static int socket_for(const struct udp *u, const struct endpoint *to)
+{
+    for (uint32_t i = 0; i < u->count; i++)
+        if (endpoint_is_v4(&u->sockets[i].at) == endpoint_is_v4(to)) return u->sockets[i].fd;
+    return -1;
+}
+
+/* A train that the kernel does not cut: piece by piece. */
+static void send_pieces(struct udp *u, const struct msghdr *m, uint16_t segment)
+{
+    const uint8_t *p = m->msg_iov->iov_base;
+    for (size_t left = m->msg_iov->iov_len; left > 0;) {
+        size_t part = left < segment ? left : segment;
+        if (sendto(u->out_fd, p, part, MSG_DONTWAIT | MSG_NOSIGNAL, m->msg_name, m->msg_namelen) < 0) u->dropped++;
+        p += part, left -= part;
+    }
+}
+
+static uint16_t train_of(const struct msghdr *m)
+{
+    uint16_t segment = 0;
+    if (m->msg_controllen) memcpy(&segment, CMSG_DATA(CMSG_FIRSTHDR((struct msghdr *)m)), sizeof segment);
+    return segment;
+}
+
+/* The message that the kernel refused: cut it ourselves if that may help, else it is lost. */
+static void refused_one(struct udp *u, const struct msghdr *m, int error)
+{
+    uint16_t segment = train_of(m);
+    if (segment && (error == EIO || error == EINVAL || error == EOPNOTSUPP)) {
+        u->no_segment = error != EINVAL;
+        send_pieces(u, m, segment);
+        return;
+    }
+    u->dropped++; /* EAGAIN, ENOBUFS: full. The rest (ECONNREFUSED, ENETUNREACH, EPERM..) is as good as loss */
+}
+
+void udp_flush(struct udp *u)
+{
+    uint32_t done = 0;
+    while (done < u->out_count) {
+        int sent = sendmmsg(u->out_fd, u->out + done, u->out_count - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR) continue;
+        if (sent <= 0) {
+            refused_one(u, &u->out[done].msg_hdr, errno);
+            sent = 1;
+        }
+        done += (uint32_t)sent;
+    }
+    u->out_count = 0;
+}
+
+static void add_segment(struct udp *u, uint32_t i, uint16_t segment)
+{
+    struct msghdr *m = &u->out[i].msg_hdr;
+    m->msg_control = u->out_control[i].bytes;
+    m->msg_controllen = sizeof u->out_control[i].bytes;
+    struct cmsghdr *c = CMSG_FIRSTHDR(m);
+    *c = (struct cmsghdr){.cmsg_level = IPPROTO_UDP, .cmsg_type = UDP_SEGMENT, .cmsg_len = CMSG_LEN(sizeof segment)};
+    memcpy(CMSG_DATA(c), &segment, sizeof segment);
+}
+
+void udp_queue(struct udp *u, const struct endpoint *to, const uint8_t *bytes, uint32_t len, uint16_t segment)
+{
+    int fd = socket_for(u, to);
+    if (fd < 0) {
+        u->dropped++;
+        return;
+    }
+    if (u->out_count == UDP_OUT || (u->out_count && fd != u->out_fd)) udp_flush(u);
+    u->out_fd = fd;
+    uint32_t i = u->out_count++;
+    u->out_iov[i] = (struct iovec){(void *)(uintptr_t)bytes, len};
+    u->out[i].msg_hdr = (struct msghdr){.msg_name = &u->out_to[i],
+                                        .msg_namelen = sockaddr_of(to, &u->out_to[i]),
+                                        .msg_iov = &u->out_iov[i],
+                                        .msg_iovlen = 1};
+    u->tx_bytes += len;
+    if (!segment || segment >= len) return;
+    if (!u->no_segment) {
+        add_segment(u, i, segment);
+        return;
+    }
+    struct msghdr m = u->out[i].msg_hdr;
+    u->out_count--;
+    udp_flush(u); /* keeps the order */
+    send_pieces(u, &m, segment);
+}
