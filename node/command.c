@@ -4,7 +4,10 @@
 
 #define DEFAULT_TIMEOUT_US SECONDS(10)
 
-static uint32_t number_of(const struct node *n, uint16_t i) { return (n->salt << 12 & 0x3ffff000u) | (i + 1u); }
+static uint32_t number_of(const struct node *n, uint16_t i)
+{
+    return (n->salt << 12 & 0x3ffff000u) | (i + 1u);
+}
 
 static struct ask *ask_by_request(struct node *n, uint32_t request, uint16_t *at)
 {
@@ -67,7 +70,8 @@ static void connect_then_run(struct step *s, uint16_t i)
     struct node *n = s->n;
     struct ask *a = n->asks[i];
     bool known = members_by_id(&n->members, a->command.target.network, &a->id) != NULL;
-    if (id_equal(&a->id, &n->id) || a->command.type == CMD_TRACE || (a->command.type == CMD_LOOKUP && known)) {
+    if (id_equal(&a->id, &n->id) || a->command.type == CMD_TRACE ||
+        (a->command.type == CMD_LOOKUP && known)) {
         run(s, i);
         return;
     }
@@ -133,7 +137,8 @@ void command_start(struct step *s, const struct command *c)
     node_wake_at(n, a->until_us);
     if (c->type == CMD_ROUTE_TEST) {
         a->stage = ASK_RUN;
-        overlay_find(n->overlay, s->now_us, &c->target.id, number_of(n, i), a->until_us - s->now_us, s->box);
+        overlay_find(n->overlay, s->now_us, &c->target.id, number_of(n, i), a->until_us - s->now_us,
+                     s->box);
     } else {
         resolve(s, i);
     }
@@ -197,7 +202,8 @@ void command_hop(struct step *s, const struct overlay_answer *r)
     struct reply *t = &a->reply;
     uint8_t at = 0; /* hops may answer out of order; hops holds the number */
     while (at < t->hop_count && t->hop[at].number < r->hops) at++;
-    if (t->hop_count == TRACE_HOPS_MAX || (at < t->hop_count && t->hop[at].number == r->hops)) return;
+    if (t->hop_count == TRACE_HOPS_MAX || (at < t->hop_count && t->hop[at].number == r->hops))
+        return;
     memmove(t->hop + at + 1, t->hop + at, (size_t)(t->hop_count - at) * sizeof *t->hop);
     t->hop[at] = (struct trace_hop){.id = r->id, .rtt_us = r->rtt_us, .number = r->hops};
     t->hop_count++;

@@ -9,7 +9,6 @@
 #include "vnet/ip.h"
 #include "vnet/members.h"
 
-
 struct own_network {
     bool used;
     uint8_t number, tag;
@@ -18,7 +17,7 @@ struct own_network {
     uint32_t ipv4;      /* fixed or derived; 0: refused */
     bool ipv4_conflict; /* somebody else holds the derived one */
     uint8_t ipv6[16];
-    bool claimed;       /* its records were put since we joined */
+    bool claimed; /* its records were put since we joined */
 };
 /* Inner packets to one destination that wait for its id, or for a session with it. Pooled. */
 struct waiting {
@@ -38,8 +37,9 @@ struct ask {
     uint64_t until_us;
     struct reply reply;
 };
-#define REQUEST_WAITING 0x80000000u /* internal request numbers: of a waiting destination, else of an ask */
-#define REQUEST_CLAIM 0x40000000u   /* of a claim: network number, and which */
+#define REQUEST_WAITING                                                                            \
+    0x80000000u /* internal request numbers: of a waiting destination, else of an ask */
+#define REQUEST_CLAIM 0x40000000u /* of a claim: network number, and which */
 
 struct node {
     struct node_env env;
@@ -67,11 +67,15 @@ struct step {
     struct actions *out;
     uint32_t base; /* where the outbox began in the driver's arena */
 };
-void network_changed(struct step *s, const struct command *c); /* CMD_NETWORK_ADD, CMD_NETWORK_DROP */
+void network_changed(struct step *s,
+                     const struct command *c); /* CMD_NETWORK_ADD, CMD_NETWORK_DROP */
 void step_reply(struct step *s, const struct reply *r);
 void step_notice(struct step *s, const struct notice *n);
 uint8_t *step_space(struct step *s, uint32_t len); /* in the driver's arena; NULL: full */
-static inline void node_wake_at(struct node *n, uint64_t at) { n->wake_us = time_min(n->wake_us, at); }
+static inline void node_wake_at(struct node *n, uint64_t at)
+{
+    n->wake_us = time_min(n->wake_us, at);
+}
 
 /* --- traffic.c --- */
 struct own_network *network_by_key(struct node *n, const uint8_t key[32]);

@@ -5,15 +5,20 @@
 size_t node_extra_size(void)
 {
     size_t a = overlay_extra_size();
-    size_t b = sizeof(struct ask) > sizeof(struct waiting) ? sizeof(struct ask) : sizeof(struct waiting);
+    size_t b = sizeof(struct ask) > sizeof(struct waiting) ? sizeof(struct ask)
+                                                           : sizeof(struct waiting);
     return a > b ? a : b;
 }
 
-static uint16_t waiting_max(const struct limits *l) { return l->waiting_packets < 32 ? l->waiting_packets : 32; }
+static uint16_t waiting_max(const struct limits *l)
+{
+    return l->waiting_packets < 32 ? l->waiting_packets : 32;
+}
 
 size_t node_size(const struct limits *l)
 {
-    return sizeof(struct node) + overlay_size(l) + (waiting_max(l) + (size_t)l->requests) * sizeof(void *) +
+    return sizeof(struct node) + overlay_size(l) +
+           (waiting_max(l) + (size_t)l->requests) * sizeof(void *) +
            l->members * sizeof(struct member);
 }
 
@@ -21,24 +26,28 @@ static enum err network_set(struct node *n, const struct network_config *c, uint
 {
     struct membership m;
     if (c->number >= NETWORKS_MAX) return ERR_INVALID;
-    enum err e = chain_verify((struct span){c->chain, c->chain_len}, n->env.crypto, n->authority_pk, &n->id, now_s, &m);
+    enum err e = chain_verify((struct span){c->chain, c->chain_len}, n->env.crypto, n->authority_pk,
+                              &n->id, now_s, &m);
     if (e != OK) return e;
     struct own_network *net = &n->networks[c->number];
     uint8_t tag = address_tag(n->env.crypto, m.network_key);
     for (unsigned i = 0; i < NETWORKS_MAX; i++) {
         const struct own_network *o = &n->networks[i];
-        if (o->used && o != net && o->tag == tag) return ERR_CONFLICT; /* docs/decisions/0004-network-tag.md */
+        if (o->used && o != net && o->tag == tag)
+            return ERR_CONFLICT; /* docs/decisions/0004-network-tag.md */
     }
     e = overlay_chain_set(n->overlay, c->number, c->chain, c->chain_len);
     if (e != OK) return e;
-    *net = (struct own_network){.used = true, .number = c->number, .tag = tag, .mtu_bytes = c->mtu_bytes, .is = m};
+    *net = (struct own_network){
+        .used = true, .number = c->number, .tag = tag, .mtu_bytes = c->mtu_bytes, .is = m};
     net->ipv4 = m.ipv4 ? m.ipv4 : address_ipv4(n->env.crypto, m.network_key, &m.range, &n->id, 0);
     address_ipv6(net->ipv6, n->env.crypto, m.network_key, &n->id);
     network_tell_lane(n, net, false);
     return OK;
 }
 
-enum err node_new(struct node **out, const struct node_config *c, const struct node_env *env, uint64_t now_us)
+enum err node_new(struct node **out, const struct node_config *c, const struct node_env *env,
+                  uint64_t now_us)
 {
     struct node *n = calloc(1, sizeof *n);
     *out = NULL;
@@ -54,14 +63,23 @@ enum err node_new(struct node **out, const struct node_config *c, const struct n
     n->asks = calloc(n->ask_max ? n->ask_max : 1, sizeof *n->asks);
     members_init(&n->members, c->limits.members);
     n->wake_us = TIME_NEVER;
-    struct overlay_config oc = {.crypto = env->crypto, .identities = env->identities, .pkts = env->pkts, .extras = env->extras,
-                                .trace = env->trace, .identity = c->identity, .key = c->overlay_key, .limits = c->limits,
-                                .capabilities = c->capabilities, .founder = c->founder, .stats = c->limits.members > 0};
+    struct overlay_config oc = {.crypto = env->crypto,
+                                .identities = env->identities,
+                                .pkts = env->pkts,
+                                .extras = env->extras,
+                                .trace = env->trace,
+                                .identity = c->identity,
+                                .key = c->overlay_key,
+                                .limits = c->limits,
+                                .capabilities = c->capabilities,
+                                .founder = c->founder,
+                                .stats = c->limits.members > 0};
     memcpy(oc.authority_pk, c->authority_pk, 32);
     memcpy(oc.seed, c->seed, 32);
     enum err e = n->waitings && n->asks ? overlay_new(&n->overlay, &oc, now_us) : ERR_NO_MEMORY;
     crypto_wipe(&oc.seed, sizeof oc.seed);
-    for (uint32_t i = 0; e == OK && i < c->network_count; i++) e = network_set(n, &c->networks[i], 0);
+    for (uint32_t i = 0; e == OK && i < c->network_count; i++)
+        e = network_set(n, &c->networks[i], 0);
     if (e == OK && c->network_count == 0) e = ERR_INVALID;
     if (e != OK) {
         node_free(n);
@@ -97,7 +115,10 @@ void node_attach(struct node *n, struct hot_queue *down, struct hot_queue *up)
         if (n->networks[i].used) network_tell_lane(n, &n->networks[i], false);
 }
 
-uint64_t node_wake_us(const struct node *n) { return time_min(n->wake_us, overlay_wake_us(n->overlay)); }
+uint64_t node_wake_us(const struct node *n)
+{
+    return time_min(n->wake_us, overlay_wake_us(n->overlay));
+}
 
 /* --- one step --- */
 
@@ -119,7 +140,10 @@ void step_reply(struct step *s, const struct reply *r)
     s->box->arena_used = s->out->arena_used - s->base;
 }
 
-void step_notice(struct step *s, const struct notice *n) { actions_notice(s->out, n); }
+void step_notice(struct step *s, const struct notice *n)
+{
+    actions_notice(s->out, n);
+}
 
 static int8_t network_number(struct node *n, const struct membership *m)
 {
@@ -129,7 +153,10 @@ static int8_t network_number(struct node *n, const struct membership *m)
 
 static void say(struct step *s, enum notice_type type, const struct overlay_event *e)
 {
-    struct notice notice = {.type = (uint8_t)type, .id = e->id, .from = e->from, .to = e->to,
+    struct notice notice = {.type = (uint8_t)type,
+                            .id = e->id,
+                            .from = e->from,
+                            .to = e->to,
                             .network = network_number(s->n, &e->member)};
     if (e->why) strncpy(notice.why, e->why, sizeof notice.why - 1);
     step_notice(s, &notice);
@@ -200,7 +227,8 @@ static void on_datagrams(struct step *s, const struct event *in)
     uint32_t step = in->datagram.segment ? in->datagram.segment : in->datagram.len;
     for (uint32_t at = 0; at < in->datagram.len && step; at += step) {
         uint32_t len = in->datagram.len - at < step ? in->datagram.len - at : step;
-        overlay_datagram(s->n->overlay, s->now_us, &in->datagram.from, in->datagram.bytes + at, len, s->box);
+        overlay_datagram(s->n->overlay, s->now_us, &in->datagram.from, in->datagram.bytes + at, len,
+                         s->box);
         settle(s);
     }
 }
@@ -232,8 +260,12 @@ static void on_event_in(struct step *s, const struct event *in)
         n->calendar_at_us = s->now_us;
         overlay_calendar(n->overlay, s->now_us, in->calendar_s);
         break;
-    case EV_LOCAL: overlay_locals(n->overlay, s->now_us, in->endpoints.list, in->endpoints.count, s->box); break;
-    case EV_SEEDS: overlay_seeds(n->overlay, s->now_us, in->endpoints.list, in->endpoints.count); break;
+    case EV_LOCAL:
+        overlay_locals(n->overlay, s->now_us, in->endpoints.list, in->endpoints.count, s->box);
+        break;
+    case EV_SEEDS:
+        overlay_seeds(n->overlay, s->now_us, in->endpoints.list, in->endpoints.count);
+        break;
     default: break; /* EV_TUN goes to a lane */
     }
 }
@@ -248,7 +280,8 @@ void node_step(struct node *n, uint64_t now_us, const struct event *in, struct a
     on_event_in(&s, in);
     settle(&s);
     out->arena_used = s.base + box.arena_used;
-    for (uint32_t i = 0; i < box.send_count; i++) actions_send(out, &box.sends[i].to, box.sends[i].bytes, box.sends[i].len, 0);
+    for (uint32_t i = 0; i < box.send_count; i++)
+        actions_send(out, &box.sends[i].to, box.sends[i].bytes, box.sends[i].len, 0);
     out->lost += box.lost;
 }
 

@@ -29,40 +29,42 @@ struct node;
 struct lane;
 
 /* --- what a node is made of --- */
-struct network_config {      /* copied */
-    const uint8_t *chain;    /* this node's certificate chain, borrowed for the call */
+struct network_config {   /* copied */
+    const uint8_t *chain; /* this node's certificate chain, borrowed for the call */
     size_t chain_len;
-    uint8_t number;          /* the driver's device number, 0..NETWORKS_MAX-1 */
+    uint8_t number; /* the driver's device number, 0..NETWORKS_MAX-1 */
     uint16_t mtu_bytes;
 };
-struct remembered {          /* a peer to dial at start; 40 bytes */
+struct remembered { /* a peer to dial at start; 40 bytes */
     struct id id;
     struct endpoint at;
 };
-struct node_config {         /* copied, but for what is marked borrowed */
+struct node_config {                 /* copied, but for what is marked borrowed */
     const struct identity *identity; /* copied; wiped by node_free */
     struct overlay_key overlay_key;
     uint8_t authority_pk[32];
     struct network_config networks[NETWORKS_MAX]; /* [0] is the one presented first in handshakes */
-    uint32_t network_count;          /* at least 1: without a certificate nobody talks to us */
+    uint32_t network_count; /* at least 1: without a certificate nobody talks to us */
     struct limits limits;
-    uint32_t capabilities;           /* AEAD bits (enum aead), CAP_RELAY */
-    uint8_t seed[32];                /* all randomness of this node; the driver's from the system */
-    bool founder;                    /* this node created the overlay: being alone is then being joined */
-    const struct endpoint *seeds;    /* resolved; EV_SEEDS replaces them */
+    uint32_t capabilities; /* AEAD bits (enum aead), CAP_RELAY */
+    uint8_t seed[32];      /* all randomness of this node; the driver's from the system */
+    bool founder;          /* this node created the overlay: being alone is then being joined */
+    const struct endpoint *seeds; /* resolved; EV_SEEDS replaces them */
     uint32_t seed_count;
     const struct remembered *remembered;
     uint32_t remembered_count;
 };
-struct node_env {            /* borrowed for the node's life; may be shared by many nodes */
+struct node_env { /* borrowed for the node's life; may be shared by many nodes */
     const struct crypto *crypto;
     struct identities *identities;
-    struct pool *pkts;       /* struct pkt */
-    struct pool *extras;     /* of node_extra_size() bytes: handshakes, probing, relayed paths, hot sessions */
-    struct trace *trace;     /* sinks and mask; its name is set by the driver */
+    struct pool *pkts; /* struct pkt */
+    struct pool
+        *extras; /* of node_extra_size() bytes: handshakes, probing, relayed paths, hot sessions */
+    struct trace *trace; /* sinks and mask; its name is set by the driver */
 };
 size_t node_extra_size(void);
-MUST_CHECK enum err node_new(struct node **out, const struct node_config *config, const struct node_env *env, uint64_t now_us);
+MUST_CHECK enum err node_new(struct node **out, const struct node_config *config,
+                             const struct node_env *env, uint64_t now_us);
 void node_free(struct node *n);
 size_t node_size(const struct limits *l); /* bytes node_new allocates at most, pools not counted */
 
@@ -70,29 +72,29 @@ size_t node_size(const struct limits *l); /* bytes node_new allocates at most, p
 enum target_kind { TARGET_ID = 1, TARGET_IP, TARGET_NAME };
 struct target {
     uint8_t kind;
-    int8_t network;              /* number; -1: any (the only one) */
+    int8_t network; /* number; -1: any (the only one) */
     struct id id;
-    uint8_t ip[16];              /* v4-mapped for IPv4 */
-    struct name_text name;       /* host name, without the network's */
+    uint8_t ip[16];        /* v4-mapped for IPv4 */
+    struct name_text name; /* host name, without the network's */
 };
 
 /* --- commands: questions and orders with an answer (ACT_REPLY with the same `request`) --- */
 enum command_type {
-    CMD_PING = 1,     /* one ping through the overlay, end to end, sealed. timeout_us. */
-    CMD_TRACE,        /* the ring's route to the target, hop by hop */
-    CMD_LOOKUP,       /* target -> id, name, addresses */
-    CMD_LEAVE,        /* tell the neighbours, hand over, say good-bye; the reply means: may stop now */
+    CMD_PING = 1, /* one ping through the overlay, end to end, sealed. timeout_us. */
+    CMD_TRACE,    /* the ring's route to the target, hop by hop */
+    CMD_LOOKUP,   /* target -> id, name, addresses */
+    CMD_LEAVE,    /* tell the neighbours, hand over, say good-bye; the reply means: may stop now */
     CMD_NETWORK_ADD,  /* one more network, or the same one with a new chain; `network_config` */
     CMD_NETWORK_DROP, /* by number */
-    CMD_ROUTE_TEST    /* simulator: route a look-up to `target.id`, reply: id of the owner that answered, hops */
+    CMD_ROUTE_TEST /* simulator: route a look-up to `target.id`, reply: id of the owner that answered, hops */
 };
 struct command {
     uint8_t type;
-    uint32_t request;            /* the driver's, echoed */
+    uint32_t request; /* the driver's, echoed */
     struct target target;
-    uint64_t timeout_us;         /* 0: 10 s */
+    uint64_t timeout_us; /* 0: 10 s */
     struct network_config network_config;
-    uint8_t network;             /* CMD_NETWORK_DROP */
+    uint8_t network; /* CMD_NETWORK_DROP */
 };
 #define TRACE_HOPS_MAX 32
 struct trace_hop {
@@ -103,19 +105,19 @@ struct trace_hop {
 };
 enum lookup_source { SOURCE_SELF = 1, SOURCE_CERTIFICATE, SOURCE_CACHE, SOURCE_RING };
 struct reply {
-    uint8_t command;             /* enum command_type */
+    uint8_t command; /* enum command_type */
     uint32_t request;
-    enum err err;                /* OK, TIMEOUT, UNREACHABLE, NOT_FOUND, AMBIGUOUS, FULL.. */
-    struct id id;                /* the target's id once known; CMD_ROUTE_TEST: the owner */
-    uint32_t rtt_us;             /* PING, ROUTE_TEST */
-    uint8_t path;                /* enum path_kind the answer's way; to itself PATH_NONE */
-    struct endpoint endpoint;    /* if direct */
-    struct id via;               /* if relayed */
-    uint8_t hops;                /* routed: hops of the way; ROUTE_TEST */
+    enum err err;             /* OK, TIMEOUT, UNREACHABLE, NOT_FOUND, AMBIGUOUS, FULL.. */
+    struct id id;             /* the target's id once known; CMD_ROUTE_TEST: the owner */
+    uint32_t rtt_us;          /* PING, ROUTE_TEST */
+    uint8_t path;             /* enum path_kind the answer's way; to itself PATH_NONE */
+    struct endpoint endpoint; /* if direct */
+    struct id via;            /* if relayed */
+    uint8_t hops;             /* routed: hops of the way; ROUTE_TEST */
     struct name_text name, via_name;
     uint32_t ipv4;
     uint8_t ipv6[16];
-    uint8_t source;              /* LOOKUP */
+    uint8_t source;                       /* LOOKUP */
     struct trace_hop hop[TRACE_HOPS_MAX]; /* TRACE, ends with the target if ok */
     uint8_t hop_count;
 };
@@ -123,14 +125,14 @@ struct reply {
 /* --- events --- */
 enum event_type {
     EV_TIMER = 1,
-    EV_DATAGRAM,   /* datagram.*; segment > 0: a GRO buffer of equal-sized datagrams, the last may be shorter */
-    EV_TUN,        /* tun.*; segment > 0: a TSO super-packet */
-    EV_COMMAND,    /* command */
-    EV_SEED,       /* seed: 32 fresh bytes from the system */
-    EV_CLOCK,      /* calendar_s: seconds since 1970 now; 0: unknown */
-    EV_LOCAL,      /* endpoints: every local address with our port; sent at start and at each change */
-    EV_SEEDS,      /* endpoints: the seeds, resolved anew; also adds a seed given later */
-    EV_LANE        /* the lane's up queue has entries (node/drive.h) */
+    EV_DATAGRAM, /* datagram.*; segment > 0: a GRO buffer of equal-sized datagrams, the last may be shorter */
+    EV_TUN,     /* tun.*; segment > 0: a TSO super-packet */
+    EV_COMMAND, /* command */
+    EV_SEED,    /* seed: 32 fresh bytes from the system */
+    EV_CLOCK,   /* calendar_s: seconds since 1970 now; 0: unknown */
+    EV_LOCAL,   /* endpoints: every local address with our port; sent at start and at each change */
+    EV_SEEDS,   /* endpoints: the seeds, resolved anew; also adds a seed given later */
+    EV_LANE     /* the lane's up queue has entries (node/drive.h) */
 };
 struct event {
     uint8_t type;
@@ -143,10 +145,11 @@ struct event {
         } datagram;
         struct {
             uint8_t number; /* device */
-            uint8_t *bytes; /* an IP packet; the driver promises 64 writable bytes before it (LANE_HEADROOM) */
+            uint8_t *
+                bytes; /* an IP packet; the driver promises 64 writable bytes before it (LANE_HEADROOM) */
             uint32_t len;
-            uint16_t segment;    /* TSO segment size (payload), 0: plain */
-            uint8_t csum_open;   /* its transport checksum is partial (virtio NEEDS_CSUM) */
+            uint16_t segment;  /* TSO segment size (payload), 0: plain */
+            uint8_t csum_open; /* its transport checksum is partial (virtio NEEDS_CSUM) */
         } tun;
         const struct command *command;
         uint8_t seed[32];
@@ -160,21 +163,31 @@ struct event {
 
 /* --- actions --- */
 enum action_type {
-    ACT_SEND = 1,  /* send.*; segment > 0: a train for UDP_SEGMENT */
-    ACT_TUN,       /* tun.* */
-    ACT_REPLY,     /* reply, in the arena */
-    ACT_NOTICE,    /* something a person or a watcher wants to know: notice */
-    ACT_REMEMBER,  /* the remembered peers changed: ask node_remembered and store them */
-    ACT_RESOLVE,   /* the seeds do not answer: resolve their names again, EV_SEEDS */
-    ACT_CLOSE      /* the last answer to a stranger on this TCP connection: close it. send.to names it */
+    ACT_SEND = 1, /* send.*; segment > 0: a train for UDP_SEGMENT */
+    ACT_TUN,      /* tun.* */
+    ACT_REPLY,    /* reply, in the arena */
+    ACT_NOTICE,   /* something a person or a watcher wants to know: notice */
+    ACT_REMEMBER, /* the remembered peers changed: ask node_remembered and store them */
+    ACT_RESOLVE,  /* the seeds do not answer: resolve their names again, EV_SEEDS */
+    ACT_CLOSE /* the last answer to a stranger on this TCP connection: close it. send.to names it */
 };
-enum notice_type { NOTICE_JOINED = 1, NOTICE_ALONE, NOTICE_PEER_UP, NOTICE_PEER_DOWN, NOTICE_PATH, NOTICE_ADDRESS_CONFLICT, NOTICE_ADDRESS, NOTICE_VERSION };
+enum notice_type {
+    NOTICE_JOINED = 1,
+    NOTICE_ALONE,
+    NOTICE_PEER_UP,
+    NOTICE_PEER_DOWN,
+    NOTICE_PATH,
+    NOTICE_ADDRESS_CONFLICT,
+    NOTICE_ADDRESS,
+    NOTICE_VERSION
+};
 struct notice {
     uint8_t type;
     struct id id;
-    uint8_t from, to;         /* enum path_kind, NOTICE_PATH */
+    uint8_t from, to; /* enum path_kind, NOTICE_PATH */
     int8_t network;
-    uint32_t ipv4;            /* NOTICE_ADDRESS: our address of that network is now this; CONFLICT: the one in dispute */
+    uint32_t
+        ipv4; /* NOTICE_ADDRESS: our address of that network is now this; CONFLICT: the one in dispute */
     char why[96];
 };
 struct action {
@@ -198,15 +211,19 @@ struct action {
     };
 };
 struct actions { /* the driver's; it empties it before each step (actions_clear) */
-    uint8_t *arena; /* bytes of sends, replies; allocated by the driver, at least ACTIONS_ARENA_MIN */
+    uint8_t
+        *arena; /* bytes of sends, replies; allocated by the driver, at least ACTIONS_ARENA_MIN */
     uint32_t arena_size, arena_used;
     struct action *list;
     uint32_t count, max;
     uint32_t lost; /* actions that found no room: counted, never silent */
 };
 #define ACTIONS_ARENA_MIN 131072u
-#define ACTIONS_LIST_MIN 256u
-static inline void actions_clear(struct actions *a) { a->arena_used = a->count = 0; }
+#define ACTIONS_LIST_MIN  256u
+static inline void actions_clear(struct actions *a)
+{
+    a->arena_used = a->count = 0;
+}
 
 void node_step(struct node *n, uint64_t now_us, const struct event *in, struct actions *out);
 uint64_t node_wake_us(const struct node *n);
@@ -215,19 +232,25 @@ void node_attach(struct node *n, struct hot_queue *down, struct hot_queue *up);
 
 /* --- views: what a person sees; plain copies, valid when returned --- */
 enum node_state { STATE_STARTING, STATE_ALONE, STATE_JOINING, STATE_JOINED };
-enum nat_kind { NAT_UNKNOWN, NAT_NONE, NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS_DEPENDENT, NAT_PORT_DEPENDENT };
+enum nat_kind {
+    NAT_UNKNOWN,
+    NAT_NONE,
+    NAT_ENDPOINT_INDEPENDENT,
+    NAT_ADDRESS_DEPENDENT,
+    NAT_PORT_DEPENDENT
+};
 enum link_kind { LINK_NEAR = 1, LINK_FAR = 2, LINK_DEMAND = 4, LINK_LEAF = 8, LINK_PINNED = 16 };
 #define OBSERVED_MAX 4
-#define NEAR_SIDE 4
+#define NEAR_SIDE    4
 struct node_view {
     struct id id;
     uint8_t state;
     struct id left[NEAR_SIDE], right[NEAR_SIDE]; /* nearest first */
     uint8_t left_count, right_count;
-    uint64_t estimate;           /* nodes on the ring, ourselves included */
+    uint64_t estimate; /* nodes on the ring, ourselves included */
     struct endpoint observed[OBSERVED_MAX];
     uint8_t observed_count;
-    uint8_t mapping, filtering;  /* enum nat_kind */
+    uint8_t mapping, filtering; /* enum nat_kind */
     uint32_t near, far, demand, leaf, pinned, sessions;
     uint64_t rx_bytes, tx_bytes, started_us;
 };
@@ -236,7 +259,7 @@ struct network_view {
     struct name_text network, host;
     uint8_t key[32];
     struct range4 range;
-    uint32_t ipv4;               /* 0: none (yet) */
+    uint32_t ipv4; /* 0: none (yet) */
     bool ipv4_conflict;
     uint8_t ipv6[16];
     uint16_t mtu_bytes;
@@ -244,15 +267,15 @@ struct network_view {
 };
 struct peer_view {
     struct id id;
-    int8_t network;              /* number, -1: shares none */
+    int8_t network; /* number, -1: shares none */
     struct name_text name;
     uint32_t ipv4;
     uint8_t ipv6[16];
-    uint8_t links;               /* enum link_kind bits */
-    uint8_t path;                /* enum path_kind */
-    struct endpoint endpoint;    /* if direct */
-    struct id via;               /* if relayed */
-    uint32_t rtt_us;             /* 0: not measured */
+    uint8_t links;            /* enum link_kind bits */
+    uint8_t path;             /* enum path_kind */
+    struct endpoint endpoint; /* if direct */
+    struct id via;            /* if relayed */
+    uint32_t rtt_us;          /* 0: not measured */
     uint64_t rx_bytes, tx_bytes, since_us;
     char why[160];
 };
@@ -276,7 +299,7 @@ struct why_view {
         char what[ENDPOINT_TEXT + 16], result[48];
     } tried[WHY_TRIED_MAX];
     uint8_t tried_count;
-    uint64_t next_us;            /* when it tries again; TIME_NEVER */
+    uint64_t next_us; /* when it tries again; TIME_NEVER */
 };
 void node_view(const struct node *n, struct node_view *out);
 bool node_network_view(const struct node *n, uint32_t number, struct network_view *out);
@@ -285,7 +308,8 @@ bool node_peer_next(const struct node *n, uint32_t *cursor, struct peer_view *ou
 bool node_member_next(const struct node *n, uint32_t *cursor, struct member_view *out);
 bool node_why(const struct node *n, uint64_t now_us, const struct id *id, struct why_view *out);
 /* Resolve without asking the ring. OK, NOT_FOUND, AMBIGUOUS. */
-MUST_CHECK enum err node_resolve(const struct node *n, const struct target *t, struct id *out, uint8_t *source);
+MUST_CHECK enum err node_resolve(const struct node *n, const struct target *t, struct id *out,
+                                 uint8_t *source);
 uint32_t node_remembered(const struct node *n, struct remembered *out, uint32_t max);
 const uint32_t *node_drops(const struct node *n); /* [DROP_COUNT] */
 /* Simulator: field-by-field hash of the protocol state, equal on every machine. */

@@ -5,13 +5,14 @@
 #include "node/internal.h"
 #include <string.h>
 
-#define WAIT_US SECONDS(10)
+#define WAIT_US      SECONDS(10)
 #define PACKETS_EACH 16u
 
 struct own_network *network_by_key(struct node *n, const uint8_t key[32])
 {
     for (unsigned i = 0; i < NETWORKS_MAX; i++)
-        if (n->networks[i].used && memcmp(n->networks[i].is.network_key, key, 32) == 0) return &n->networks[i];
+        if (n->networks[i].used && memcmp(n->networks[i].is.network_key, key, 32) == 0)
+            return &n->networks[i];
     return NULL;
 }
 
@@ -20,14 +21,22 @@ static bool down(struct node *n, const struct hot_message *m, const void *body)
     return n->down && hot_push(n->down, m, body) == OK;
 }
 
-static void count(struct node *n, enum drop why) { overlay_drops(n->overlay)[why]++; }
+static void count(struct node *n, enum drop why)
+{
+    overlay_drops(n->overlay)[why]++;
+}
 
 void network_tell_lane(struct node *n, const struct own_network *net, bool remove)
 {
-    struct lane_network ln = {.tag = net->tag, .number = net->number, .prefix = net->is.range.prefix, .net = net->is.range.net,
-                              .ipv4 = net->ipv4, .mtu_bytes = net->mtu_bytes};
+    struct lane_network ln = {.tag = net->tag,
+                              .number = net->number,
+                              .prefix = net->is.range.prefix,
+                              .net = net->is.range.net,
+                              .ipv4 = net->ipv4,
+                              .mtu_bytes = net->mtu_bytes};
     memcpy(ln.ipv6, net->ipv6, 16);
-    struct hot_message m = {.op = DOWN_NETWORK, .network = net->number, .flag = remove, .len = sizeof ln};
+    struct hot_message m = {
+        .op = DOWN_NETWORK, .network = net->number, .flag = remove, .len = sizeof ln};
     if (n->down && !down(n, &m, &ln)) count(n, DROP_FULL);
 }
 
@@ -53,7 +62,8 @@ static uint32_t place(struct step *s, const struct id *id)
     struct node *n = s->n;
     uint32_t index = overlay_heat(n->overlay, s->now_us, id);
     for (unsigned i = 0; index && i < NETWORKS_MAX; i++) {
-        const struct member *m = n->networks[i].used ? members_by_id(&n->members, (int)i, id) : NULL;
+        const struct member *m = n->networks[i].used ? members_by_id(&n->members, (int)i, id)
+                                                     : NULL;
         if (m) rows(n, m, index);
     }
     return index;
@@ -82,7 +92,8 @@ static void waiting_end(struct node *n, uint16_t i)
     pool_give(n->env.extras, w);
 }
 
-static struct waiting *waiting_new(struct step *s, uint8_t network, const uint8_t ip[16], uint16_t *at)
+static struct waiting *waiting_new(struct step *s, uint8_t network, const uint8_t ip[16],
+                                   uint16_t *at)
 {
     for (uint16_t i = 0; i < s->n->waiting_max; i++) {
         if (s->n->waitings[i]) continue;
@@ -103,7 +114,8 @@ static void keep(struct step *s, struct waiting *w, const uint8_t *packet, uint3
 {
     struct node *n = s->n;
     struct pkt *p = NULL;
-    if (w->packets.count < PACKETS_EACH && n->waiting_packets < n->limits.waiting_packets) p = pkt_take(n->env.pkts, packet, len);
+    if (w->packets.count < PACKETS_EACH && n->waiting_packets < n->limits.waiting_packets)
+        p = pkt_take(n->env.pkts, packet, len);
     if (!p) {
         count(n, DROP_FULL);
         return;
@@ -167,7 +179,8 @@ bool traffic_resolve_start(struct step *s, uint8_t network, const uint8_t ip[16]
 void name_resolve_start(struct step *s, uint8_t network, const char *name, uint32_t request)
 {
     struct id key;
-    struct record_name r = record_name_host(s->n->networks[network].is.network_key, name, strlen(name));
+    struct record_name r = record_name_host(s->n->networks[network].is.network_key, name,
+                                            strlen(name));
     record_key(&key, s->n->env.crypto, &r, &ID_ZERO);
     overlay_get(s->n->overlay, s->now_us, &key, request, SECONDS(5), s->box);
 }
@@ -221,7 +234,8 @@ void traffic_answer(struct step *s, const struct overlay_answer *a)
     struct id id;
     if (!w || w->has_id) return;
     bool v6 = !ip_to_v4(w->ip);
-    if (!answer_id(a, &id) || (v6 && memcmp(id.b, w->ip + 6, 10) != 0) || id_equal(&id, &s->n->id)) {
+    if (!answer_id(a, &id) || (v6 && memcmp(id.b, w->ip + 6, 10) != 0) ||
+        id_equal(&id, &s->n->id)) {
         flush(s, i, false);
         return;
     }
@@ -233,7 +247,8 @@ void traffic_answer(struct step *s, const struct overlay_answer *a)
 void traffic_failed(struct step *s, const struct id *id)
 {
     for (uint16_t i = 0; i < s->n->waiting_max; i++)
-        if (s->n->waitings[i] && s->n->waitings[i]->has_id && id_equal(&s->n->waitings[i]->id, id)) flush(s, i, false);
+        if (s->n->waitings[i] && s->n->waitings[i]->has_id && id_equal(&s->n->waitings[i]->id, id))
+            flush(s, i, false);
 }
 
 static void learn(struct step *s, const struct overlay_event *e)
@@ -244,12 +259,20 @@ static void learn(struct step *s, const struct overlay_event *e)
     bool conflict = false;
     if (!net || !n->limits.members) return;
     address_ipv6(ipv6, n->env.crypto, net->is.network_key, &e->id);
-    uint32_t ipv4 = e->member.ipv4 ? e->member.ipv4 : address_ipv4(n->env.crypto, net->is.network_key, &net->is.range, &e->id, 0);
-    enum err err = members_put(&n->members, net->number, &e->member, ipv4, ipv6, s->now_us, &conflict);
-    if (err != OK) log_line(n->env.trace, LOG_WARN, "a member of %s was not taken: %s", net->is.network.s, err_text(err));
+    uint32_t ipv4 = e->member.ipv4 ? e->member.ipv4
+                                   : address_ipv4(n->env.crypto, net->is.network_key,
+                                                  &net->is.range, &e->id, 0);
+    enum err err = members_put(&n->members, net->number, &e->member, ipv4, ipv6, s->now_us,
+                               &conflict);
+    if (err != OK)
+        log_line(n->env.trace, LOG_WARN, "a member of %s was not taken: %s", net->is.network.s,
+                 err_text(err));
     if (ipv4 == net->ipv4 && ipv4) conflict = true;
     if (conflict) {
-        struct notice notice = {.type = NOTICE_ADDRESS_CONFLICT, .id = e->id, .network = (int8_t)net->number, .ipv4 = ipv4};
+        struct notice notice = {.type = NOTICE_ADDRESS_CONFLICT,
+                                .id = e->id,
+                                .network = (int8_t)net->number,
+                                .ipv4 = ipv4};
         strncpy(notice.why, "two members hold the same IPv4 address", sizeof notice.why - 1);
         step_notice(s, &notice);
     }
@@ -272,7 +295,8 @@ void traffic_peer_up(struct step *s, const struct overlay_event *e)
         placed = m && ip_owned_by(m, w->ip) && place(s, &e->id);
         flush(s, i, placed);
     }
-    if (!placed && overlay_is_hot(n->overlay, &e->id)) (void)place(s, &e->id); /* new keys, new index: rows anew */
+    if (!placed && overlay_is_hot(n->overlay, &e->id))
+        (void)place(s, &e->id); /* new keys, new index: rows anew */
 }
 
 /* A packet that came by a cold session: judge it here, and let the lane have the next. */
@@ -320,11 +344,14 @@ static void claim_all(struct step *s, const struct own_network *net)
     struct overlay *o = s->n->overlay;
     if (net->ipv4) {
         struct record_name name = record_name_ip4(net->is.network_key, net->ipv4);
-        overlay_claim(o, s->now_us, &name, NULL, 0, CLAIM_TTL_US, REQUEST_CLAIM | net->number, s->box);
+        overlay_claim(o, s->now_us, &name, NULL, 0, CLAIM_TTL_US, REQUEST_CLAIM | net->number,
+                      s->box);
     }
     if (net->is.host.s[0]) {
-        struct record_name name = record_name_host(net->is.network_key, net->is.host.s, strlen(net->is.host.s));
-        overlay_claim(o, s->now_us, &name, NULL, 0, CLAIM_TTL_US, REQUEST_CLAIM | 0x100u | net->number, s->box);
+        struct record_name name = record_name_host(net->is.network_key, net->is.host.s,
+                                                   strlen(net->is.host.s));
+        overlay_claim(o, s->now_us, &name, NULL, 0, CLAIM_TTL_US,
+                      REQUEST_CLAIM | 0x100u | net->number, s->box);
     }
 }
 
@@ -347,10 +374,14 @@ void traffic_claim_answer(struct step *s, const struct overlay_answer *a)
         net->claimed = false;
         return;
     }
-    struct notice notice = {.type = NOTICE_ADDRESS_CONFLICT, .id = a->writer, .network = (int8_t)number};
+    struct notice notice = {
+        .type = NOTICE_ADDRESS_CONFLICT, .id = a->writer, .network = (int8_t)number};
     bool name = a->request & 0x100;
     notice.ipv4 = name ? 0 : net->ipv4;
-    strncpy(notice.why, name ? "this host name is held by another member" : "this IPv4 address is held by another member", sizeof notice.why - 1);
+    strncpy(notice.why,
+            name ? "this host name is held by another member"
+                 : "this IPv4 address is held by another member",
+            sizeof notice.why - 1);
     if (!name && !net->is.ipv4) { /* derived: we do not use it */
         net->ipv4_conflict = true;
         net->ipv4 = 0;

@@ -2,7 +2,9 @@
 #include "node/internal.h"
 #include <string.h>
 
-_Static_assert((int)NAT_NONE == (int)MAPPING_NONE && (int)NAT_PORT_DEPENDENT == (int)MAPPING_PORT_DEPENDENT, "one set of words");
+_Static_assert((int)NAT_NONE == (int)MAPPING_NONE &&
+                   (int)NAT_PORT_DEPENDENT == (int)MAPPING_PORT_DEPENDENT,
+               "one set of words");
 
 void node_view(const struct node *n, struct node_view *v)
 {
@@ -10,7 +12,10 @@ void node_view(const struct node *n, struct node_view *v)
     overlay_view(n->overlay, &o);
     memset(v, 0, sizeof *v);
     v->id = o.id;
-    v->state = o.joined ? STATE_JOINED : o.alone ? STATE_ALONE : o.starting ? STATE_STARTING : STATE_JOINING;
+    v->state = o.joined     ? STATE_JOINED
+               : o.alone    ? STATE_ALONE
+               : o.starting ? STATE_STARTING
+                            : STATE_JOINING;
     memcpy(v->left, o.left, sizeof v->left);
     memcpy(v->right, o.right, sizeof v->right);
     v->left_count = o.left_count, v->right_count = o.right_count;
@@ -22,7 +27,8 @@ void node_view(const struct node *n, struct node_view *v)
     v->sessions = o.sessions;
     v->started_us = n->started_us;
     struct overlay_peer p;
-    for (uint32_t c = 0; overlay_peer_next(n->overlay, &c, &p);) v->rx_bytes += p.rx_bytes, v->tx_bytes += p.tx_bytes;
+    for (uint32_t c = 0; overlay_peer_next(n->overlay, &c, &p);)
+        v->rx_bytes += p.rx_bytes, v->tx_bytes += p.tx_bytes;
 }
 
 bool node_network_view(const struct node *n, uint32_t number, struct network_view *v)
@@ -129,7 +135,8 @@ bool node_why(const struct node *n, uint64_t now_us, const struct id *id, struct
     return known;
 }
 
-static enum err resolve_ip(const struct node *n, const struct target *t, struct id *out, uint8_t *source)
+static enum err resolve_ip(const struct node *n, const struct target *t, struct id *out,
+                           uint8_t *source)
 {
     for (unsigned i = 0; i < NETWORKS_MAX; i++) {
         const struct own_network *net = &n->networks[i];
@@ -146,13 +153,16 @@ static enum err resolve_ip(const struct node *n, const struct target *t, struct 
     return OK;
 }
 
-static enum err resolve_name(const struct node *n, const struct target *t, struct id *out, uint8_t *source)
+static enum err resolve_name(const struct node *n, const struct target *t, struct id *out,
+                             uint8_t *source)
 {
     uint32_t matches = 0;
     const struct member *m = members_by_name(&n->members, t->network, t->name.s, &matches);
     for (unsigned i = 0; i < NETWORKS_MAX; i++) {
         const struct own_network *net = &n->networks[i];
-        if (!net->used || (t->network >= 0 && t->network != (int)i) || strcasecmp(net->is.host.s, t->name.s) != 0) continue;
+        if (!net->used || (t->network >= 0 && t->network != (int)i) ||
+            strcasecmp(net->is.host.s, t->name.s) != 0)
+            continue;
         if (m && !id_equal(&m->is.id, &n->id)) return ERR_AMBIGUOUS;
         *out = n->id, *source = SOURCE_SELF;
         return OK;
@@ -168,7 +178,9 @@ enum err node_resolve(const struct node *n, const struct target *t, struct id *o
     switch (t->kind) {
     case TARGET_ID:
         *out = t->id;
-        *source = id_equal(out, &n->id) ? SOURCE_SELF : members_by_id(&n->members, -1, out) ? SOURCE_CERTIFICATE : SOURCE_RING;
+        *source = id_equal(out, &n->id)                 ? SOURCE_SELF
+                  : members_by_id(&n->members, -1, out) ? SOURCE_CERTIFICATE
+                                                        : SOURCE_RING;
         return OK;
     case TARGET_IP: return resolve_ip(n, t, out, source);
     case TARGET_NAME: return resolve_name(n, t, out, source);
@@ -184,8 +196,14 @@ uint32_t node_remembered(const struct node *n, struct remembered *out, uint32_t 
     return count;
 }
 
-const uint32_t *node_drops(const struct node *n) { return overlay_drops(n->overlay); }
-uint64_t node_hash(const struct node *n) { return overlay_hash(n->overlay); }
+const uint32_t *node_drops(const struct node *n)
+{
+    return overlay_drops(n->overlay);
+}
+uint64_t node_hash(const struct node *n)
+{
+    return overlay_hash(n->overlay);
+}
 bool node_ring_neighbours(const struct node *n, struct id *left, struct id *right)
 {
     return overlay_neighbours(n->overlay, left, right);

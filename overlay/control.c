@@ -1,7 +1,8 @@
 /* overlay/control.c - MessagePack bodies: which operation, and to whom it goes. One screen; each operation has its own function. */
 #include "overlay/core.h"
 
-static void on_close(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u, struct outbox *out)
+static void on_close(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u,
+                     struct outbox *out)
 {
     uint64_t reason = unpack_uint(u, 255);
     if (u->bad) {
@@ -29,7 +30,8 @@ static void on_dead(struct overlay *o, uint64_t now_us, struct unpack *u, struct
     if (l) link_verify(o, l, now_us, out); /* a report alone removes nobody */
 }
 
-static void on_link_control(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a, unsigned op, struct unpack *u,
+static void on_link_control(struct overlay *o, uint64_t now_us, struct link *l,
+                            const struct arrival *a, unsigned op, struct unpack *u,
                             struct outbox *out)
 {
     switch (op) {
@@ -46,7 +48,8 @@ static void on_link_control(struct overlay *o, uint64_t now_us, struct link *l, 
     }
 }
 
-static void on_routed_control(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a, unsigned op, struct unpack *u,
+static void on_routed_control(struct overlay *o, uint64_t now_us, struct link *l,
+                              const struct arrival *a, unsigned op, struct unpack *u,
                               struct outbox *out)
 {
     switch (op) {
@@ -60,7 +63,8 @@ static void on_routed_control(struct overlay *o, uint64_t now_us, struct link *l
     }
 }
 
-void on_control(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a, const uint8_t *frame, size_t len, struct outbox *out)
+void on_control(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
+                const uint8_t *frame, size_t len, struct outbox *out)
 {
     struct unpack u = unpack_of(frame + 1, len - 1);
     unpack_array(&u, 1, 32);
@@ -70,7 +74,7 @@ void on_control(struct overlay *o, uint64_t now_us, struct link *l, const struct
         return;
     }
     /* a sealed frame of the link itself, or an unsealed body that came over the ring: each has operations of its own */
-    if (a->routed && a->link == l)
+    if (a->plain)
         on_routed_control(o, now_us, l, a, op, &u, out);
     else
         on_link_control(o, now_us, l, a, op, &u, out);

@@ -5,8 +5,9 @@
 
 /*        name         op   places after op                             where     what it is for */
 #define CONTROLS(X)                                                                                \
-    X(NEAR, 1, "ask, [id...]", "link", "my near set; ask: send me yours")              \
-    X(CANDIDATES, 2, "ask, mapping, candidates, [id...]", "link", "where I may be reached; my direct peers") \
+    X(NEAR, 1, "ask, [id...]", "link", "my near set; ask: send me yours")                          \
+    X(CANDIDATES, 2, "ask, mapping, candidates, [id...]", "link",                                  \
+      "where I may be reached; my direct peers")                                                   \
     X(RELAY_OPEN, 3, "target", "link", "forward between me and target")                            \
     X(RELAY_OK, 4, "target, channel", "link", "RELAYED on this channel goes to target")            \
     X(RELAY_NO, 5, "target", "link", "no: target unknown here, or quota")                          \

@@ -14,44 +14,44 @@
 #include "overlay/overlay.h"
 
 #define NEAR_SIDE_MAX 4
-#define LOCALS_MAX 8
-#define CHAINS_MAX 8
-#define SEEN_MAX 64
-#define FAILED_MAX 8
-#define NO_SLOT 0xffffu
+#define LOCALS_MAX    8
+#define CHAINS_MAX    8
+#define SEEN_MAX      64
+#define FAILED_MAX    8
+#define NO_SLOT       0xffffu
 
 /* index map: what a receiver index stands for */
-#define ENTRY_FREE 0x0000u
-#define ENTRY_LINK 0x1000u     /* ORed with the slot: slots stay below 4096 */
-#define ENTRY_HELLO 0x2000u    /* ORed with the handshake's number */
+#define ENTRY_FREE     0x0000u
+#define ENTRY_LINK     0x1000u /* ORed with the slot: slots stay below 4096 */
+#define ENTRY_HELLO    0x2000u /* ORed with the handshake's number */
 #define ENTRY_PREVIOUS 0x3000u /* ORed with the slot */
-#define ENTRY_KIND 0xf000u
+#define ENTRY_KIND     0xf000u
 
 /* One handshake under way. */
 struct hello {
     struct handshake hs;
-    uint16_t entry;         /* in the index map */
-    bool routed;            /* else bare, to `at` */
+    uint16_t entry; /* in the index map */
+    bool routed;    /* else bare, to `at` */
     struct endpoint at;
-    struct id target;       /* routed: to whom; zero for a seed */
-    struct id waypoint;     /* zero: none */
-    uint8_t kinds;          /* why we want it */
+    struct id target;   /* routed: to whom; zero for a seed */
+    struct id waypoint; /* zero: none */
+    uint8_t kinds;      /* why we want it */
     uint8_t tries;
     uint64_t created_us, next_us, sent_us;
     uint8_t mac1[16], cookie[16];
     bool has_cookie;
-    bool from_seed;         /* dialled from the seed list or the remembered peers */
+    bool from_seed; /* dialled from the seed list or the remembered peers */
     uint16_t hello3_len;
     uint8_t hello3[HELLO3_MAX]; /* kept until the peer's CERT has come */
-    uint16_t link_slot;     /* NO_SLOT until keys are agreed */
+    uint16_t link_slot;         /* NO_SLOT until keys are agreed */
 };
 /* A routed frame waiting for its hop's acknowledgement. */
 struct inflight {
-    uint16_t slot;  /* link it went out on */
+    uint16_t slot; /* link it went out on */
     uint16_t seq;
     uint8_t tries;
     bool used;
-    uint16_t avoid[3]; /* links tried; NO_SLOT */
+    uint16_t avoid[3];   /* links tried; NO_SLOT */
     uint16_t arrived_on; /* NO_SLOT: ours */
     uint64_t due_us, sent_us;
     uint16_t len;
@@ -78,7 +78,7 @@ struct near_info { /* what we know of a near link's own near set */
     bool listed;     /* it has told us its near set */
     uint64_t asked_us;
 };
-struct channel { /* relay for others: RELAYED on (from, in) goes out on (to, out) */
+struct channel {       /* relay for others: RELAYED on (from, in) goes out on (to, out) */
     uint16_t from, to; /* slots; NO_SLOT: free */
     uint32_t in, out;
     uint64_t used_us;
@@ -121,7 +121,7 @@ struct overlay {
     uint8_t *hello_filter;
     struct hello **hellos;
     uint16_t hello_count;
-    uint16_t *hello_rate; /* per link: routed HELLO1 it may still send through us */
+    uint16_t *hello_rate;       /* per link: routed HELLO1 it may still send through us */
     struct budget route_budget; /* answers to traces */
     /* routing */
     struct inflight **inflights;
@@ -182,36 +182,57 @@ static inline void wake_at(struct overlay *o, uint64_t at_us)
 {
     if (at_us < o->wake_us) o->wake_us = at_us;
 }
-static inline uint32_t ms32(uint64_t us) { return (uint32_t)(us / 1000u); }
-static inline void drop(struct overlay *o, enum drop why) { o->drops[why]++; }
+static inline uint32_t ms32(uint64_t us)
+{
+    return (uint32_t)(us / 1000u);
+}
+static inline void drop(struct overlay *o, enum drop why)
+{
+    o->drops[why]++;
+}
 #define IS_ZERO_SLOT(s) ((s) == NO_SLOT)
 
 /* --- links.c --- */
 const struct id *link_id(const struct overlay *o, const struct link *l);
-static inline uint16_t link_slot(const struct overlay *o, const struct link *l) { return (uint16_t)(l - o->links); }
-struct link *link_by_id(const struct overlay *o, const struct id *id);          /* UP only; NULL */
-struct link *link_by_id_any(const struct overlay *o, const struct id *id);      /* UP or CERT */
-struct link *link_new(struct overlay *o, uint64_t now_us, peer_handle peer, struct outbox *out); /* NULL: full of better ones. Takes over the holder */
-void close_send(struct overlay *o, struct link *l, uint64_t now_us, unsigned reason, struct outbox *out); /* CONTROL CLOSE; 1: we leave */
-bool link_may_hello(struct overlay *o, const struct link *l, uint64_t now_us); /* forward one more routed HELLO1 from it? */
-uint64_t link_age_us(const struct link *l, uint64_t now_us); /* of its keys */
-void link_up(struct overlay *o, struct link *l, uint64_t now_us);               /* enters the order */
-void link_close(struct overlay *o, struct link *l, uint64_t now_us, const char *why, struct outbox *out);
-uint16_t order_find(const struct overlay *o, const struct id *id); /* first position whose id >= id */
-static inline struct link *order_at(const struct overlay *o, uint16_t pos) { return &o->links[o->order[pos]]; }
-uint32_t index_new(struct overlay *o, uint16_t meaning);  /* a free receiver index; 0: none */
+static inline uint16_t link_slot(const struct overlay *o, const struct link *l)
+{
+    return (uint16_t)(l - o->links);
+}
+struct link *link_by_id(const struct overlay *o, const struct id *id);     /* UP only; NULL */
+struct link *link_by_id_any(const struct overlay *o, const struct id *id); /* UP or CERT */
+struct link *link_new(struct overlay *o, uint64_t now_us, peer_handle peer,
+                      struct outbox *out); /* NULL: full of better ones. Takes over the holder */
+void close_send(struct overlay *o, struct link *l, uint64_t now_us, unsigned reason,
+                struct outbox *out); /* CONTROL CLOSE; 1: we leave */
+bool link_may_hello(struct overlay *o, const struct link *l,
+                    uint64_t now_us); /* forward one more routed HELLO1 from it? */
+uint64_t link_age_us(const struct link *l, uint64_t now_us);      /* of its keys */
+void link_up(struct overlay *o, struct link *l, uint64_t now_us); /* enters the order */
+void link_close(struct overlay *o, struct link *l, uint64_t now_us, const char *why,
+                struct outbox *out);
+uint16_t order_find(const struct overlay *o,
+                    const struct id *id); /* first position whose id >= id */
+static inline struct link *order_at(const struct overlay *o, uint16_t pos)
+{
+    return &o->links[o->order[pos]];
+}
+uint32_t index_new(struct overlay *o, uint16_t meaning); /* a free receiver index; 0: none */
 void index_free(struct overlay *o, uint32_t index);
 static inline uint16_t index_meaning(const struct overlay *o, uint32_t index)
 {
     return (uint16_t)(INDEX_SLOT(index) <= o->map_mask ? o->map[INDEX_SLOT(index)] : ENTRY_FREE);
 }
-uint32_t link_index(const struct link *l);                /* local receiver index of its session */
+uint32_t link_index(const struct link *l); /* local receiver index of its session */
 struct extra *link_extra(const struct overlay *o, const struct link *l); /* NULL: has none */
 struct extra *link_need_extra(struct overlay *o, struct link *l);        /* NULL: none left */
-void link_release_extra(struct overlay *o, struct link *l);              /* if nothing in it is needed any more */
+void link_release_extra(struct overlay *o,
+                        struct link *l); /* if nothing in it is needed any more */
 struct endpoint link_endpoint(const struct link *l);
 void link_set_endpoint(struct link *l, const struct endpoint *e);
-static inline enum path_kind link_path(const struct link *l) { return (enum path_kind)((l->s.flags >> 6) & 3u); }
+static inline enum path_kind link_path(const struct link *l)
+{
+    return (enum path_kind)((l->s.flags >> 6) & 3u);
+}
 void link_set_path(struct link *l, enum path_kind p);
 uint64_t link_rto_us(const struct link *l);
 void link_rtt_sample(struct link *l, uint64_t rtt_us);
@@ -219,90 +240,127 @@ uint32_t link_rtt_us(const struct link *l);
 uint64_t calendar_now(const struct overlay *o, uint64_t now_us); /* calendar seconds; 0: unknown */
 
 /* --- send.c --- */
-struct way { /* how a frame goes when not along the link's path: probing, and answers to where a question came from */
+struct
+    way { /* how a frame goes when not along the link's path: probing, and answers to where a question came from */
     enum path_kind path;
-    struct endpoint at;  /* direct */
-    uint16_t relay;      /* relayed: slot of the relay's link */
+    struct endpoint at; /* direct */
+    uint16_t relay;     /* relayed: slot of the relay's link */
     uint32_t channel;
-    struct id waypoint;  /* routed */
+    struct id waypoint; /* routed */
 };
 /* Seal frame for the link and send it along its path, or along `way` when that is given. */
-void frame_send(struct overlay *o, struct link *l, uint64_t now_us, const uint8_t *frame, size_t len, const struct way *way, struct outbox *out);
+void frame_send(struct overlay *o, struct link *l, uint64_t now_us, const uint8_t *frame,
+                size_t len, const struct way *way, struct outbox *out);
 struct way link_way(const struct overlay *o, const struct link *l);
 /* Send a sealed or outer datagram: bare, or as a routed body. */
-void datagram_send(struct overlay *o, const struct endpoint *to, const uint8_t *bytes, size_t len, struct outbox *out);
+void datagram_send(struct overlay *o, const struct endpoint *to, const uint8_t *bytes, size_t len,
+                   struct outbox *out);
 
 /* --- receive.c --- */
-struct arrival { /* where something came from */
-    struct endpoint from;  /* none unless it came bare */
-    struct link *link;     /* the hop that brought it: ROUTED and RELAYED; NULL if bare */
-    struct id routed_src;  /* ROUTED: the hint for the way back */
-    struct id waypoint;    /* ROUTED through a waypoint: the node that unwrapped it for us... zero if none */
+struct arrival {          /* where something came from */
+    struct endpoint from; /* none unless it came bare */
+    struct link *link;    /* the hop that brought it: ROUTED and RELAYED; NULL if bare */
+    struct id routed_src; /* ROUTED: the hint for the way back */
+    struct id
+        waypoint; /* ROUTED through a waypoint: the node that unwrapped it for us... zero if none */
     bool routed, relayed;
-    uint8_t ttl;           /* routed: what is left of it */
-    uint32_t channel;      /* relayed on this channel */
+    bool plain;       /* the body of ROUTED itself, sealed only hop by hop */
+    uint8_t ttl;      /* routed: what is left of it */
+    uint32_t channel; /* relayed on this channel */
 };
-void on_outer(struct overlay *o, uint64_t now_us, const struct arrival *a, uint8_t *bytes, size_t len, struct outbox *out);
-void on_frame(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a, bool newest, uint8_t *frame, size_t len, struct outbox *out);
+void on_outer(struct overlay *o, uint64_t now_us, const struct arrival *a, uint8_t *bytes,
+              size_t len, struct outbox *out);
+void on_frame(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
+              bool newest, uint8_t *frame, size_t len, struct outbox *out);
 
 /* --- hello.c --- */
 /* Start one; id zero: whoever is there. Returns false when the table is full or one to it runs already. */
-bool hello_dial(struct overlay *o, uint64_t now_us, const struct endpoint *at, const struct id *id, uint8_t kinds, bool from_seed, struct outbox *out);
-bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const struct id *waypoint, uint8_t kinds, struct outbox *out);
+bool hello_dial(struct overlay *o, uint64_t now_us, const struct endpoint *at, const struct id *id,
+                uint8_t kinds, bool from_seed, struct outbox *out);
+bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const struct id *waypoint,
+                 uint8_t kinds, struct outbox *out);
 bool hello_pending(const struct overlay *o, const struct id *id);
 bool hello_dialling(const struct overlay *o);
-void on_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b, size_t len, struct outbox *out);
-void on_hello2(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b, size_t len, struct outbox *out);
-void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b, size_t len, struct outbox *out);
-void on_cookie(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b, size_t len, struct outbox *out);
-void on_cert(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *frame, size_t len, struct outbox *out);
+void on_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
+               size_t len, struct outbox *out);
+void on_hello2(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
+               size_t len, struct outbox *out);
+void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
+               size_t len, struct outbox *out);
+void on_cookie(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
+               size_t len, struct outbox *out);
+void on_cert(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *frame, size_t len,
+             struct outbox *out);
 void hello_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void hello_forget_link(struct overlay *o, uint16_t slot);
 void cert_send(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out);
 
 /* --- upkeep.c --- */
-void link_ping(struct overlay *o, struct link *l, uint64_t now_us, const struct way *way, uint8_t flags, struct outbox *out); /* way NULL: the path */
-void link_verify(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out); /* is it alive? ask now */
-void on_ping(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a, const uint8_t *f, size_t len, struct outbox *out);
-void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a, const uint8_t *f, size_t len, struct outbox *out);
+void link_ping(struct overlay *o, struct link *l, uint64_t now_us, const struct way *way,
+               uint8_t flags, struct outbox *out); /* way NULL: the path */
+void link_verify(struct overlay *o, struct link *l, uint64_t now_us,
+                 struct outbox *out); /* is it alive? ask now */
+void on_ping(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
+             const uint8_t *f, size_t len, struct outbox *out);
+void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
+             const uint8_t *f, size_t len, struct outbox *out);
 void upkeep_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void upkeep_arm(struct overlay *o, struct link *l, uint64_t at_us);
 void upkeep_heard(struct overlay *o, struct link *l, uint64_t now_us);
-void upkeep_dead(struct overlay *o, uint64_t now_us, struct link *l, const char *why, struct outbox *out);
+void upkeep_dead(struct overlay *o, uint64_t now_us, struct link *l, const char *why,
+                 struct outbox *out);
 
 /* --- path.c --- */
-void path_started(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out); /* the session came up: seek a direct path */
-void path_move(struct overlay *o, uint64_t now_us, struct link *l, enum path_kind to, const struct endpoint *at, const char *why, struct outbox *out);
-void path_lost(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out); /* the direct or relayed path is silent */
-void path_roam(struct overlay *o, uint64_t now_us, struct link *l, const struct endpoint *from, struct outbox *out);
+void path_started(struct overlay *o, uint64_t now_us, struct link *l,
+                  struct outbox *out); /* the session came up: seek a direct path */
+void path_move(struct overlay *o, uint64_t now_us, struct link *l, enum path_kind to,
+               const struct endpoint *at, const char *why, struct outbox *out);
+void path_lost(struct overlay *o, uint64_t now_us, struct link *l,
+               struct outbox *out); /* the direct or relayed path is silent */
+void path_roam(struct overlay *o, uint64_t now_us, struct link *l, const struct endpoint *from,
+               struct outbox *out);
 void path_tell_lane(struct overlay *o, struct link *l);
-void candidates_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask, struct outbox *out);
+void candidates_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask,
+                     struct outbox *out);
 void path_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
-void path_observed_changed(struct overlay *o, uint64_t now_us, struct outbox *out); /* peers see us elsewhere: tell whom we cannot reach directly */
-void on_candidates(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u, struct outbox *out);
-void path_restart_all(struct overlay *o, uint64_t now_us, struct outbox *out); /* our network changed */
+void path_observed_changed(
+    struct overlay *o, uint64_t now_us,
+    struct outbox *out); /* peers see us elsewhere: tell whom we cannot reach directly */
+void on_candidates(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u,
+                   struct outbox *out);
+void path_restart_all(struct overlay *o, uint64_t now_us,
+                      struct outbox *out); /* our network changed */
 void local_candidates(const struct overlay *o, struct candidates *out);
 
 /* --- relay.c --- */
 void relay_seek(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out);
-void on_relay(struct overlay *o, uint64_t now_us, struct link *l, unsigned op, struct unpack *u, struct outbox *out);
+void on_relay(struct overlay *o, uint64_t now_us, struct link *l, unsigned op, struct unpack *u,
+              struct outbox *out);
 void relay_tell_lane(struct overlay *o, const struct channel *c);
 void relay_forget_link(struct overlay *o, uint16_t slot);
-void on_relayed(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, size_t len, struct outbox *out);
-void relayed_arrived(struct overlay *o, uint64_t now_us, struct link *l, uint32_t channel, uint8_t *datagram, size_t len, struct outbox *out);
+void on_relayed(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, size_t len,
+                struct outbox *out);
+void relayed_arrived(struct overlay *o, uint64_t now_us, struct link *l, uint32_t channel,
+                     uint8_t *datagram, size_t len, struct outbox *out);
 void relay_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 
 /* --- ring.c --- */
-void ring_changed(struct overlay *o, uint64_t now_us, struct outbox *out); /* a link came up or went */
+void ring_changed(struct overlay *o, uint64_t now_us,
+                  struct outbox *out); /* a link came up or went */
 void ring_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
-void ring_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint32_t digest, struct outbox *out);
-void ring_neighbour_dead(struct overlay *o, uint64_t now_us, const struct id *id, struct outbox *out);
+void ring_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint32_t digest,
+                       struct outbox *out);
+void ring_neighbour_dead(struct overlay *o, uint64_t now_us, const struct id *id,
+                         struct outbox *out);
 uint64_t ring_estimate(const struct overlay *o);
 bool ring_would_be_near(const struct overlay *o, const struct id *id);
-uint8_t ring_sides(const struct overlay *o, uint16_t left[NEAR_SIDE_MAX], uint16_t right[NEAR_SIDE_MAX], uint8_t *lefts, uint8_t *rights);
-void near_list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask, struct outbox *out);
+uint8_t ring_sides(const struct overlay *o, uint16_t left[NEAR_SIDE_MAX],
+                   uint16_t right[NEAR_SIDE_MAX], uint8_t *lefts, uint8_t *rights);
+void near_list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask,
+                    struct outbox *out);
 
-void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u, struct outbox *out);
+void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u,
+             struct outbox *out);
 
 /* --- far.c --- */
 void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
@@ -311,50 +369,69 @@ void far_found(struct overlay *o, uint64_t now_us, const struct id *owner, struc
 /* --- route.c --- */
 /* The usable link nearest to dst if it is nearer than we are. physical: none whose own path is routed (a sealed datagram must not
  * run in circles through tunnels). */
-struct link *route_next(const struct overlay *o, const struct id *dst, const struct id *src, bool physical, uint16_t arrived_on, const uint16_t avoid[3]);
+struct link *route_next(const struct overlay *o, const struct id *dst, const struct id *src,
+                        bool physical, uint16_t arrived_on, const uint16_t avoid[3]);
+/* Somebody near dst whom we reach, other than `not_this`: greedy steps from us cannot reach a neighbour that we have no link to. */
+struct id waypoint_near(const struct overlay *o, const struct id *dst, const struct id *not_this);
 /* Send a body of our own: to dst, through waypoint first if that is not zero. */
-void route_send(struct overlay *o, uint64_t now_us, uint8_t mode, uint8_t flags, const struct id *dst, const struct id *waypoint, const uint8_t *body, size_t len, uint16_t force_slot, struct outbox *out);
-void on_routed(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, size_t len, struct outbox *out);
-void on_ack(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *frame, size_t len, struct outbox *out);
+void route_send(struct overlay *o, uint64_t now_us, uint8_t mode, uint8_t flags,
+                const struct id *dst, const struct id *waypoint, const uint8_t *body, size_t len,
+                uint16_t force_slot, struct outbox *out);
+void on_routed(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, size_t len,
+               struct outbox *out);
+void on_ack(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *frame, size_t len,
+            struct outbox *out);
 void route_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void route_forget_link(struct overlay *o, uint64_t now_us, uint16_t slot, struct outbox *out);
 uint8_t route_ttl(const struct overlay *o);
 
 /* --- control.c --- */
-void on_control(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a, const uint8_t *frame, size_t len, struct outbox *out);
+void on_control(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
+                const uint8_t *frame, size_t len, struct outbox *out);
 
 /* --- request.c --- */
-struct request *request_start(struct overlay *o, uint64_t now_us, uint8_t what, const struct id *target, uint64_t timeout_us);
+struct request *request_start(struct overlay *o, uint64_t now_us, uint8_t what,
+                              const struct id *target, uint64_t timeout_us);
 void request_send(struct overlay *o, uint64_t now_us, struct request *r, struct outbox *out);
 struct request *request_by_id(const struct overlay *o, uint32_t id);
 void request_end(struct overlay *o, struct request *r);
 void request_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
-void find_send(struct overlay *o, uint64_t now_us, const struct id *target, uint8_t purpose, uint32_t external, uint64_t timeout_us, uint16_t force_slot, struct outbox *out);
+void find_send(struct overlay *o, uint64_t now_us, const struct id *target, uint8_t purpose,
+               uint32_t external, uint64_t timeout_us, uint16_t force_slot, struct outbox *out);
 void trace_passed(struct overlay *o, uint64_t now_us, const struct routed *r, struct outbox *out);
-void on_find(struct overlay *o, uint64_t now_us, const struct arrival *a, struct unpack *u, struct outbox *out);
+void on_find(struct overlay *o, uint64_t now_us, const struct arrival *a, struct unpack *u,
+             struct outbox *out);
 void on_found(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbox *out);
 void on_hop(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbox *out);
-struct id request_via(const struct overlay *o); /* our waypoint while we are not on the ring; else zero */
+struct id request_via(
+    const struct overlay *o); /* our waypoint while we are not on the ring; else zero */
 
 /* --- join.c --- */
 void join_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void join_link_up(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out);
 void join_remember(struct overlay *o, uint64_t now_us, const struct link *l, struct outbox *out);
-void join_state(struct overlay *o, uint64_t now_us, struct outbox *out); /* joined, alone: say so when it changes */
-void join_dial_remembered(struct overlay *o, uint64_t now_us, const struct id *id, struct outbox *out);
+void join_state(struct overlay *o, uint64_t now_us,
+                struct outbox *out); /* joined, alone: say so when it changes */
+void join_dial_remembered(struct overlay *o, uint64_t now_us, const struct id *id,
+                          struct outbox *out);
 
-void fail_note(struct overlay *o, const struct id *id, uint64_t now_us); /* it did not answer: leave it alone for a while */
+void fail_note(struct overlay *o, const struct id *id,
+               uint64_t now_us); /* it did not answer: leave it alone for a while */
 bool failed_lately(const struct overlay *o, const struct id *id, uint64_t now_us);
 
 /* --- dht.c --- */
-void on_dht(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a, unsigned op, struct unpack *u, struct outbox *out);
+void on_dht(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
+            unsigned op, struct unpack *u, struct outbox *out);
 void dht_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void dht_fini(struct overlay *o);
 
 /* --- hotness (heat.c) --- */
-bool overlay_heat_link(struct overlay *o, struct link *l); /* into the lane; false: no lane or no room */
+bool overlay_heat_link(struct overlay *o,
+                       struct link *l); /* into the lane; false: no lane or no room */
 void heat_cool(struct overlay *o, uint64_t now_us, struct link *l);
-void heat_handed_back(struct overlay *o, uint64_t now_us, struct link *l, const struct hot_counters *c);
+void heat_handed_back(struct overlay *o, uint64_t now_us, struct link *l,
+                      const struct hot_counters *c);
 void heat_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void heat_rekeyed(struct overlay *o, uint64_t now_us, struct link *l, uint32_t old_index);
-void heat_used(struct overlay *o, uint64_t now_us, struct link *l, const struct hot_used *u, struct outbox *out);
+void heat_used(struct overlay *o, uint64_t now_us, struct link *l, const struct hot_used *u,
+               struct outbox *out);

@@ -8,5 +8,11 @@ static const struct {
 #undef X
 };
 
-const char *drop_name(enum drop d) { return d < DROP_COUNT ? drops[d].name : "?"; }
-const char *drop_text(enum drop d) { return d < DROP_COUNT ? drops[d].text : "?"; }
+const char *drop_name(enum drop d)
+{
+    return d < DROP_COUNT ? drops[d].name : "?";
+}
+const char *drop_text(enum drop d)
+{
+    return d < DROP_COUNT ? drops[d].text : "?";
+}

@@ -4,10 +4,13 @@
  * Source: Kademlia's buckets (Maymounkov, Mazieres 2002), Symphony's distances (Manku, Bawa, Raghavan 2003). */
 #include "overlay/core.h"
 
-#define FAR_SOON_US MILLIS(400)
+#define FAR_SOON_US  MILLIS(400)
 #define FAR_LATER_US SECONDS(60)
 
-static bool right_side(const struct overlay *o, unsigned octave) { return (octave + o->self.id.b[0]) & 1; }
+static bool right_side(const struct overlay *o, unsigned octave)
+{
+    return (octave + o->self.id.b[0]) & 1;
+}
 
 /* Distance from us to the link, on the side of that octave: its octave is the number of leading zero bits. */
 static int octave_of(const struct overlay *o, const struct id *id, bool right)
@@ -33,7 +36,9 @@ static unsigned octaves_wanted(const struct overlay *o)
     unsigned n = 0;
     for (uint64_t e = ring_estimate(o); e > 1; e >>= 1) n++;
     n = n > 2 ? n - 2 : 0; /* the last octaves are near links */
-    unsigned room = o->limits.links > 2 * NEAR_SIDE_MAX + 8 ? o->limits.links - 2u * NEAR_SIDE_MAX - 8u : 0;
+    unsigned room = o->limits.links > 2 * NEAR_SIDE_MAX + 8
+                        ? o->limits.links - 2u * NEAR_SIDE_MAX - 8u
+                        : 0;
     return n < room ? n : room;
 }
 
@@ -50,7 +55,8 @@ static void seek(struct overlay *o, uint64_t now_us, unsigned octave, struct out
     unsigned carry = 0;
     bool right = right_side(o, octave);
     for (int i = ID_SIZE - 1; i >= 0; i--) {
-        unsigned v = right ? (unsigned)point.b[i] + random.b[i] + carry : (unsigned)point.b[i] - random.b[i] - carry;
+        unsigned v = right ? (unsigned)point.b[i] + random.b[i] + carry
+                           : (unsigned)point.b[i] - random.b[i] - carry;
         point.b[i] = (uint8_t)v;
         carry = right ? v >> 8 : (v >> 8) & 1;
     }

@@ -113,6 +113,7 @@ void hello1_write(struct handshake *h, const struct crypto *c, const struct over
     ensure(h->initiator && h->stage == 0);
     uint8_t payload[HELLO1_PAYLOAD] = {0};
     put_u32(payload, own->capabilities);
+    memcpy(payload + 4, own->via.b, ID_SIZE);
     uint8_t *noise = put_header(out, OUTER_HELLO1, h->local_index, NULL);
     size_t len = noise_write(&h->noise, c, 1, NULL, NULL, fresh, payload, sizeof payload, noise,
                              NOISE1_OVERHEAD + sizeof payload);
@@ -136,7 +137,8 @@ enum err hello1_read(struct handshake *h, const struct crypto *c, const uint8_t 
     if (e) goto out;
     h->noise = next;
     h->remote_index = get_u32(in + 4);
-    h->peer.capabilities = get_u32(payload); /* the zeros behind it are a later version's */
+    h->peer.capabilities = get_u32(payload); /* the zeros behind them are a later version's */
+    memcpy(h->peer.via.b, payload + 4, ID_SIZE);
     h->stage = 1;
 out:
     crypto_wipe(&next, sizeof next);

@@ -5,14 +5,20 @@
 #include <string.h>
 
 #define COOL_AFTER_US SECONDS(450) /* 7.5 min idle: Brunet's on-demand links, too */
-#define SILENT_US SECONDS(2)       /* we send and hear nothing: ask */
+#define SILENT_US     SECONDS(2)   /* we send and hear nothing: ask */
 
-void overlay_lanes(struct overlay *o, struct hot_queue *down) { o->down = down; }
+void overlay_lanes(struct overlay *o, struct hot_queue *down)
+{
+    o->down = down;
+}
 
 static bool push_keys(struct overlay *o, const struct link *l)
 {
-    struct hot_keys k = {.tx_next = l->s.tx_next, .rx_top = l->s.rx_top, .rx_window = l->s.rx_window,
-                         .remote_index = l->s.remote_index, .aead = l->s.aead};
+    struct hot_keys k = {.tx_next = l->s.tx_next,
+                         .rx_top = l->s.rx_top,
+                         .rx_window = l->s.rx_window,
+                         .remote_index = l->s.remote_index,
+                         .aead = l->s.aead};
     memcpy(k.tx_key, l->s.tx_key, 32);
     memcpy(k.rx_key, l->s.rx_key, 32);
     struct hot_message m = {.op = DOWN_HOT, .index = link_index(l), .len = sizeof k};
@@ -26,7 +32,8 @@ bool overlay_heat_link(struct overlay *o, struct link *l)
     if (l->s.flags & SESSION_HOT) return true;
     if (!o->down || l->state != LINK_UP) return false;
     uint16_t hot = 0;
-    for (uint16_t i = 0; i < o->limits.extras; i++) hot = (uint16_t)(hot + (o->extras[i] && o->extras[i]->hot));
+    for (uint16_t i = 0; i < o->limits.extras; i++)
+        hot = (uint16_t)(hot + (o->extras[i] && o->extras[i]->hot));
     struct extra *x = link_need_extra(o, l);
     if (!x || hot >= o->limits.hot || !push_keys(o, l)) return false;
     l->s.flags |= SESSION_HOT;
@@ -61,13 +68,15 @@ void heat_cool(struct overlay *o, uint64_t now_us, struct link *l)
     x->hot = false;
 }
 
-void heat_handed_back(struct overlay *o, uint64_t now_us, struct link *l, const struct hot_counters *c)
+void heat_handed_back(struct overlay *o, uint64_t now_us, struct link *l,
+                      const struct hot_counters *c)
 {
     struct extra *x = link_extra(o, l);
     if (!x || !x->hot) return;
     x->hot = false;
     l->s.flags &= (uint8_t)~SESSION_HOT;
-    l->s.tx_next = c->tx_next < UINT32_MAX ? (uint32_t)c->tx_next : UINT32_MAX; /* at the hard stop: rekey is due */
+    l->s.tx_next = c->tx_next < UINT32_MAX ? (uint32_t)c->tx_next
+                                           : UINT32_MAX; /* at the hard stop: rekey is due */
     l->s.rx_top = c->rx_top < UINT32_MAX ? (uint32_t)c->rx_top : UINT32_MAX;
     l->s.rx_window = c->rx_window;
     (void)now_us;
@@ -85,17 +94,20 @@ void heat_rekeyed(struct overlay *o, uint64_t now_us, struct link *l, uint32_t o
     }
     l->s.flags |= SESSION_HOT;
     path_tell_lane(o, l);
-    for (uint16_t i = 0; i < o->limits.extras; i++) { /* others relayed through it name it by its index */
+    for (uint16_t i = 0; i < o->limits.extras;
+         i++) { /* others relayed through it name it by its index */
         struct extra *r = o->extras[i];
         if (r && r->relay_slot == link_slot(o, l) + 1) path_tell_lane(o, &o->links[r->slot]);
     }
     for (uint16_t i = 0; i < o->limits.channels; i++) {
         const struct channel *c = &o->channels[i];
-        if (c->in && (c->from == link_slot(o, l) || c->to == link_slot(o, l))) relay_tell_lane(o, c);
+        if (c->in && (c->from == link_slot(o, l) || c->to == link_slot(o, l)))
+            relay_tell_lane(o, c);
     }
 }
 
-void heat_used(struct overlay *o, uint64_t now_us, struct link *l, const struct hot_used *u, struct outbox *out)
+void heat_used(struct overlay *o, uint64_t now_us, struct link *l, const struct hot_used *u,
+               struct outbox *out)
 {
     struct extra *x = link_extra(o, l);
     if (!x) return;
@@ -110,7 +122,8 @@ void heat_used(struct overlay *o, uint64_t now_us, struct link *l, const struct 
         x->hot_heard_us = u->heard_us;
         l->heard_ms = ms32(u->heard_us);
     }
-    if (u->tx_packets && (int32_t)(ms32(now_us) - l->heard_ms) > (int32_t)(SILENT_US / 1000)) link_verify(o, l, now_us, out);
+    if (u->tx_packets && (int32_t)(ms32(now_us) - l->heard_ms) > (int32_t)(SILENT_US / 1000))
+        link_verify(o, l, now_us, out);
 }
 
 void heat_tick(struct overlay *o, uint64_t now_us, struct outbox *out)

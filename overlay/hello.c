@@ -5,12 +5,13 @@
 #include "overlay/core.h"
 #include <string.h>
 
-#define HELLO_FIRST_BARE_US MILLIS(400)   /* well above a 100 ms round trip; doubles */
+#define HELLO_FIRST_BARE_US   MILLIS(400) /* well above a 100 ms round trip; doubles */
 #define HELLO_FIRST_ROUTED_US SECONDS(1)  /* several hops and their acknowledgements */
-#define HELLO_TRIES 4
-#define HELLO_RESPONDER_US SECONDS(10)    /* a HELLO1 without its HELLO3 */
-#define SIMULTANEOUS_US SECONDS(10)
-#define PREVIOUS_US SECONDS(10)           /* design 4: the old keys open so much longer */
+#define HELLO_TRIES           4
+#define HELLO_PAUSE_MAX_US    SECONDS(3)
+#define HELLO_RESPONDER_US    SECONDS(4) /* a HELLO1 without its HELLO3: several round trips */
+#define SIMULTANEOUS_US       SECONDS(10)
+#define PREVIOUS_US           SECONDS(10) /* design 4: the old keys open so much longer */
 
 static struct hello *hello_by_meaning(const struct overlay *o, uint16_t meaning)
 {
@@ -67,7 +68,8 @@ bool hello_pending(const struct overlay *o, const struct id *id)
 {
     for (uint16_t i = 0; i < o->limits.handshakes; i++) {
         const struct hello *h = o->hellos[i];
-        if (h && h->hs.initiator && (id_equal(&h->target, id) || (h->link_slot != NO_SLOT && id_equal(&h->hs.peer_id, id))))
+        if (h && h->hs.initiator &&
+            (id_equal(&h->target, id) || (h->link_slot != NO_SLOT && id_equal(&h->hs.peer_id, id))))
             return true;
     }
     return false;
@@ -80,7 +82,8 @@ bool hello_dialling(const struct overlay *o)
     return false;
 }
 
-static void hello_send(struct overlay *o, uint64_t now_us, const struct hello *h, const uint8_t *bytes, size_t len, struct outbox *out)
+static void hello_send(struct overlay *o, uint64_t now_us, const struct hello *h,
+                       const uint8_t *bytes, size_t len, struct outbox *out)
 {
     if (h->routed)
         route_send(o, now_us, ROUTE_EXACT, 0, &h->target, &h->waypoint, bytes, len, NO_SLOT, out);
@@ -90,7 +93,8 @@ static void hello_send(struct overlay *o, uint64_t now_us, const struct hello *h
 
 static struct hello_info own_info(const struct overlay *o, const struct endpoint *observed)
 {
-    struct hello_info i = {.capabilities = o->capabilities, .mtu_bytes = 1500, .observed = *observed};
+    struct hello_info i = {
+        .capabilities = o->capabilities, .mtu_bytes = 1500, .observed = *observed};
     memcpy(i.ed_pk, o->self.ed_pk, 32);
     return i;
 }
@@ -99,8 +103,11 @@ static void send_hello1(struct overlay *o, uint64_t now_us, struct hello *h, str
 {
     uint8_t fresh[32], bytes[HELLO1_SIZE];
     const struct endpoint none = {0};
+    if (h->routed && h->tries)
+        h->waypoint = waypoint_near(o, &h->target, &h->waypoint); /* that way was silent: another */
     struct hello_info own = own_info(o, &none);
     struct id expect = h->target;
+    if (h->routed) own.via = id_is_zero(&h->waypoint) ? request_via(o) : h->waypoint;
     rng_bytes(&o->rng, fresh, sizeof fresh);
     handshake_init(&h->hs, o->crypto, &o->key, true, h->entry);
     h->hs.expect = expect;
@@ -109,15 +116,16 @@ static void send_hello1(struct overlay *o, uint64_t now_us, struct hello *h, str
     if (h->has_cookie) mac2_write(o->crypto, h->cookie, bytes);
     crypto_wipe(fresh, sizeof fresh);
     h->sent_us = now_us;
-    uint64_t pause = (h->routed ? HELLO_FIRST_ROUTED_US : HELLO_FIRST_BARE_US) << h->tries;
+    uint64_t pause = time_min((h->routed ? HELLO_FIRST_ROUTED_US : HELLO_FIRST_BARE_US) << h->tries,
+                              HELLO_PAUSE_MAX_US);
     h->next_us = now_us + rng_jitter(&o->rng, pause, 10);
     h->tries++;
     wake_at(o, h->next_us);
     hello_send(o, now_us, h, bytes, sizeof bytes, out);
 }
 
-bool hello_dial(struct overlay *o, uint64_t now_us, const struct endpoint *at, const struct id *id, uint8_t kinds,
-                bool from_seed, struct outbox *out)
+bool hello_dial(struct overlay *o, uint64_t now_us, const struct endpoint *at, const struct id *id,
+                uint8_t kinds, bool from_seed, struct outbox *out)
 {
     for (uint16_t i = 0; i < o->limits.handshakes; i++) {
         const struct hello *h = o->hellos[i];
@@ -135,7 +143,8 @@ bool hello_dial(struct overlay *o, uint64_t now_us, const struct endpoint *at, c
     return true;
 }
 
-bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const struct id *waypoint, uint8_t kinds, struct outbox *out)
+bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const struct id *waypoint,
+                 uint8_t kinds, struct outbox *out)
 {
     if (hello_pending(o, id) || id_equal(id, &o->self.id)) return false;
     struct hello *h = hello_new(o, now_us, true);
@@ -152,19 +161,22 @@ bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const 
 
 /* --- responder --- */
 
-static void answer_cookie(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t sender[21],
-                          const uint8_t *b, size_t len, enum cookie_reason reason, struct outbox *out)
+static void answer_cookie(struct overlay *o, uint64_t now_us, const struct arrival *a,
+                          const uint8_t sender[21], const uint8_t *b, size_t len,
+                          enum cookie_reason reason, struct outbox *out)
 {
     uint8_t bytes[COOKIE_SIZE];
     cookie_write(&o->knock, o->crypto, now_us, &o->rng, b, len, sender, reason, bytes);
     if (a->routed)
-        route_send(o, now_us, ROUTE_EXACT, 0, &a->routed_src, &a->waypoint, bytes, sizeof bytes, NO_SLOT, out);
+        route_send(o, now_us, ROUTE_EXACT, 0, &a->routed_src, &a->waypoint, bytes, sizeof bytes,
+                   NO_SLOT, out);
     else
         datagram_send(o, &a->from, bytes, sizeof bytes, out);
 }
 
 /* The door. True: come in. */
-static bool knock_ok(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b, size_t len, struct outbox *out)
+static bool knock_ok(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
+                     size_t len, struct outbox *out)
 {
     uint8_t sender[21];
     if (a->routed)
@@ -189,7 +201,8 @@ static bool knock_ok(struct overlay *o, uint64_t now_us, const struct arrival *a
     return false;
 }
 
-void on_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b, size_t len, struct outbox *out)
+void on_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
+               size_t len, struct outbox *out)
 {
     if (!knock_ok(o, now_us, a, b, len, out)) return;
     struct hello *h = hello_new(o, now_us, false);
@@ -206,8 +219,9 @@ void on_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
     uint8_t fresh[32], bytes[HELLO2_SIZE];
     struct hello_info own = own_info(o, &a->from);
     rng_bytes(&o->rng, fresh, sizeof fresh);
-    if (hello1_read(&h->hs, o->crypto, b, len) != OK ||
-        hello2_write(&h->hs, o->crypto, &o->key, &o->self, &own, fresh, bytes) != OK) {
+    enum err e = hello1_read(&h->hs, o->crypto, b, len);
+    if (e == OK && h->routed && !id_is_zero(&h->hs.peer.via)) h->waypoint = h->hs.peer.via;
+    if (e != OK || hello2_write(&h->hs, o->crypto, &o->key, &o->self, &own, fresh, bytes) != OK) {
         drop(o, DROP_HANDSHAKE);
         hello_end(o, h, false);
     } else {
@@ -218,9 +232,11 @@ void on_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
 
 /* --- both: keys are agreed --- */
 
-static struct link *link_from_hello(struct overlay *o, uint64_t now_us, struct hello *h, struct outbox *out)
+static struct link *link_from_hello(struct overlay *o, uint64_t now_us, struct hello *h,
+                                    struct outbox *out)
 {
-    peer_handle peer = identities_hold_keys(o->identities, &h->hs.peer_id, h->hs.peer.ed_pk, h->hs.peer_x_pk);
+    peer_handle peer = identities_hold_keys(o->identities, &h->hs.peer_id, h->hs.peer.ed_pk,
+                                            h->hs.peer_x_pk);
     if (!peer) return NULL;
     struct link *l = link_new(o, now_us, peer, out);
     if (!l) {
@@ -242,14 +258,16 @@ static struct link *link_from_hello(struct overlay *o, uint64_t now_us, struct h
     } else {
         link_set_endpoint(l, &h->at);
         link_set_path(l, PATH_DIRECT);
-        if (!endpoint_is_none(&h->hs.peer.observed) && observe_report(&o->observe, now_us, &h->at, &h->hs.peer.observed))
+        if (!endpoint_is_none(&h->hs.peer.observed) &&
+            observe_report(&o->observe, now_us, &h->at, &h->hs.peer.observed))
             outbox_event(out, OE_REMEMBER, NULL);
     }
     return l;
 }
 
 /* Old keys of `l` open for PREVIOUS_US more (or, if the new ones lost, those). */
-static void keep_previous(struct overlay *o, struct link *l, const struct session *old, uint64_t now_us)
+static void keep_previous(struct overlay *o, struct link *l, const struct session *old,
+                          uint64_t now_us)
 {
     struct extra *x = link_need_extra(o, l);
     if (!x) {
@@ -267,7 +285,8 @@ static void keep_previous(struct overlay *o, struct link *l, const struct sessio
 }
 
 /* Both ends began at the same time: does the session of `fresh` win over the one that l holds? (design 4) */
-static bool fresh_wins(const struct overlay *o, const struct link *l, const struct link *fresh, uint64_t fresh_created_us, uint64_t now_us)
+static bool fresh_wins(const struct overlay *o, const struct link *l, const struct link *fresh,
+                       uint64_t fresh_created_us, uint64_t now_us)
 {
     bool old_mine = l->s.flags & SESSION_INITIATOR, fresh_mine = fresh->s.flags & SESSION_INITIATOR;
     uint64_t born_us = now_us - time_min(now_us, link_age_us(l, now_us));
@@ -277,7 +296,8 @@ static bool fresh_wins(const struct overlay *o, const struct link *l, const stru
 }
 
 /* `fresh` is proven and there is already a link `l` to the same id: one of the two sessions goes on in l's place. */
-static struct link *merge(struct overlay *o, uint64_t now_us, struct link *l, struct link *fresh, uint64_t created_us)
+static struct link *merge(struct overlay *o, uint64_t now_us, struct link *l, struct link *fresh,
+                          uint64_t created_us)
 {
     struct extra *fx = link_extra(o, fresh);
     bool wins = fresh_wins(o, l, fresh, created_us, now_us);
@@ -341,8 +361,8 @@ void cert_send(struct overlay *o, struct link *l, uint64_t now_us, struct outbox
 }
 
 /* The peer behind `l` is proven and certified: the session counts from now on. */
-static struct link *proven(struct overlay *o, uint64_t now_us, struct link *l, uint64_t created_us, const struct membership *m,
-                           struct outbox *out)
+static struct link *proven(struct overlay *o, uint64_t now_us, struct link *l, uint64_t created_us,
+                           const struct membership *m, struct outbox *out)
 {
     struct link *old = link_by_id(o, link_id(o, l));
     l->s.flags |= SESSION_PEER_CERT;
@@ -352,7 +372,8 @@ static struct link *proven(struct overlay *o, uint64_t now_us, struct link *l, u
         link_up(o, l, now_us);
     }
     char text[ID_TEXT];
-    trace(o->trace, now_us, LINK, "%.8s > %s: certificate verified", id_print(link_id(o, l), text), old ? "new keys" : "up");
+    trace(o->trace, now_us, LINK, "%.8s > %s: certificate verified", id_print(link_id(o, l), text),
+          old ? "new keys" : "up");
     struct overlay_event *e = outbox_event(out, OE_UP, link_id(o, l));
     e->index = link_index(l);
     e->member = *m;
@@ -367,7 +388,8 @@ static void settled(struct overlay *o, uint64_t now_us, struct link *l, struct o
     ring_changed(o, now_us, out);
 }
 
-void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b, size_t len, struct outbox *out)
+void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
+               size_t len, struct outbox *out)
 {
     uint32_t sender, receiver;
     (void)a;
@@ -378,8 +400,9 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
     uint16_t meaning = index_meaning(o, receiver);
     if ((meaning & ENTRY_KIND) == ENTRY_LINK) { /* our CERT was lost: HELLO3 comes again */
         struct link *l = &o->links[(meaning & ~ENTRY_KIND) % o->limits.links];
-        if (l->state == LINK_UP && !(l->s.flags & SESSION_INITIATOR) && l->s.remote_index == sender &&
-            link_age_us(l, now_us) <= SECONDS(30) && knock_mac1(&o->knock, o->crypto, now_us, b, len))
+        if (l->state == LINK_UP && !(l->s.flags & SESSION_INITIATOR) &&
+            l->s.remote_index == sender && link_age_us(l, now_us) <= SECONDS(30) &&
+            knock_mac1(&o->knock, o->crypto, now_us, b, len))
             cert_send(o, l, now_us, out);
         return;
     }
@@ -397,9 +420,11 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
         drop(o, DROP_HANDSHAKE);
     } else if (id_equal(&h->hs.peer_id, &o->self.id)) {
         hello_end(o, h, false); /* ourselves, through a seed list that names us */
-    } else if (chain_verify((struct span){chain, chain_len}, o->crypto, o->authority_pk, &h->hs.peer_id, calendar_now(o, now_us), &m) != OK) {
+    } else if (chain_verify((struct span){chain, chain_len}, o->crypto, o->authority_pk,
+                            &h->hs.peer_id, calendar_now(o, now_us), &m) != OK) {
         char text[ID_TEXT];
-        trace(o->trace, now_us, HELLO, "%.8s > refused: its certificate does not verify", id_print(&h->hs.peer_id, text));
+        trace(o->trace, now_us, HELLO, "%.8s > refused: its certificate does not verify",
+              id_print(&h->hs.peer_id, text));
         drop(o, DROP_CERT);
         hello_end(o, h, false);
     } else {
@@ -409,7 +434,9 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
         if (!l) {
             drop(o, DROP_FULL);
         } else {
-            cert_send(o, l, now_us, out); /* on the new keys, whichever session goes on: the other end waits for it there */
+            cert_send(
+                o, l, now_us,
+                out); /* on the new keys, whichever session goes on: the other end waits for it there */
             l = proven(o, now_us, l, created, &m, out);
             l->s.flags |= SESSION_OWN_CERT;
             settled(o, now_us, l, out);
@@ -429,7 +456,8 @@ static void send_hello3(struct overlay *o, uint64_t now_us, struct hello *h, str
     hello_send(o, now_us, h, h->hello3, h->hello3_len, out);
 }
 
-void on_hello2(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b, size_t len, struct outbox *out)
+void on_hello2(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
+               size_t len, struct outbox *out)
 {
     uint32_t sender, receiver;
     if (!hello_indices(b, len, &sender, &receiver)) {
@@ -455,7 +483,8 @@ void on_hello2(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
     } else {
         if (!h->routed && !endpoint_is_none(&a->from)) h->at = a->from;
         struct hello_info own = own_info(o, h->routed ? &(struct endpoint){0} : &h->at);
-        h->hello3_len = (uint16_t)hello3_write(&h->hs, o->crypto, &o->key, &o->self, &own, o->chains[0].bytes, o->chains[0].len, h->hello3);
+        h->hello3_len = (uint16_t)hello3_write(&h->hs, o->crypto, &o->key, &o->self, &own,
+                                               o->chains[0].bytes, o->chains[0].len, h->hello3);
         ensure(h->hello3_len > 0);
         struct link *l = link_from_hello(o, now_us, h, out);
         if (!l) {
@@ -477,11 +506,13 @@ static struct hello *hello_of_link(const struct overlay *o, const struct link *l
     return NULL;
 }
 
-void on_cert(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *frame, size_t len, struct outbox *out)
+void on_cert(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *frame, size_t len,
+             struct outbox *out)
 {
     struct membership m;
     struct span chain = {frame + 1, len - 1};
-    if (chain_verify(chain, o->crypto, o->authority_pk, link_id(o, l), calendar_now(o, now_us), &m) != OK) {
+    if (chain_verify(chain, o->crypto, o->authority_pk, link_id(o, l), calendar_now(o, now_us),
+                     &m) != OK) {
         drop(o, DROP_CERT);
         if (l->state == LINK_CERT) link_close(o, l, now_us, "its certificate does not verify", out);
         return;
@@ -508,7 +539,8 @@ void on_cert(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *
     settled(o, now_us, l, out);
 }
 
-void on_cookie(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b, size_t len, struct outbox *out)
+void on_cookie(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
+               size_t len, struct outbox *out)
 {
     uint32_t receiver;
     (void)a;
@@ -542,9 +574,11 @@ static void hello_failed(struct overlay *o, uint64_t now_us, struct hello *h, st
     bool tell = (h->kinds & KIND_DEMAND) && !id_is_zero(&target);
     uint16_t slot = h->link_slot;
     if (h->hs.initiator && !id_is_zero(&target)) fail_note(o, &target, now_us);
-    if (h->hs.initiator) trace(o->trace, now_us, HELLO, "%.8s > gave up: no answer", id_print(&target, text));
+    if (h->hs.initiator)
+        trace(o->trace, now_us, HELLO, "%.8s > gave up: no answer", id_print(&target, text));
     if (slot != NO_SLOT) {
-        link_close(o, &o->links[slot], now_us, "no certificate came", out); /* ends the handshake, too */
+        link_close(o, &o->links[slot], now_us, "no certificate came",
+                   out); /* ends the handshake, too */
     } else {
         hello_end(o, h, false);
     }
@@ -563,7 +597,9 @@ void hello_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         } else if (h->link_slot != NO_SLOT) {
             send_hello3(o, now_us, h, out);
         } else {
-            send_hello1(o, now_us, h, out); /* a fresh ephemeral: the old one may be in the other's replay filter */
+            send_hello1(
+                o, now_us, h,
+                out); /* a fresh ephemeral: the old one may be in the other's replay filter */
         }
     }
 }

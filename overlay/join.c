@@ -3,10 +3,10 @@
 #include <string.h>
 
 #define RETRY_FIRST_US SECONDS(1)
-#define RETRY_MAX_US SECONDS(30)
+#define RETRY_MAX_US   SECONDS(30)
 #define PASSIVE_MIN_US SECONDS(15)
 #define PASSIVE_MAX_US SECONDS(600)
-#define FAILED_FOR_MS 20000u
+#define FAILED_FOR_MS  8000u
 
 void fail_note(struct overlay *o, const struct id *id, uint64_t now_us)
 {
@@ -18,7 +18,9 @@ void fail_note(struct overlay *o, const struct id *id, uint64_t now_us)
 bool failed_lately(const struct overlay *o, const struct id *id, uint64_t now_us)
 {
     for (unsigned i = 0; i < FAILED_MAX; i++)
-        if (o->failed[i].at_ms && id_equal(&o->failed[i].id, id) && ms32(now_us) - o->failed[i].at_ms < FAILED_FOR_MS) return true;
+        if (o->failed[i].at_ms && id_equal(&o->failed[i].id, id) &&
+            ms32(now_us) - o->failed[i].at_ms < FAILED_FOR_MS)
+            return true;
     return false;
 }
 
@@ -58,7 +60,8 @@ void join_remember(struct overlay *o, uint64_t now_us, const struct link *l, str
 void overlay_remember(struct overlay *o, const struct overlay_seed_peer *list, uint32_t count)
 {
     for (uint32_t i = 0; i < count && o->passive_count < o->limits.passive; i++)
-        if (!id_equal(&list[i].id, &o->self.id) && endpoint_is_usable(&list[i].at)) o->passive[o->passive_count++] = list[i];
+        if (!id_equal(&list[i].id, &o->self.id) && endpoint_is_usable(&list[i].at))
+            o->passive[o->passive_count++] = list[i];
 }
 
 uint32_t overlay_remembered(const struct overlay *o, struct overlay_seed_peer *out, uint32_t max)
@@ -68,7 +71,8 @@ uint32_t overlay_remembered(const struct overlay *o, struct overlay_seed_peer *o
     return n;
 }
 
-void join_dial_remembered(struct overlay *o, uint64_t now_us, const struct id *id, struct outbox *out)
+void join_dial_remembered(struct overlay *o, uint64_t now_us, const struct id *id,
+                          struct outbox *out)
 {
     struct overlay_seed_peer *p = passive_find(o, id);
     if (p && !o->leaving) (void)hello_dial(o, now_us, &p->at, id, KIND_NEAR, true, out);
@@ -80,7 +84,8 @@ void overlay_seeds(struct overlay *o, uint64_t now_us, const struct endpoint *li
 {
     o->seed_count = 0;
     for (uint32_t i = 0; i < count && o->seed_count < o->limits.seeds; i++)
-        if (endpoint_is_usable(&list[i]) || endpoint_scope(&list[i]) == SCOPE_LOOPBACK) o->seeds[o->seed_count++] = list[i];
+        if (endpoint_is_usable(&list[i]) || endpoint_scope(&list[i]) == SCOPE_LOOPBACK)
+            o->seeds[o->seed_count++] = list[i];
     o->join_tries = 0;
     o->join_due_us = now_us;
     wake_at(o, now_us);
@@ -105,7 +110,8 @@ static void dial_all(struct overlay *o, uint64_t now_us, struct outbox *out)
     }
     for (uint16_t i = 0; i < o->passive_count && i < 16; i++) {
         const struct overlay_seed_peer *p = &o->passive[(o->passive_next + i) % o->passive_count];
-        if (!link_by_id(o, &p->id)) (void)hello_dial(o, now_us, &p->at, &p->id, KIND_LEAF, true, out);
+        if (!link_by_id(o, &p->id))
+            (void)hello_dial(o, now_us, &p->at, &p->id, KIND_LEAF, true, out);
     }
     if (o->passive_count) o->passive_next = (uint16_t)((o->passive_next + 16) % o->passive_count);
 }
@@ -149,8 +155,11 @@ void join_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     }
     if (o->join_due_us <= now_us) {
         dial_all(o, now_us, out);
-        if (o->up_count > 0) find_send(o, now_us, &o->self.id, PURPOSE_JOIN, 0, SECONDS(5), o->order[rng_below(&o->rng, o->up_count)], out);
-        uint64_t pause = time_min(RETRY_FIRST_US << (o->join_tries < 6 ? o->join_tries : 6), RETRY_MAX_US);
+        if (o->up_count > 0)
+            find_send(o, now_us, &o->self.id, PURPOSE_JOIN, 0, SECONDS(5),
+                      o->order[rng_below(&o->rng, o->up_count)], out);
+        uint64_t pause = time_min(RETRY_FIRST_US << (o->join_tries < 6 ? o->join_tries : 6),
+                                  RETRY_MAX_US);
         if (o->join_tries < 255) o->join_tries++;
         if (o->join_tries >= 3 && o->up_count == 0) outbox_event(out, OE_RESOLVE, NULL);
         o->join_due_us = now_us + rng_jitter(&o->rng, pause, 25);
@@ -184,9 +193,12 @@ static bool is_joined(const struct overlay *o)
     uint8_t lefts, rights;
     ring_sides(o, left, right, &lefts, &rights);
     if (!confirmed(o, left[0]) || !confirmed(o, right[0])) return false;
-    for (uint16_t i = 0; i < o->limits.handshakes && !o->joined; i++) { /* somebody nearer is still answering */
+    for (uint16_t i = 0; i < o->limits.handshakes && !o->joined;
+         i++) { /* somebody nearer is still answering */
         const struct hello *h = o->hellos[i];
-        if (h && h->hs.initiator && h->routed && (h->kinds & KIND_NEAR) && h->tries < 2 && h->link_slot == NO_SLOT) return false;
+        if (h && h->hs.initiator && h->routed && (h->kinds & KIND_NEAR) && h->tries < 2 &&
+            h->link_slot == NO_SLOT)
+            return false;
     }
     return true;
 }

@@ -7,9 +7,10 @@
 #include <stdint.h>
 
 struct limits {
-    uint16_t links;           /* sessions held, all kinds */
-    uint16_t handshakes;      /* half-open, both directions (cookie mode at the bound) */
-    uint16_t extras;          /* links that need more than 128 bytes at once: probing, relayed, hot, rekeying */
+    uint16_t links;      /* sessions held, all kinds */
+    uint16_t handshakes; /* half-open, both directions (cookie mode at the bound) */
+    uint16_t
+        extras; /* links that need more than 128 bytes at once: probing, relayed, hot, rekeying */
     uint16_t inflight;        /* routed frames waiting for an acknowledgement */
     uint16_t passive;         /* remembered peers, 40 bytes each */
     uint16_t records;         /* DHT entries held for others */
@@ -20,7 +21,7 @@ struct limits {
     uint16_t channels;        /* relay channels carried for others */
     uint16_t hot;             /* sessions in a lane */
     uint16_t seeds;
-    uint16_t leaves;          /* links kept for newcomers */
+    uint16_t leaves; /* links kept for newcomers */
     uint32_t hello_filter_bytes;
 };
 extern const struct limits limits_daemon, limits_sim;

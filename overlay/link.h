@@ -14,16 +14,16 @@
 
 enum link_state { LINK_FREE, LINK_CERT, LINK_UP };
 /* why a link is held; the same bits as enum link_kind in node/node.h */
-#define KIND_NEAR 0x01
-#define KIND_FAR 0x02
+#define KIND_NEAR   0x01
+#define KIND_FAR    0x02
 #define KIND_DEMAND 0x04
-#define KIND_LEAF 0x08
+#define KIND_LEAF   0x08
 #define KIND_PINNED 0x10
 
 /* session.flags above SESSION_*: */
-#define LINK_WANTED 0x10  /* the other end holds it on purpose */
-#define LINK_TCP 0x20     /* the endpoint is a TCP connection */
-#define LINK_PATH_SHIFT 6 /* two bits: enum path_kind */
+#define LINK_WANTED     0x10 /* the other end holds it on purpose */
+#define LINK_TCP        0x20 /* the endpoint is a TCP connection */
+#define LINK_PATH_SHIFT 6    /* two bits: enum path_kind */
 
 #define LINK_BORN_UNIT_US MILLIS(250)
 
@@ -32,13 +32,13 @@ struct link {
     uint32_t peer; /* handle; we are one holder */
     uint8_t ip[16];
     uint16_t port;
-    uint16_t born;     /* units of LINK_BORN_UNIT_US; wraps after 4.5 h, sessions end before */
-    uint32_t heard_ms; /* low 32 bits of milliseconds */
-    uint32_t due_ms;   /* next upkeep */
+    uint16_t born;         /* units of LINK_BORN_UNIT_US; wraps after 4.5 h, sessions end before */
+    uint32_t heard_ms;     /* low 32 bits of milliseconds */
+    uint32_t due_ms;       /* next upkeep */
     uint16_t srtt, rttvar; /* units of 0.25 ms; srtt 0: not measured */
     uint8_t kinds;
     uint8_t state : 4, tries : 4; /* tries: pings without an answer */
-    uint16_t extra; /* number + 1 in the extras; 0: none */
+    uint16_t extra;               /* number + 1 in the extras; 0: none */
 };
 _Static_assert(sizeof(struct link) <= 128, "design 10: a link costs at most 128 bytes");
 
@@ -56,22 +56,22 @@ struct extra {
     uint8_t remote_mapping; /* enum observe_mapping, as the peer says */
     bool punching, candidates_sent, candidates_got;
     uint8_t punch_failures;
-    uint64_t punch_at_us;   /* next attempt */
-    const char *why;        /* of the present path; a constant */
+    uint64_t punch_at_us; /* next attempt */
+    const char *why;      /* of the present path; a constant */
     /* relayed and routed */
-    struct id waypoint;     /* routed: through this node first; zero: plainly */
-    uint16_t relay_slot;    /* + 1; relayed through that link */
+    struct id waypoint;  /* routed: through this node first; zero: plainly */
+    uint16_t relay_slot; /* + 1; relayed through that link */
     uint32_t relay_channel;
     uint64_t relay_asked_us;
-    struct id common[8];    /* peers that the other end has directly */
+    struct id common[8]; /* peers that the other end has directly */
     uint8_t common_count, relay_tried;
     /* roaming: one challenge outstanding */
     struct endpoint roam;
     uint64_t roam_at_us;
     /* traffic */
     bool hot, handed_back;
-    uint64_t used_us;       /* last inner traffic */
-    uint64_t silent_us;     /* since when we send without hearing; 0: not */
+    uint64_t used_us;   /* last inner traffic */
+    uint64_t silent_us; /* since when we send without hearing; 0: not */
     uint64_t data_bytes;
     uint64_t hot_heard_us;
     uint64_t hot_tx_next;

@@ -7,7 +7,10 @@ const struct id *link_id(const struct overlay *o, const struct link *l)
     return &identities_get(o->identities, l->peer)->id;
 }
 
-uint32_t link_index(const struct link *l) { return l->s.entry; }
+uint32_t link_index(const struct link *l)
+{
+    return l->s.entry;
+}
 
 /* --- receiver indices --- */
 
@@ -54,7 +57,8 @@ struct link *link_by_id_any(const struct overlay *o, const struct id *id)
 {
     struct link *l = link_by_id(o, id);
     for (uint16_t i = 0; !l && i < o->limits.links; i++)
-        if (o->links[i].state == LINK_CERT && id_equal(link_id(o, &o->links[i]), id)) l = &o->links[i];
+        if (o->links[i].state == LINK_CERT && id_equal(link_id(o, &o->links[i]), id))
+            l = &o->links[i];
     return l;
 }
 
@@ -105,7 +109,8 @@ static struct link *least_useful(struct overlay *o, uint64_t now_us, uint32_t be
     return worst;
 }
 
-void close_send(struct overlay *o, struct link *l, uint64_t now_us, unsigned reason, struct outbox *out)
+void close_send(struct overlay *o, struct link *l, uint64_t now_us, unsigned reason,
+                struct outbox *out)
 {
     uint8_t frame[16];
     struct pack k = pack_of(frame + 1, sizeof frame - 1);
@@ -130,7 +135,8 @@ bool link_may_hello(struct overlay *o, const struct link *l, uint64_t now_us)
 
 uint64_t link_age_us(const struct link *l, uint64_t now_us)
 {
-    return (uint64_t)(uint16_t)((uint16_t)(now_us / LINK_BORN_UNIT_US) - l->born) * LINK_BORN_UNIT_US;
+    return (uint64_t)(uint16_t)((uint16_t)(now_us / LINK_BORN_UNIT_US) - l->born) *
+           LINK_BORN_UNIT_US;
 }
 
 struct link *link_new(struct overlay *o, uint64_t now_us, peer_handle peer, struct outbox *out)
@@ -165,7 +171,8 @@ void link_up(struct overlay *o, struct link *l, uint64_t now_us)
     order_insert(o, l);
 }
 
-void link_close(struct overlay *o, struct link *l, uint64_t now_us, const char *why, struct outbox *out)
+void link_close(struct overlay *o, struct link *l, uint64_t now_us, const char *why,
+                struct outbox *out)
 {
     uint16_t slot = link_slot(o, l);
     struct id id = *link_id(o, l);
@@ -180,7 +187,8 @@ void link_close(struct overlay *o, struct link *l, uint64_t now_us, const char *
         if (x->has_previous) index_free(o, x->previous_entry);
         if (x->ping_request) {
             struct overlay_event *e = outbox_event(out, OE_ANSWER, &id);
-            e->answer = (struct overlay_answer){.request = x->ping_request, .err = ERR_UNREACHABLE, .id = id};
+            e->answer = (struct overlay_answer){
+                .request = x->ping_request, .err = ERR_UNREACHABLE, .id = id};
         }
         o->extras[l->extra - 1] = NULL;
         pool_give(o->extra_pool, x);
@@ -279,7 +287,10 @@ void link_rtt_sample(struct link *l, uint64_t rtt_us)
     if (l->srtt == 0) l->srtt = 1;
 }
 
-uint32_t link_rtt_us(const struct link *l) { return (uint32_t)l->srtt * 250u; }
+uint32_t link_rtt_us(const struct link *l)
+{
+    return (uint32_t)l->srtt * 250u;
+}
 
 uint64_t link_rto_us(const struct link *l)
 {

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define OUTBOX_SENDS 512
+#define OUTBOX_SENDS  512
 #define OUTBOX_EVENTS 64
 
 struct outbox_send {
@@ -19,11 +19,11 @@ struct outbox_send {
     uint32_t len;
 };
 enum overlay_event_type {
-    OE_UP = 1,   /* a session with id is certified: chain is its first certificate chain */
-    OE_DOWN,     /* the session with id is gone */
-    OE_CERT,     /* one more verified chain of id */
-    OE_PATH,     /* its path moved: from, to, why */
-    OE_INNER,    /* cold inner packet: bytes = frame (KIND_IP ..) from id */
+    OE_UP = 1, /* a session with id is certified: chain is its first certificate chain */
+    OE_DOWN,   /* the session with id is gone */
+    OE_CERT,   /* one more verified chain of id */
+    OE_PATH,   /* its path moved: from, to, why */
+    OE_INNER,  /* cold inner packet: bytes = frame (KIND_IP ..) from id */
     OE_JOINED,
     OE_ALONE,
     OE_REMEMBER, /* remembered peers or own observed endpoints changed */
@@ -36,7 +36,7 @@ enum overlay_event_type {
 struct overlay_answer {
     uint32_t request;
     enum err err;
-    struct id id;        /* FIND: the owner; PING: the peer */
+    struct id id; /* FIND: the owner; PING: the peer */
     uint32_t rtt_us;
     uint8_t hops, path;
     struct endpoint endpoint;
@@ -48,10 +48,10 @@ struct overlay_answer {
 struct overlay_event {
     uint8_t type, from, to; /* enum path_kind */
     struct id id;
-    uint32_t index;         /* the session, as the lane names it */
+    uint32_t index; /* the session, as the lane names it */
     const uint8_t *bytes;
     uint32_t len;
-    const char *why;        /* a constant */
+    const char *why;          /* a constant */
     struct membership member; /* OE_UP, OE_CERT */
     struct overlay_answer answer;
 };
@@ -68,8 +68,12 @@ static inline uint8_t *outbox_space(struct outbox *o, uint32_t len)
     if (o->arena_size - o->arena_used < len) return NULL;
     return o->arena + o->arena_used; /* committed by outbox_commit */
 }
-static inline void outbox_commit(struct outbox *o, uint32_t len) { o->arena_used += len; }
-static inline void outbox_send(struct outbox *o, const struct endpoint *to, const uint8_t *bytes, uint32_t len)
+static inline void outbox_commit(struct outbox *o, uint32_t len)
+{
+    o->arena_used += len;
+}
+static inline void outbox_send(struct outbox *o, const struct endpoint *to, const uint8_t *bytes,
+                               uint32_t len)
 {
     if (o->send_count == OUTBOX_SENDS) {
         o->lost++;
@@ -77,10 +81,12 @@ static inline void outbox_send(struct outbox *o, const struct endpoint *to, cons
     }
     o->sends[o->send_count++] = (struct outbox_send){*to, bytes, len};
 }
-static inline struct overlay_event *outbox_event(struct outbox *o, enum overlay_event_type type, const struct id *id)
+static inline struct overlay_event *outbox_event(struct outbox *o, enum overlay_event_type type,
+                                                 const struct id *id)
 {
     static const struct overlay_event none;
-    if (o->event_count == OUTBOX_EVENTS) { /* cannot happen within one datagram; bounded all the same */
+    if (o->event_count ==
+        OUTBOX_EVENTS) { /* cannot happen within one datagram; bounded all the same */
         o->lost++;
         o->event_count--;
     }

@@ -10,7 +10,10 @@ union pooled {
     struct request request;
 };
 _Static_assert(sizeof(union pooled) <= 2560, "one object of the pool");
-size_t overlay_extra_size(void) { return sizeof(union pooled); }
+size_t overlay_extra_size(void)
+{
+    return sizeof(union pooled);
+}
 
 static uint16_t map_size(const struct limits *l)
 {
@@ -21,13 +24,18 @@ static uint16_t map_size(const struct limits *l)
 
 static size_t arrays_size(const struct limits *l)
 {
-    return (size_t)l->links * (sizeof(struct link) + 2 * sizeof(uint16_t)) + (size_t)map_size(l) * sizeof(uint16_t) +
-           ((size_t)l->extras + l->handshakes + l->inflight + l->requests + l->records) * sizeof(void *) +
+    return (size_t)l->links * (sizeof(struct link) + 2 * sizeof(uint16_t)) +
+           (size_t)map_size(l) * sizeof(uint16_t) +
+           ((size_t)l->extras + l->handshakes + l->inflight + l->requests + l->records) *
+               sizeof(void *) +
            (size_t)l->channels * sizeof(struct channel) + l->seeds * sizeof(struct endpoint) +
            l->passive * sizeof(struct overlay_seed_peer) + 2u * l->hello_filter_bytes;
 }
 
-size_t overlay_size(const struct limits *l) { return sizeof(struct overlay) + arrays_size(l); }
+size_t overlay_size(const struct limits *l)
+{
+    return sizeof(struct overlay) + arrays_size(l);
+}
 
 static bool allocate(struct overlay *o, bool stats)
 {
@@ -48,8 +56,9 @@ static bool allocate(struct overlay *o, bool stats)
     o->passive = calloc(l->passive ? l->passive : 1, sizeof *o->passive);
     if (l->hello_filter_bytes) o->hello_filter = calloc(2, l->hello_filter_bytes);
     if (stats) o->stats = calloc(l->links, sizeof *o->stats);
-    return o->links && o->order && o->hello_rate && o->map && o->extras && o->hellos && o->inflights && o->requests && o->records && o->channels &&
-           o->seeds && o->passive && (o->hello_filter || !l->hello_filter_bytes) && (o->stats || !stats);
+    return o->links && o->order && o->hello_rate && o->map && o->extras && o->hellos &&
+           o->inflights && o->requests && o->records && o->channels && o->seeds && o->passive &&
+           (o->hello_filter || !l->hello_filter_bytes) && (o->stats || !stats);
 }
 
 enum err overlay_new(struct overlay **out, const struct overlay_config *c, uint64_t now_us)
@@ -57,7 +66,8 @@ enum err overlay_new(struct overlay **out, const struct overlay_config *c, uint6
     struct overlay *o = calloc(1, sizeof *o);
     *out = NULL;
     if (!o) return ERR_NO_MEMORY;
-    ensure(c->limits.links > 0 && c->limits.links < 4096 && c->limits.handshakes < 4096 && c->limits.extras > 0);
+    ensure(c->limits.links > 0 && c->limits.links < 4096 && c->limits.handshakes < 4096 &&
+           c->limits.extras > 0);
     o->limits = c->limits;
     if (!allocate(o, c->stats)) {
         overlay_free(o);
@@ -80,7 +90,8 @@ enum err overlay_new(struct overlay **out, const struct overlay_config *c, uint6
     o->request_next = rng_u32(&o->rng);
     o->seq_next = (uint16_t)rng_u32(&o->rng);
     o->channel_next = rng_u32(&o->rng) >> 8;
-    knock_init(&o->knock, o->crypto, &o->key, &o->self.id, &o->rng, o->hello_filter, o->limits.hello_filter_bytes);
+    knock_init(&o->knock, o->crypto, &o->key, &o->self.id, &o->rng, o->hello_filter,
+               o->limits.hello_filter_bytes);
     observe_init(&o->observe);
     o->repair_us = SECONDS(1);
     o->join_due_us = now_us;
@@ -141,7 +152,10 @@ void overlay_chain_drop(struct overlay *o, uint32_t number)
     o->chains[number] = (struct own_chain){0};
 }
 
-void overlay_entropy(struct overlay *o, const uint8_t seed[32]) { rng_mix(&o->rng, seed); }
+void overlay_entropy(struct overlay *o, const uint8_t seed[32])
+{
+    rng_mix(&o->rng, seed);
+}
 
 void overlay_calendar(struct overlay *o, uint64_t now_us, uint64_t calendar_s)
 {
@@ -149,7 +163,8 @@ void overlay_calendar(struct overlay *o, uint64_t now_us, uint64_t calendar_s)
     o->calendar_at_us = now_us;
 }
 
-void overlay_locals(struct overlay *o, uint64_t now_us, const struct endpoint *list, uint32_t count, struct outbox *out)
+void overlay_locals(struct overlay *o, uint64_t now_us, const struct endpoint *list, uint32_t count,
+                    struct outbox *out)
 {
     bool changed = count != o->local_count;
     for (uint32_t i = 0; i < count && i < LOCALS_MAX; i++) {
@@ -164,7 +179,10 @@ void overlay_locals(struct overlay *o, uint64_t now_us, const struct endpoint *l
     wake_at(o, now_us);
 }
 
-uint64_t overlay_wake_us(const struct overlay *o) { return o->wake_us; }
+uint64_t overlay_wake_us(const struct overlay *o)
+{
+    return o->wake_us;
+}
 
 void overlay_timer(struct overlay *o, uint64_t now_us, struct outbox *out)
 {

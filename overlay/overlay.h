@@ -40,36 +40,47 @@ struct overlay_config {
 };
 size_t overlay_extra_size(void);
 size_t overlay_size(const struct limits *l);
-MUST_CHECK enum err overlay_new(struct overlay **out, const struct overlay_config *c, uint64_t now_us);
+MUST_CHECK enum err overlay_new(struct overlay **out, const struct overlay_config *c,
+                                uint64_t now_us);
 void overlay_free(struct overlay *o);
 void overlay_lanes(struct overlay *o, struct hot_queue *down); /* NULL: none, sessions stay cold */
 /* Own certificate chains; [0] is shown in handshakes, the others follow as CERT. Copied. */
-MUST_CHECK enum err overlay_chain_set(struct overlay *o, uint32_t number, const uint8_t *chain, size_t len);
+MUST_CHECK enum err overlay_chain_set(struct overlay *o, uint32_t number, const uint8_t *chain,
+                                      size_t len);
 void overlay_chain_drop(struct overlay *o, uint32_t number);
 
-void overlay_datagram(struct overlay *o, uint64_t now_us, const struct endpoint *from, uint8_t *bytes, size_t len, struct outbox *out);
-void overlay_lane_up(struct overlay *o, uint64_t now_us, const struct hot_message *m, uint8_t *body, struct outbox *out);
+void overlay_datagram(struct overlay *o, uint64_t now_us, const struct endpoint *from,
+                      uint8_t *bytes, size_t len, struct outbox *out);
+void overlay_lane_up(struct overlay *o, uint64_t now_us, const struct hot_message *m, uint8_t *body,
+                     struct outbox *out);
 void overlay_timer(struct overlay *o, uint64_t now_us, struct outbox *out);
 uint64_t overlay_wake_us(const struct overlay *o);
 void overlay_entropy(struct overlay *o, const uint8_t seed[32]);
 void overlay_calendar(struct overlay *o, uint64_t now_us, uint64_t calendar_s);
-void overlay_locals(struct overlay *o, uint64_t now_us, const struct endpoint *list, uint32_t count, struct outbox *out);
+void overlay_locals(struct overlay *o, uint64_t now_us, const struct endpoint *list, uint32_t count,
+                    struct outbox *out);
 void overlay_seeds(struct overlay *o, uint64_t now_us, const struct endpoint *list, uint32_t count);
-void overlay_remember(struct overlay *o, const struct overlay_seed_peer *list, uint32_t count); /* at start */
+void overlay_remember(struct overlay *o, const struct overlay_seed_peer *list,
+                      uint32_t count); /* at start */
 
 /* Bring up a session with id and keep a demand link while used. OE_UP (at once if it is up) or OE_FAILED follows. */
 void overlay_want(struct overlay *o, uint64_t now_us, const struct id *id, struct outbox *out);
 /* Put the session in the lane (traffic starts). Its index, 0 if there is no certified session or no room. */
 uint32_t overlay_heat(struct overlay *o, uint64_t now_us, const struct id *id);
 bool overlay_is_hot(const struct overlay *o, const struct id *id);
-void overlay_ping(struct overlay *o, uint64_t now_us, const struct id *id, uint32_t request, uint64_t timeout_us, struct outbox *out);
-void overlay_find(struct overlay *o, uint64_t now_us, const struct id *target, uint32_t request, uint64_t timeout_us, struct outbox *out);
-void overlay_trace_route(struct overlay *o, uint64_t now_us, const struct id *target, uint32_t request, uint64_t timeout_us, struct outbox *out);
+void overlay_ping(struct overlay *o, uint64_t now_us, const struct id *id, uint32_t request,
+                  uint64_t timeout_us, struct outbox *out);
+void overlay_find(struct overlay *o, uint64_t now_us, const struct id *target, uint32_t request,
+                  uint64_t timeout_us, struct outbox *out);
+void overlay_trace_route(struct overlay *o, uint64_t now_us, const struct id *target,
+                         uint32_t request, uint64_t timeout_us, struct outbox *out);
 /* Records: key kinds and rules in overlay/record.h. */
-void overlay_get(struct overlay *o, uint64_t now_us, const struct id *key, uint32_t request, uint64_t timeout_us, struct outbox *out);
+void overlay_get(struct overlay *o, uint64_t now_us, const struct id *key, uint32_t request,
+                 uint64_t timeout_us, struct outbox *out);
 /* Claim `name` for ourselves and keep it claimed. OE_ANSWER: OK, CONFLICT (writer: who holds it), TIMEOUT. */
-void overlay_claim(struct overlay *o, uint64_t now_us, const struct record_name *name, const void *value, size_t len,
-                   uint64_t ttl_us, uint32_t request, struct outbox *out);
+void overlay_claim(struct overlay *o, uint64_t now_us, const struct record_name *name,
+                   const void *value, size_t len, uint64_t ttl_us, uint32_t request,
+                   struct outbox *out);
 /* Good-bye to everybody. */
 void overlay_leave(struct overlay *o, uint64_t now_us, struct outbox *out);
 
@@ -105,7 +116,8 @@ struct overlay_why {
 };
 void overlay_view(const struct overlay *o, struct overlay_view *out);
 bool overlay_peer_next(const struct overlay *o, uint32_t *cursor, struct overlay_peer *out);
-bool overlay_why(const struct overlay *o, uint64_t now_us, const struct id *id, struct overlay_why *out);
+bool overlay_why(const struct overlay *o, uint64_t now_us, const struct id *id,
+                 struct overlay_why *out);
 uint32_t overlay_remembered(const struct overlay *o, struct overlay_seed_peer *out, uint32_t max);
 uint32_t *overlay_drops(struct overlay *o);
 uint64_t overlay_hash(const struct overlay *o);

@@ -5,10 +5,10 @@
 #include "overlay/core.h"
 #include <string.h>
 
-#define PROBES_PER_S 40 /* all peers together */
-#define PROBES_BURST 64
+#define PROBES_PER_S  40 /* all peers together */
+#define PROBES_BURST  64
 #define ROAM_EVERY_US SECONDS(1)
-#define COMMON_MAX 8
+#define COMMON_MAX    8
 
 static const char *path_name(enum path_kind p)
 {
@@ -20,12 +20,14 @@ void local_candidates(const struct overlay *o, struct candidates *out)
 {
     struct endpoint seen[4];
     memset(out, 0, sizeof *out);
-    for (uint8_t i = 0; i < o->local_count; i++) (void)candidates_add(out, &o->locals[i], CANDIDATE_LOCAL);
+    for (uint8_t i = 0; i < o->local_count; i++)
+        (void)candidates_add(out, &o->locals[i], CANDIDATE_LOCAL);
     uint8_t n = observe_believed(&o->observe, seen, 4);
     for (uint8_t i = 0; i < n; i++) (void)candidates_add(out, &seen[i], CANDIDATE_OBSERVED);
 }
 
-void candidates_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask, struct outbox *out)
+void candidates_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask,
+                     struct outbox *out)
 {
     uint8_t frame[CONTROL_MAX];
     struct candidates own;
@@ -49,10 +51,12 @@ void candidates_send(struct overlay *o, uint64_t now_us, struct link *l, bool as
     frame_send(o, l, now_us, frame, k.len + 1, NULL, out);
 }
 
-static void probe(struct overlay *o, uint64_t now_us, struct link *l, struct extra *x, struct outbox *out)
+static void probe(struct overlay *o, uint64_t now_us, struct link *l, struct extra *x,
+                  struct outbox *out)
 {
     struct endpoint at;
-    while (punch_wake_us(&x->punch) <= now_us && budget_take(&o->probe_budget, now_us, PROBES_PER_S, PROBES_BURST) &&
+    while (punch_wake_us(&x->punch) <= now_us &&
+           budget_take(&o->probe_budget, now_us, PROBES_PER_S, PROBES_BURST) &&
            punch_next(&x->punch, now_us, &at)) {
         struct way way = {.path = PATH_DIRECT, .at = at};
         link_ping(o, l, now_us, &way, 0, out);
@@ -69,7 +73,8 @@ static void probe(struct overlay *o, uint64_t now_us, struct link *l, struct ext
     wake_at(o, x->punch_at_us);
 }
 
-void on_candidates(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u, struct outbox *out)
+void on_candidates(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u,
+                   struct outbox *out)
 {
     struct extra *x = link_need_extra(o, l);
     bool ask = unpack_bool(u);
@@ -126,7 +131,8 @@ void path_tell_lane(struct overlay *o, struct link *l)
 {
     if (!(l->s.flags & SESSION_HOT) || !o->down) return;
     struct way w = link_way(o, l);
-    struct hot_message m = {.op = DOWN_PATH, .index = link_index(l), .path = (uint8_t)w.path, .endpoint = w.at};
+    struct hot_message m = {
+        .op = DOWN_PATH, .index = link_index(l), .path = (uint8_t)w.path, .endpoint = w.at};
     if (w.path == PATH_RELAYED) {
         struct link *relay = &o->links[w.relay];
         m.via = overlay_heat_link(o, relay) ? link_index(relay) : 0;
@@ -136,7 +142,8 @@ void path_tell_lane(struct overlay *o, struct link *l)
     if (hot_push(o->down, &m, NULL) != OK) drop(o, DROP_FULL);
 }
 
-void path_move(struct overlay *o, uint64_t now_us, struct link *l, enum path_kind to, const struct endpoint *at, const char *why, struct outbox *out)
+void path_move(struct overlay *o, uint64_t now_us, struct link *l, enum path_kind to,
+               const struct endpoint *at, const char *why, struct outbox *out)
 {
     enum path_kind from = link_path(l);
     struct extra *x = link_extra(o, l);
@@ -148,7 +155,8 @@ void path_move(struct overlay *o, uint64_t now_us, struct link *l, enum path_kin
     }
     l->tries = 0;
     if (from != to || to == PATH_DIRECT) l->srtt = 0;
-    trace(o->trace, now_us, PATH, "%.8s > %s %s: %s", id_print(link_id(o, l), id), path_name(to), where, why);
+    trace(o->trace, now_us, PATH, "%.8s > %s %s: %s", id_print(link_id(o, l), id), path_name(to),
+          where, why);
     if (x) {
         x->why = why;
         if (to == PATH_DIRECT) {
@@ -181,8 +189,9 @@ void path_lost(struct overlay *o, uint64_t now_us, struct link *l, struct outbox
     }
     bool was_direct = link_path(l) == PATH_DIRECT;
     x->relay_slot = 0;
-    x->waypoint = ID_ZERO;
-    path_move(o, now_us, l, PATH_ROUTED, NULL, was_direct ? "the direct path is silent" : "the relay is silent", out);
+    x->waypoint = waypoint_near(o, link_id(o, l), link_id(o, l));
+    path_move(o, now_us, l, PATH_ROUTED, NULL,
+              was_direct ? "the direct path is silent" : "the relay is silent", out);
     x->punch_at_us = now_us + SECONDS(1);
     wake_at(o, x->punch_at_us);
     /* perhaps it is we who moved: whoever still hears us tells us where we are now */
@@ -197,12 +206,15 @@ void path_lost(struct overlay *o, uint64_t now_us, struct link *l, struct outbox
     link_verify(o, l, now_us, out);
 }
 
-void path_roam(struct overlay *o, uint64_t now_us, struct link *l, const struct endpoint *from, struct outbox *out)
+void path_roam(struct overlay *o, uint64_t now_us, struct link *l, const struct endpoint *from,
+               struct outbox *out)
 {
     struct extra *x = link_need_extra(o, l);
     if (!x || !endpoint_is_usable(from)) return;
     if (x->punching) (void)punch_add(&x->punch, now_us, from);
-    if (x->roam_at_us && time_since(now_us, x->roam_at_us) < ROAM_EVERY_US && link_path(l) == PATH_DIRECT) return;
+    if (x->roam_at_us && time_since(now_us, x->roam_at_us) < ROAM_EVERY_US &&
+        link_path(l) == PATH_DIRECT)
+        return;
     if (!budget_take(&o->probe_budget, now_us, PROBES_PER_S, PROBES_BURST)) return;
     x->roam = *from;
     x->roam_at_us = now_us;
@@ -253,7 +265,8 @@ static void previous_over(struct overlay *o, uint64_t now_us, struct link *l, st
     (void)now_us;
 }
 
-static void extra_tick(struct overlay *o, uint64_t now_us, struct link *l, struct extra *x, struct outbox *out)
+static void extra_tick(struct overlay *o, uint64_t now_us, struct link *l, struct extra *x,
+                       struct outbox *out)
 {
     if (x->has_previous) {
         if (x->previous_until_us <= now_us)
@@ -263,7 +276,8 @@ static void extra_tick(struct overlay *o, uint64_t now_us, struct link *l, struc
     }
     if (x->ping_request && x->ping_until_us <= now_us) {
         struct overlay_event *e = outbox_event(out, OE_ANSWER, link_id(o, l));
-        e->answer = (struct overlay_answer){.request = x->ping_request, .err = ERR_TIMEOUT, .id = *link_id(o, l)};
+        e->answer = (struct overlay_answer){
+            .request = x->ping_request, .err = ERR_TIMEOUT, .id = *link_id(o, l)};
         x->ping_request = 0;
     } else if (x->ping_request) {
         wake_at(o, x->ping_until_us);

@@ -1,22 +1,24 @@
 /* overlay/receive.c - arrivals, in the order of trust: length, cheap proof, decrypt, replay, only then state. */
 #include "overlay/core.h"
 
-void overlay_datagram(struct overlay *o, uint64_t now_us, const struct endpoint *from, uint8_t *bytes, size_t len,
-                      struct outbox *out)
+void overlay_datagram(struct overlay *o, uint64_t now_us, const struct endpoint *from,
+                      uint8_t *bytes, size_t len, struct outbox *out)
 {
     struct arrival a = {.from = *from};
     on_outer(o, now_us, &a, bytes, len, out);
 }
 
 /* A sealed datagram for a session whose counters a lane has: it came by a way that the driver could not see. */
-static void pass_to_lane(struct overlay *o, const struct link *l, const struct arrival *a, const uint8_t *bytes, size_t len)
+static void pass_to_lane(struct overlay *o, const struct link *l, const struct arrival *a,
+                         const uint8_t *bytes, size_t len)
 {
-    struct hot_message m = {.op = DOWN_DATAGRAM, .index = link_index(l), .endpoint = a->from, .len = (uint32_t)len};
+    struct hot_message m = {
+        .op = DOWN_DATAGRAM, .index = link_index(l), .endpoint = a->from, .len = (uint32_t)len};
     if (hot_push(o->down, &m, bytes) != OK) drop(o, DROP_FULL);
 }
 
-static void on_previous(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a, uint8_t *bytes,
-                        size_t len, struct outbox *out)
+static void on_previous(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
+                        uint8_t *bytes, size_t len, struct outbox *out)
 {
     struct extra *x = link_extra(o, l);
     uint8_t *frame;
@@ -36,7 +38,8 @@ static void on_previous(struct overlay *o, uint64_t now_us, struct link *l, cons
     on_frame(o, now_us, l, a, false, frame, frame_len, out);
 }
 
-static void on_data(struct overlay *o, uint64_t now_us, const struct arrival *a, uint8_t *bytes, size_t len, struct outbox *out)
+static void on_data(struct overlay *o, uint64_t now_us, const struct arrival *a, uint8_t *bytes,
+                    size_t len, struct outbox *out)
 {
     struct data_header h;
     if (!data_header_read(bytes, len, &h)) {
@@ -70,7 +73,8 @@ static void on_data(struct overlay *o, uint64_t now_us, const struct arrival *a,
     on_frame(o, now_us, l, a, newest, frame, frame_len, out);
 }
 
-void on_outer(struct overlay *o, uint64_t now_us, const struct arrival *a, uint8_t *bytes, size_t len, struct outbox *out)
+void on_outer(struct overlay *o, uint64_t now_us, const struct arrival *a, uint8_t *bytes,
+              size_t len, struct outbox *out)
 {
     if (len == 0 || !outer_name(bytes[0])) {
         drop(o, DROP_TYPE);
@@ -90,7 +94,8 @@ void on_outer(struct overlay *o, uint64_t now_us, const struct arrival *a, uint8
     }
 }
 
-static void on_inner(struct link *l, const struct overlay *o, uint8_t *frame, size_t len, struct outbox *out)
+static void on_inner(struct link *l, const struct overlay *o, uint8_t *frame, size_t len,
+                     struct outbox *out)
 {
     struct overlay_event *e = outbox_event(out, OE_INNER, link_id(o, l));
     e->bytes = frame;
@@ -98,8 +103,8 @@ static void on_inner(struct link *l, const struct overlay *o, uint8_t *frame, si
     e->index = link_index(l);
 }
 
-void on_frame(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a, bool newest, uint8_t *frame,
-              size_t len, struct outbox *out)
+void on_frame(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
+              bool newest, uint8_t *frame, size_t len, struct outbox *out)
 {
     if (!kind_length_ok(frame[0], len)) {
         drop(o, kind_name(frame[0]) ? DROP_LENGTH : DROP_TYPE);
@@ -131,14 +136,16 @@ void on_frame(struct overlay *o, uint64_t now_us, struct link *l, const struct a
 }
 
 /* What the lane passes up. The body is lent and may be changed. */
-void overlay_lane_up(struct overlay *o, uint64_t now_us, const struct hot_message *m, uint8_t *body, struct outbox *out)
+void overlay_lane_up(struct overlay *o, uint64_t now_us, const struct hot_message *m, uint8_t *body,
+                     struct outbox *out)
 {
     if (m->op == UP_DROP) {
         if (m->value < DROP_COUNT) o->drops[m->value] += m->channel ? m->channel : 1;
         return;
     }
     uint16_t meaning = index_meaning(o, m->index);
-    if ((meaning & ENTRY_KIND) != ENTRY_LINK && (meaning & ENTRY_KIND) != ENTRY_PREVIOUS) return; /* closed meanwhile */
+    if ((meaning & ENTRY_KIND) != ENTRY_LINK && (meaning & ENTRY_KIND) != ENTRY_PREVIOUS)
+        return; /* closed meanwhile */
     struct link *l = &o->links[(meaning & ~ENTRY_KIND) % o->limits.links];
     if (l->state != LINK_UP) return;
     struct arrival a = {.from = m->endpoint};
@@ -149,14 +156,17 @@ void overlay_lane_up(struct overlay *o, uint64_t now_us, const struct hot_messag
         break;
     case UP_ROAM: path_roam(o, now_us, l, &m->endpoint, out); break;
     case UP_USED:
-        if (m->len == sizeof(struct hot_used)) heat_used(o, now_us, l, (const struct hot_used *)(const void *)body, out);
+        if (m->len == sizeof(struct hot_used))
+            heat_used(o, now_us, l, (const struct hot_used *)(const void *)body, out);
         break;
     case UP_HANDBACK:
-        if (m->len == sizeof(struct hot_counters)) heat_handed_back(o, now_us, l, (const struct hot_counters *)(const void *)body);
+        if (m->len == sizeof(struct hot_counters))
+            heat_handed_back(o, now_us, l, (const struct hot_counters *)(const void *)body);
         break;
     case UP_ROUTE: {
         struct extra *x = link_extra(o, l);
-        route_send(o, now_us, ROUTE_EXACT, ROUTED_NO_ACK, link_id(o, l), x ? &x->waypoint : &ID_ZERO, body, m->len, NO_SLOT, out);
+        route_send(o, now_us, ROUTE_EXACT, ROUTED_NO_ACK, link_id(o, l),
+                   x ? &x->waypoint : &ID_ZERO, body, m->len, NO_SLOT, out);
         break;
     }
     case UP_INNER: relayed_arrived(o, now_us, l, m->channel, body, m->len, out); break;

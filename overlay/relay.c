@@ -5,10 +5,11 @@
 #include "overlay/core.h"
 #include <string.h>
 
-#define ASK_AGAIN_US SECONDS(2)
+#define ASK_AGAIN_US    SECONDS(2)
 #define CHANNEL_IDLE_US MINUTES(5)
 
-static void say(struct overlay *o, uint64_t now_us, struct link *l, enum control_op op, const struct id *id, const uint32_t *channel, struct outbox *out)
+static void say(struct overlay *o, uint64_t now_us, struct link *l, enum control_op op,
+                const struct id *id, const uint32_t *channel, struct outbox *out)
 {
     uint8_t frame[64];
     struct pack k = pack_of(frame + 1, sizeof frame - 1);
@@ -30,7 +31,8 @@ void relay_seek(struct overlay *o, uint64_t now_us, struct link *l, struct outbo
     struct link *best = NULL;
     for (uint8_t i = 0; i < x->common_count; i++) {
         struct link *p = link_by_id(o, &x->common[i]);
-        if (!p || p == l || link_path(p) != PATH_DIRECT || p->tries || (x->relay_tried & 1u << i)) continue;
+        if (!p || p == l || link_path(p) != PATH_DIRECT || p->tries || (x->relay_tried & 1u << i))
+            continue;
         if (!best || link_rtt_us(p) < link_rtt_us(best)) best = p;
     }
     if (!best) return;
@@ -41,14 +43,16 @@ void relay_seek(struct overlay *o, uint64_t now_us, struct link *l, struct outbo
 }
 
 /* The relay `r` gave us `channel` for peer `l`: try it; the PONG moves the path. */
-static void relay_try(struct overlay *o, uint64_t now_us, struct link *l, struct link *r, uint32_t channel, struct outbox *out)
+static void relay_try(struct overlay *o, uint64_t now_us, struct link *l, struct link *r,
+                      uint32_t channel, struct outbox *out)
 {
     if (link_path(l) == PATH_DIRECT) return;
     struct way way = {.path = PATH_RELAYED, .relay = link_slot(o, r), .channel = channel};
     link_ping(o, l, now_us, &way, 0, out);
 }
 
-void relayed_arrived(struct overlay *o, uint64_t now_us, struct link *l, uint32_t channel, uint8_t *datagram, size_t len, struct outbox *out)
+void relayed_arrived(struct overlay *o, uint64_t now_us, struct link *l, uint32_t channel,
+                     uint8_t *datagram, size_t len, struct outbox *out)
 {
     if (len < DATA_HEADER || datagram[0] != OUTER_DATA) {
         drop(o, DROP_CHANNEL);
@@ -60,7 +64,8 @@ void relayed_arrived(struct overlay *o, uint64_t now_us, struct link *l, uint32_
 
 /* --- the relay --- */
 
-static struct channel *channel_find(const struct overlay *o, uint16_t slot, uint32_t number, bool *forward)
+static struct channel *channel_find(const struct overlay *o, uint16_t slot, uint32_t number,
+                                    bool *forward)
 {
     for (uint16_t i = 0; i < o->limits.channels; i++) {
         struct channel *c = &o->channels[i];
@@ -75,8 +80,16 @@ void relay_tell_lane(struct overlay *o, const struct channel *c)
 {
     struct link *a = &o->links[c->from], *b = &o->links[c->to];
     if (!o->down || !overlay_heat_link(o, a) || !overlay_heat_link(o, b)) return;
-    struct hot_message m = {.op = DOWN_CHANNEL, .index = link_index(a), .channel = c->in, .via = link_index(b), .channel2 = c->out};
-    struct hot_message n = {.op = DOWN_CHANNEL, .index = link_index(b), .channel = c->out, .via = link_index(a), .channel2 = c->in};
+    struct hot_message m = {.op = DOWN_CHANNEL,
+                            .index = link_index(a),
+                            .channel = c->in,
+                            .via = link_index(b),
+                            .channel2 = c->out};
+    struct hot_message n = {.op = DOWN_CHANNEL,
+                            .index = link_index(b),
+                            .channel = c->out,
+                            .via = link_index(a),
+                            .channel2 = c->in};
     if (hot_push(o->down, &m, NULL) != OK || hot_push(o->down, &n, NULL) != OK) drop(o, DROP_FULL);
 }
 
@@ -92,35 +105,41 @@ static struct channel *channel_open(struct overlay *o, uint64_t now_us, uint16_t
         }
     }
     if (!free_one) return NULL;
-    *free_one = (struct channel){.from = from, .to = to, .in = ++o->channel_next, .used_us = now_us};
+    *free_one = (struct channel){
+        .from = from, .to = to, .in = ++o->channel_next, .used_us = now_us};
     free_one->out = ++o->channel_next;
     relay_tell_lane(o, free_one);
     return free_one;
 }
 
-static void on_open(struct overlay *o, uint64_t now_us, struct link *l, const struct id *target, struct outbox *out)
+static void on_open(struct overlay *o, uint64_t now_us, struct link *l, const struct id *target,
+                    struct outbox *out)
 {
     struct link *t = link_by_id(o, target);
     struct channel *c = NULL;
-    if (t && t != l && link_path(t) == PATH_DIRECT && link_path(l) == PATH_DIRECT && (o->capabilities & CAP_RELAY))
+    if (t && t != l && link_path(t) == PATH_DIRECT && link_path(l) == PATH_DIRECT &&
+        (o->capabilities & CAP_RELAY))
         c = channel_open(o, now_us, link_slot(o, l), link_slot(o, t));
     if (!c) {
         say(o, now_us, l, CONTROL_RELAY_NO, target, NULL, out);
         return;
     }
     char a[ID_TEXT], b[ID_TEXT];
-    trace(o->trace, now_us, RELAY, "%.8s > carried to %.8s", id_print(link_id(o, l), a), id_print(target, b));
+    trace(o->trace, now_us, RELAY, "%.8s > carried to %.8s", id_print(link_id(o, l), a),
+          id_print(target, b));
     bool forward = c->from == link_slot(o, l);
     uint32_t near_end = forward ? c->in : c->out, far_end = forward ? c->out : c->in;
     say(o, now_us, t, CONTROL_RELAY_IN, link_id(o, l), &far_end, out);
     say(o, now_us, l, CONTROL_RELAY_OK, target, &near_end, out);
 }
 
-void on_relay(struct overlay *o, uint64_t now_us, struct link *l, unsigned op, struct unpack *u, struct outbox *out)
+void on_relay(struct overlay *o, uint64_t now_us, struct link *l, unsigned op, struct unpack *u,
+              struct outbox *out)
 {
     struct id id;
     unpack_copy(u, id.b, ID_SIZE);
-    uint64_t channel = op == CONTROL_RELAY_OK || op == CONTROL_RELAY_IN ? unpack_uint(u, UINT32_MAX) : 0;
+    uint64_t channel = op == CONTROL_RELAY_OK || op == CONTROL_RELAY_IN ? unpack_uint(u, UINT32_MAX)
+                                                                        : 0;
     if (u->bad) {
         drop(o, DROP_MALFORMED);
         return;
@@ -140,7 +159,8 @@ void on_relay(struct overlay *o, uint64_t now_us, struct link *l, unsigned op, s
     }
 }
 
-void on_relayed(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, size_t len, struct outbox *out)
+void on_relayed(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, size_t len,
+                struct outbox *out)
 {
     uint32_t number = get_u32(frame + 1);
     bool forward;
@@ -184,7 +204,8 @@ void relay_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     for (uint16_t i = 0; i < o->limits.channels; i++) {
         struct channel *c = &o->channels[i];
         if (!c->in) continue;
-        const struct extra *a = link_extra(o, &o->links[c->from]), *b = link_extra(o, &o->links[c->to]);
+        const struct extra *a = link_extra(o, &o->links[c->from]),
+                           *b = link_extra(o, &o->links[c->to]);
         uint64_t used = time_max(c->used_us, time_max(a ? a->used_us : 0, b ? b->used_us : 0));
         if (time_since(now_us, used) > CHANNEL_IDLE_US) *c = (struct channel){0};
     }

@@ -11,7 +11,8 @@ struct request *request_by_id(const struct overlay *o, uint32_t id)
     return NULL;
 }
 
-struct request *request_start(struct overlay *o, uint64_t now_us, uint8_t what, const struct id *target, uint64_t timeout_us)
+struct request *request_start(struct overlay *o, uint64_t now_us, uint8_t what,
+                              const struct id *target, uint64_t timeout_us)
 {
     for (uint16_t i = 0; i < o->limits.requests; i++) {
         if (o->requests[i]) continue;
@@ -63,18 +64,22 @@ struct id request_via(const struct overlay *o)
     return ID_ZERO;
 }
 
-static void answer(struct overlay *o, uint64_t now_us, struct request *r, enum err e, const struct id *owner, uint8_t hops, struct outbox *out)
+static void answer(struct overlay *o, uint64_t now_us, struct request *r, enum err e,
+                   const struct id *owner, uint8_t hops, struct outbox *out)
 {
     if (r->purpose == PURPOSE_CALLER) {
         struct overlay_event *ev = outbox_event(out, OE_ANSWER, owner);
-        ev->answer = (struct overlay_answer){.request = r->external, .err = e, .id = *owner, .hops = hops,
+        ev->answer = (struct overlay_answer){.request = r->external,
+                                             .err = e,
+                                             .id = *owner,
+                                             .hops = hops,
                                              .rtt_us = (uint32_t)time_since(now_us, r->sent_us)};
     }
     request_end(o, r);
 }
 
-void find_send(struct overlay *o, uint64_t now_us, const struct id *target, uint8_t purpose, uint32_t external, uint64_t timeout_us,
-               uint16_t force_slot, struct outbox *out)
+void find_send(struct overlay *o, uint64_t now_us, const struct id *target, uint8_t purpose,
+               uint32_t external, uint64_t timeout_us, uint16_t force_slot, struct outbox *out)
 {
     struct request *r = request_start(o, now_us, REQUEST_FIND, target, timeout_us);
     if (!r) {
@@ -108,12 +113,14 @@ void find_send(struct overlay *o, uint64_t now_us, const struct id *target, uint
     request_send(o, now_us, r, out);
 }
 
-void overlay_find(struct overlay *o, uint64_t now_us, const struct id *target, uint32_t request, uint64_t timeout_us, struct outbox *out)
+void overlay_find(struct overlay *o, uint64_t now_us, const struct id *target, uint32_t request,
+                  uint64_t timeout_us, struct outbox *out)
 {
     find_send(o, now_us, target, PURPOSE_CALLER, request, timeout_us, NO_SLOT, out);
 }
 
-void on_find(struct overlay *o, uint64_t now_us, const struct arrival *a, struct unpack *u, struct outbox *out)
+void on_find(struct overlay *o, uint64_t now_us, const struct arrival *a, struct unpack *u,
+             struct outbox *out)
 {
     uint8_t frame[64];
     struct id via;
@@ -133,7 +140,8 @@ void on_find(struct overlay *o, uint64_t now_us, const struct arrival *a, struct
     pack_uint(&k, ttl >= a->ttl ? ttl - a->ttl + 1 : 1);
     route_send(o, now_us, ROUTE_EXACT, 0, &a->routed_src, &via, frame, k.len + 1, NO_SLOT, out);
     /* a newcomer that is not on the ring cannot be answered over several hops, but through its seed: so we begin */
-    if (!id_is_zero(&via) && !link_by_id(o, &a->routed_src) && ring_would_be_near(o, &a->routed_src))
+    if (!id_is_zero(&via) && !link_by_id(o, &a->routed_src) &&
+        ring_would_be_near(o, &a->routed_src))
         (void)hello_route(o, now_us, &a->routed_src, &via, KIND_NEAR, out);
 }
 
@@ -150,28 +158,38 @@ void on_found(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbo
     struct request *r = request_by_id(o, (uint32_t)id);
     if (!r) return; /* answered already */
     uint8_t purpose = r->purpose;
+    struct id through = r->force_slot != NO_SLOT && o->links[r->force_slot].state == LINK_UP
+                            ? *link_id(o, &o->links[r->force_slot])
+                            : ID_ZERO;
     bool trace_done = r->what == REQUEST_TRACE;
     if (trace_done) {
         struct overlay_event *e = outbox_event(out, OE_HOP, &owner);
-        e->answer = (struct overlay_answer){.request = r->external, .id = owner, .hops = (uint8_t)hops, .rtt_us = (uint32_t)time_since(now_us, r->sent_us)};
+        e->answer = (struct overlay_answer){.request = r->external,
+                                            .id = owner,
+                                            .hops = (uint8_t)hops,
+                                            .rtt_us = (uint32_t)time_since(now_us, r->sent_us)};
     }
     answer(o, now_us, r, OK, &owner, (uint8_t)hops, out);
     if (id_equal(&owner, &o->self.id)) return;
     if (purpose == PURPOSE_FAR) far_found(o, now_us, &owner, out);
-    if ((purpose == PURPOSE_JOIN || purpose == PURPOSE_REPAIR) && !link_by_id(o, &owner) && ring_would_be_near(o, &owner)) {
+    if ((purpose == PURPOSE_JOIN || purpose == PURPOSE_REPAIR) && !link_by_id(o, &owner) &&
+        ring_would_be_near(o, &owner)) {
+        /* while we are not on the ring the owner begins, through our seed (on_find) */
         struct id via = request_via(o);
-        if (id_is_zero(&via)) (void)hello_route(o, now_us, &owner, &ID_ZERO, KIND_NEAR, out);
+        if (id_is_zero(&via)) (void)hello_route(o, now_us, &owner, &through, KIND_NEAR, out);
     }
 }
 
 /* --- trace: each hop of a frame with ROUTED_TRACE says that it was there --- */
 
-void overlay_trace_route(struct overlay *o, uint64_t now_us, const struct id *target, uint32_t request, uint64_t timeout_us, struct outbox *out)
+void overlay_trace_route(struct overlay *o, uint64_t now_us, const struct id *target,
+                         uint32_t request, uint64_t timeout_us, struct outbox *out)
 {
     struct request *r = request_start(o, now_us, REQUEST_TRACE, target, timeout_us);
     if (!r || id_equal(target, &o->self.id)) {
         struct overlay_event *e = outbox_event(out, OE_ANSWER, target);
-        e->answer = (struct overlay_answer){.request = request, .err = r ? OK : ERR_FULL, .id = *target};
+        e->answer = (struct overlay_answer){
+            .request = request, .err = r ? OK : ERR_FULL, .id = *target};
         if (r) request_end(o, r);
         return;
     }
@@ -220,7 +238,10 @@ void on_hop(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbox 
     if (u->bad) drop(o, DROP_MALFORMED);
     if (!r || r->what != REQUEST_TRACE) return;
     struct overlay_event *e = outbox_event(out, OE_HOP, &id);
-    e->answer = (struct overlay_answer){.request = r->external, .id = id, .hops = (uint8_t)hop, .rtt_us = (uint32_t)time_since(now_us, r->sent_us)};
+    e->answer = (struct overlay_answer){.request = r->external,
+                                        .id = id,
+                                        .hops = (uint8_t)hop,
+                                        .rtt_us = (uint32_t)time_since(now_us, r->sent_us)};
 }
 
 void request_tick(struct overlay *o, uint64_t now_us, struct outbox *out)

@@ -6,13 +6,14 @@
 #include "overlay/core.h"
 #include <string.h>
 
-#define TELL_DELAY_US MILLIS(60)     /* several changes, one message */
+#define TELL_DELAY_US   MILLIS(60) /* several changes, one message */
 #define REPAIR_FIRST_US SECONDS(1)
-#define REPAIR_MAX_US SECONDS(40)
-#define ASK_EVERY_US SECONDS(5)
-#define LIST_MAX 20
+#define REPAIR_MAX_US   SECONDS(40)
+#define ASK_EVERY_US    SECONDS(5)
+#define LIST_MAX        20
 
-uint8_t ring_sides(const struct overlay *o, uint16_t left[NEAR_SIDE_MAX], uint16_t right[NEAR_SIDE_MAX], uint8_t *lefts, uint8_t *rights)
+uint8_t ring_sides(const struct overlay *o, uint16_t left[NEAR_SIDE_MAX],
+                   uint16_t right[NEAR_SIDE_MAX], uint8_t *lefts, uint8_t *rights)
 {
     uint16_t n = o->up_count, pos = order_find(o, &o->self.id);
     uint8_t side = (uint8_t)(n < NEAR_SIDE_MAX ? n : NEAR_SIDE_MAX);
@@ -74,26 +75,16 @@ uint64_t ring_estimate(const struct overlay *o)
     uint16_t left[NEAR_SIDE_MAX], right[NEAR_SIDE_MAX];
     uint8_t lefts, rights;
     ring_sides(o, left, right, &lefts, &rights);
-    struct id span = id_clockwise(link_id(o, &o->links[left[lefts - 1]]), link_id(o, &o->links[right[rights - 1]]));
+    struct id span = id_clockwise(link_id(o, &o->links[left[lefts - 1]]),
+                                  link_id(o, &o->links[right[rights - 1]]));
     uint64_t top = get_u64(span.b);
     uint64_t n = top ? (UINT64_MAX / top) * (lefts + rights) : known;
     return n > known ? n : known;
 }
 
-bool ring_would_be_near(const struct overlay *o, const struct id *id)
-{
-    uint16_t n = o->up_count;
-    if (n < NEAR_SIDE_MAX) return true;
-    uint16_t self = order_find(o, &o->self.id), pos = order_find(o, id);
-    uint16_t between_right = (uint16_t)((pos + n - self) % n);
-    uint16_t between_left = (uint16_t)(n - between_right);
-    if (pos == self) /* no link between: next to us on one of the sides */
-        return true;
-    return between_right < NEAR_SIDE_MAX || between_left < NEAR_SIDE_MAX;
-}
-
 /* Our near set, and whom we know nearest to the reader: what it needs to find its own place. */
-void near_list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask, struct outbox *out)
+void near_list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask,
+                    struct outbox *out)
 {
     uint8_t frame[CONTROL_MAX];
     uint16_t list[LIST_MAX];
@@ -116,7 +107,34 @@ void near_list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask
     frame_send(o, l, now_us, frame, k.len + 1, NULL, out);
 }
 
-void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u, struct outbox *out)
+/* How many of ids lie between us and id, clockwise (right) or the other way. */
+static unsigned listed_between(const struct overlay *o, const struct id *ids, uint32_t n,
+                               const struct id *id, bool right)
+{
+    unsigned count = 0;
+    for (uint32_t i = 0; i < n; i++)
+        count += right ? id_between(&o->self.id, &ids[i], id)
+                       : id_between(id, &ids[i], &o->self.id);
+    return count;
+}
+
+static unsigned linked_between(const struct overlay *o, const struct id *id, bool right)
+{
+    uint16_t n = o->up_count, self = order_find(o, &o->self.id), pos = order_find(o, id);
+    if (n == 0) return 0;
+    if (pos == self) return (id_compare(&o->self.id, id) < 0) == right ? 0 : n;
+    uint16_t clockwise = (uint16_t)((pos + n - self) % n);
+    return right ? clockwise : (uint16_t)(n - clockwise);
+}
+
+bool ring_would_be_near(const struct overlay *o, const struct id *id)
+{
+    return linked_between(o, id, true) < NEAR_SIDE_MAX ||
+           linked_between(o, id, false) < NEAR_SIDE_MAX;
+}
+
+void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u,
+             struct outbox *out)
 {
     bool ask = unpack_bool(u);
     uint32_t n = unpack_array(u, 0, 64);
@@ -128,9 +146,20 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
     }
     struct near_info *info = near_find(o, link_slot(o, l));
     if (info) info->listed = true;
-    for (uint32_t i = 0; i < n; i++) {
-        if (id_equal(&ids[i], &o->self.id) || link_by_id(o, &ids[i]) || failed_lately(o, &ids[i], now_us)) continue;
-        if (ring_would_be_near(o, &ids[i])) (void)hello_route(o, now_us, &ids[i], link_id(o, l), KIND_NEAR, out);
+    uint32_t fresh = 0; /* keep those that are news */
+    for (uint32_t i = 0; i < n; i++)
+        if (!id_equal(&ids[i], &o->self.id) && !link_by_id(o, &ids[i]) &&
+            !failed_lately(o, &ids[i], now_us))
+            ids[fresh++] = ids[i];
+    for (uint32_t i = 0; i < fresh; i++) {
+        /* only whom we would keep if all of them came: T-Man's selection */
+        bool near = listed_between(o, ids, fresh, &ids[i], true) +
+                            linked_between(o, &ids[i], true) <
+                        NEAR_SIDE_MAX ||
+                    listed_between(o, ids, fresh, &ids[i], false) +
+                            linked_between(o, &ids[i], false) <
+                        NEAR_SIDE_MAX;
+        if (near) (void)hello_route(o, now_us, &ids[i], link_id(o, l), KIND_NEAR, out);
     }
     if (ask) near_list_send(o, now_us, l, false, out);
     join_state(o, now_us, out);
@@ -140,7 +169,8 @@ void ring_changed(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     if (!near_renew(o)) return;
     char text[ID_TEXT];
-    trace(o->trace, now_us, RING, "%.8s > near set: %u links", id_print(&o->self.id, text), o->near_count);
+    trace(o->trace, now_us, RING, "%.8s > near set: %u links", id_print(&o->self.id, text),
+          o->near_count);
     if (o->ring_tell_us == 0) {
         o->ring_tell_us = now_us + TELL_DELAY_US + rng_below(&o->rng, TELL_DELAY_US);
         wake_at(o, o->ring_tell_us);
@@ -148,7 +178,8 @@ void ring_changed(struct overlay *o, uint64_t now_us, struct outbox *out)
     join_state(o, now_us, out);
 }
 
-void ring_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint32_t digest, struct outbox *out)
+void ring_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint32_t digest,
+                       struct outbox *out)
 {
     struct near_info *info = near_find(o, link_slot(o, l));
     if (!info || (info->digest == digest && info->listed)) return;
@@ -158,7 +189,8 @@ void ring_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint3
     near_list_send(o, now_us, l, true, out);
 }
 
-void ring_neighbour_dead(struct overlay *o, uint64_t now_us, const struct id *id, struct outbox *out)
+void ring_neighbour_dead(struct overlay *o, uint64_t now_us, const struct id *id,
+                         struct outbox *out)
 {
     uint8_t frame[64];
     struct pack k = pack_of(frame + 1, sizeof frame - 1);
@@ -193,7 +225,8 @@ void ring_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     if (o->ring_tell_us && o->ring_tell_us <= now_us) {
         o->ring_tell_us = 0;
-        for (uint8_t i = 0; i < o->near_count; i++) near_list_send(o, now_us, &o->links[o->near[i].slot], false, out);
+        for (uint8_t i = 0; i < o->near_count; i++)
+            near_list_send(o, now_us, &o->links[o->near[i].slot], false, out);
     }
     if (o->ring_tell_us) wake_at(o, o->ring_tell_us);
     if (o->up_count == 0) {

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #define ROUTE_TTL_MAX 64
-#define ROUTE_TRIES 3
-#define ACK_DELAY_US MILLIS(10)
+#define ROUTE_TRIES   3
+#define ACK_DELAY_US  MILLIS(10)
 
 uint8_t route_ttl(const struct overlay *o)
 {
@@ -18,19 +18,21 @@ uint8_t route_ttl(const struct overlay *o)
     return (uint8_t)(ttl > ROUTE_TTL_MAX ? ROUTE_TTL_MAX : ttl);
 }
 
-static bool usable(const struct overlay *o, const struct link *l, const struct id *dst, const struct id *src, bool physical,
-                   uint16_t arrived_on, const uint16_t avoid[3])
+static bool usable(const struct overlay *o, const struct link *l, const struct id *dst,
+                   const struct id *src, bool physical, uint16_t arrived_on,
+                   const uint16_t avoid[3])
 {
     uint16_t slot = link_slot(o, l);
     if (slot == arrived_on || l->tries >= 2) return false;
     for (unsigned i = 0; avoid && i < 3; i++)
         if (avoid[i] == slot) return false;
     if (physical && link_path(l) == PATH_ROUTED) return false;
-    return !(id_equal(src, dst) && id_equal(link_id(o, l), src)); /* "who is nearest to me" is never answered by me */
+    return !(id_equal(src, dst) &&
+             id_equal(link_id(o, l), src)); /* "who is nearest to me" is never answered by me */
 }
 
-static struct link *next_hop(const struct overlay *o, const struct id *dst, const struct id *src, bool physical,
-                             uint16_t arrived_on, const uint16_t avoid[3])
+static struct link *next_hop(const struct overlay *o, const struct id *dst, const struct id *src,
+                             bool physical, uint16_t arrived_on, const uint16_t avoid[3])
 {
     if (o->up_count == 0) return NULL;
     uint16_t n = o->up_count, start = order_find(o, dst);
@@ -50,10 +52,29 @@ static struct link *next_hop(const struct overlay *o, const struct id *dst, cons
     return self_asks || id_nearer(dst, link_id(o, best), &o->self.id) < 0 ? best : NULL;
 }
 
-struct link *route_next(const struct overlay *o, const struct id *dst, const struct id *src, bool physical, uint16_t arrived_on,
-                        const uint16_t avoid[3])
+struct link *route_next(const struct overlay *o, const struct id *dst, const struct id *src,
+                        bool physical, uint16_t arrived_on, const uint16_t avoid[3])
 {
     return next_hop(o, dst, src, physical, arrived_on, avoid);
+}
+
+struct id waypoint_near(const struct overlay *o, const struct id *dst, const struct id *not_this)
+{
+    uint16_t n = o->up_count, start = order_find(o, dst);
+    const struct link *best = NULL;
+    for (unsigned side = 0; side < 2; side++) {
+        for (uint16_t i = 0; i < n && i < 8; i++) {
+            const struct link *l = order_at(
+                o, (uint16_t)(side ? (start + n - 1 - i) % n : (start + i) % n));
+            const struct id *id = link_id(o, l);
+            if (link_path(l) == PATH_ROUTED || l->tries || id_equal(id, dst) ||
+                id_equal(id, not_this))
+                continue;
+            if (!best || id_nearer(dst, id, link_id(o, best)) < 0) best = l;
+            break;
+        }
+    }
+    return best ? *link_id(o, best) : ID_ZERO;
 }
 
 /* --- out, with a copy kept until the hop acknowledges --- */
@@ -80,7 +101,8 @@ static void inflight_end(struct overlay *o, uint16_t i)
     o->inflight_count--;
 }
 
-static void inflight_arm(struct overlay *o, struct inflight *f, const struct link *l, uint64_t now_us)
+static void inflight_arm(struct overlay *o, struct inflight *f, const struct link *l,
+                         uint64_t now_us)
 {
     f->sent_us = now_us;
     uint64_t rto = l->srtt ? link_rto_us(l) : SECONDS(1);
@@ -89,7 +111,8 @@ static void inflight_arm(struct overlay *o, struct inflight *f, const struct lin
 }
 
 /* Send a ROUTED frame over link l. */
-static void hop_send(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, size_t len, uint16_t arrived_on, struct outbox *out)
+static void hop_send(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, size_t len,
+                     uint16_t arrived_on, struct outbox *out)
 {
     uint16_t seq = ++o->seq_next;
     put_u16(frame + 4, seq);
@@ -110,23 +133,39 @@ static void hop_send(struct overlay *o, uint64_t now_us, struct link *l, uint8_t
     frame_send(o, l, now_us, frame, len, NULL, out);
 }
 
-void route_send(struct overlay *o, uint64_t now_us, uint8_t mode, uint8_t flags, const struct id *dst, const struct id *waypoint,
-                const uint8_t *body, size_t len, uint16_t force_slot, struct outbox *out)
+void route_send(struct overlay *o, uint64_t now_us, uint8_t mode, uint8_t flags,
+                const struct id *dst, const struct id *waypoint, const uint8_t *body, size_t len,
+                uint16_t force_slot, struct outbox *out)
 {
     uint8_t inner[PKT_MAX], frame[PKT_MAX];
-    bool by_way = waypoint && !id_is_zero(waypoint) && !id_equal(waypoint, &o->self.id) && !id_equal(waypoint, dst);
+    bool by_way = waypoint && !id_is_zero(waypoint) && !id_equal(waypoint, &o->self.id) &&
+                  !id_equal(waypoint, dst);
     bool physical = len > 0 && body[0] == OUTER_DATA;
-    struct routed r = {.mode = mode, .ttl = route_ttl(o), .flags = flags, .src = o->self.id, .dst = *dst, .body = body, .body_len = len};
+    struct routed r = {.mode = mode,
+                       .ttl = route_ttl(o),
+                       .flags = flags,
+                       .src = o->self.id,
+                       .dst = *dst,
+                       .body = body,
+                       .body_len = len};
     if (by_way) {
         size_t n = routed_write(inner, sizeof inner, &r);
         if (!n) {
             drop(o, DROP_TOO_BIG);
             return;
         }
-        r = (struct routed){.mode = ROUTE_EXACT, .ttl = r.ttl, .flags = flags, .src = o->self.id, .dst = *waypoint, .body = inner, .body_len = n};
+        r = (struct routed){.mode = ROUTE_EXACT,
+                            .ttl = r.ttl,
+                            .flags = flags,
+                            .src = o->self.id,
+                            .dst = *waypoint,
+                            .body = inner,
+                            .body_len = n};
     }
     size_t n = routed_write(frame, sizeof frame, &r);
-    struct link *l = force_slot != NO_SLOT ? &o->links[force_slot] : route_next(o, &r.dst, &o->self.id, physical, NO_SLOT, NULL);
+    struct link *l = force_slot != NO_SLOT
+                         ? &o->links[force_slot]
+                         : route_next(o, &r.dst, &o->self.id, physical, NO_SLOT, NULL);
     if (!n || !l || l->state != LINK_UP) {
         drop(o, n ? DROP_NO_ROUTE : DROP_TOO_BIG);
         return;
@@ -167,11 +206,13 @@ static void acks_flush(struct overlay *o, uint64_t now_us, struct outbox *out)
         }
         uint8_t frame[2 + 2 * ACK_MAX];
         size_t n = ack_write(frame, sizeof frame, &a);
-        if (o->links[slot].state == LINK_UP) frame_send(o, &o->links[slot], now_us, frame, n, NULL, out);
+        if (o->links[slot].state == LINK_UP)
+            frame_send(o, &o->links[slot], now_us, frame, n, NULL, out);
     }
 }
 
-static void ack_owe(struct overlay *o, uint64_t now_us, const struct link *l, uint16_t seq, struct outbox *out)
+static void ack_owe(struct overlay *o, uint64_t now_us, const struct link *l, uint16_t seq,
+                    struct outbox *out)
 {
     if (o->ack_count == sizeof o->acks / sizeof *o->acks) acks_flush(o, now_us, out);
     if (o->ack_count == 0) o->ack_due_us = now_us + ACK_DELAY_US;
@@ -180,29 +221,34 @@ static void ack_owe(struct overlay *o, uint64_t now_us, const struct link *l, ui
     wake_at(o, o->ack_due_us);
 }
 
-static void deliver(struct overlay *o, uint64_t now_us, struct link *l, const struct routed *r, uint8_t *body, struct outbox *out)
+static void deliver(struct overlay *o, uint64_t now_us, struct link *l, const struct routed *r,
+                    uint8_t *body, struct outbox *out)
 {
     struct arrival a = {.link = l, .routed = true, .routed_src = r->src, .ttl = r->ttl};
     /* while greedy steps from here do not lead back, the answer goes through whoever brought the question */
-    if (!o->joined || !route_next(o, &r->src, &o->self.id, true, NO_SLOT, NULL)) a.waypoint = *link_id(o, l);
+    if (!o->joined || !route_next(o, &r->src, &o->self.id, true, NO_SLOT, NULL))
+        a.waypoint = *link_id(o, l);
     if (id_equal(&a.waypoint, &r->src)) a.waypoint = ID_ZERO;
     if (r->body_len == 0) {
         drop(o, DROP_MALFORMED);
     } else if (body[0] >= 0x40) {
         on_outer(o, now_us, &a, body, r->body_len, out);
     } else if (body[0] == KIND_CONTROL && kind_length_ok(KIND_CONTROL, r->body_len)) {
+        a.plain = true;
         on_control(o, now_us, l, &a, body, r->body_len, out);
     } else {
         drop(o, DROP_TYPE);
     }
 }
 
-static void forward(struct overlay *o, uint64_t now_us, struct link *l, struct routed *r, uint8_t *body, struct outbox *out)
+static void forward(struct overlay *o, uint64_t now_us, struct link *l, struct routed *r,
+                    uint8_t *body, struct outbox *out)
 {
     bool physical = r->body_len > 0 && body[0] == OUTER_DATA;
     if (r->ttl > ROUTE_TTL_MAX) r->ttl = ROUTE_TTL_MAX;
     if (r->flags & ROUTED_TRACE) trace_passed(o, now_us, r, out);
-    if (id_equal(&r->dst, &o->self.id) && !(r->mode == ROUTE_NEAREST && id_equal(&r->src, &o->self.id))) {
+    if (id_equal(&r->dst, &o->self.id) &&
+        !(r->mode == ROUTE_NEAREST && id_equal(&r->src, &o->self.id))) {
         deliver(o, now_us, l, r, body, out);
         return;
     }
@@ -234,7 +280,8 @@ static void forward(struct overlay *o, uint64_t now_us, struct link *l, struct r
     hop_send(o, now_us, next, frame, n, link_slot(o, l), out);
 }
 
-void on_routed(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, size_t len, struct outbox *out)
+void on_routed(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, size_t len,
+               struct outbox *out)
 {
     struct routed r;
     if (!routed_read(frame, len, &r)) {
@@ -249,9 +296,11 @@ void on_routed(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *fram
         }
     }
     uint8_t *body = frame + (len - r.body_len);
-    if (id_equal(&r.dst, &o->self.id) && r.body_len && body[0] == KIND_ROUTED) { /* we are its waypoint */
+    if (id_equal(&r.dst, &o->self.id) && r.body_len &&
+        body[0] == KIND_ROUTED) { /* we are its waypoint */
         struct routed inner;
-        if (!routed_read(body, r.body_len, &inner) || (inner.body_len && inner.body[0] == KIND_ROUTED)) {
+        if (!routed_read(body, r.body_len, &inner) ||
+            (inner.body_len && inner.body[0] == KIND_ROUTED)) {
             drop(o, DROP_MALFORMED);
             return;
         }
@@ -261,7 +310,8 @@ void on_routed(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *fram
     forward(o, now_us, l, &r, body, out);
 }
 
-void on_ack(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *frame, size_t len, struct outbox *out)
+void on_ack(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *frame, size_t len,
+            struct outbox *out)
 {
     struct ack a;
     if (!ack_read(frame, len, &a)) {

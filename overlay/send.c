@@ -2,7 +2,8 @@
 #include "overlay/core.h"
 #include <string.h>
 
-void datagram_send(struct overlay *o, const struct endpoint *to, const uint8_t *bytes, size_t len, struct outbox *out)
+void datagram_send(struct overlay *o, const struct endpoint *to, const uint8_t *bytes, size_t len,
+                   struct outbox *out)
 {
     (void)o;
     uint8_t *copy = outbox_space(out, (uint32_t)len);
@@ -28,8 +29,8 @@ struct way link_way(const struct overlay *o, const struct link *l)
     return w;
 }
 
-static void send_relayed(struct overlay *o, const struct link *l, const struct way *way, uint64_t now_us,
-                         const uint8_t *datagram, size_t len, struct outbox *out)
+static void send_relayed(struct overlay *o, const struct link *l, const struct way *way,
+                         uint64_t now_us, const uint8_t *datagram, size_t len, struct outbox *out)
 {
     uint8_t frame[RELAYED_HEADER + PKT_MAX];
     struct link *relay = &o->links[way->relay];
@@ -44,7 +45,8 @@ static void send_relayed(struct overlay *o, const struct link *l, const struct w
     frame_send(o, relay, now_us, frame, w.len, NULL, out);
 }
 
-static void send_hot(struct overlay *o, const struct link *l, const uint8_t *frame, size_t len, const struct way *way)
+static void send_hot(struct overlay *o, const struct link *l, const uint8_t *frame, size_t len,
+                     const struct way *way)
 {
     struct hot_message m = {.op = DOWN_SEAL, .index = link_index(l), .len = (uint32_t)len};
     m.path = (uint8_t)way->path;
@@ -56,8 +58,8 @@ static void send_hot(struct overlay *o, const struct link *l, const uint8_t *fra
     if (hot_push(o->down, &m, frame) != OK) drop(o, DROP_FULL);
 }
 
-void frame_send(struct overlay *o, struct link *l, uint64_t now_us, const uint8_t *frame, size_t len,
-                const struct way *way, struct outbox *out)
+void frame_send(struct overlay *o, struct link *l, uint64_t now_us, const uint8_t *frame,
+                size_t len, const struct way *way, struct outbox *out)
 {
     struct way own = link_way(o, l);
     if (!way) way = &own;
@@ -82,7 +84,8 @@ void frame_send(struct overlay *o, struct link *l, uint64_t now_us, const uint8_
     case PATH_DIRECT: outbox_send(out, &way->at, space, (uint32_t)sealed); break;
     case PATH_RELAYED: send_relayed(o, l, way, now_us, space, sealed, out); break;
     case PATH_ROUTED:
-        route_send(o, now_us, ROUTE_EXACT, 0, link_id(o, l), &way->waypoint, space, sealed, NO_SLOT, out);
+        route_send(o, now_us, ROUTE_EXACT, 0, link_id(o, l), &way->waypoint, space, sealed, NO_SLOT,
+                   out);
         break;
     case PATH_NONE: drop(o, DROP_NO_ROUTE); break;
     }

@@ -5,16 +5,18 @@
 #include "overlay/core.h"
 #include <string.h>
 
-#define KEEPALIVE_US SECONDS(25)   /* many NATs forget an idle UDP mapping after 30 s (RFC 4787 REQ-5 asks for 120) */
+#define KEEPALIVE_US                                                                               \
+    SECONDS(25) /* many NATs forget an idle UDP mapping after 30 s (RFC 4787 REQ-5 asks for 120) */
 #define KEEPALIVE_OPEN_US SECONDS(60)
-#define LISTEN_SLACK_US SECONDS(12) /* the other end pings; we ask only when it is so late */
-#define PING_TRIES 3
-#define TOKEN_LIFE_US SECONDS(60)
-#define REKEY_USED_US SECONDS(120)
-#define REKEY_IDLE_US SECONDS(3600)
-#define REKEY_PACKETS 0xf0000000u
+#define LISTEN_SLACK_US   SECONDS(12) /* the other end pings; we ask only when it is so late */
+#define PING_TRIES        3
+#define TOKEN_LIFE_US     SECONDS(60)
+#define REKEY_USED_US     SECONDS(120)
+#define REKEY_IDLE_US     SECONDS(3600)
+#define REKEY_PACKETS     0xf0000000u
 
-static uint64_t token_make(const struct overlay *o, const struct link *l, const struct way *way, uint32_t time32)
+static uint64_t token_make(const struct overlay *o, const struct link *l, const struct way *way,
+                           uint32_t time32)
 {
     uint8_t b[40];
     struct writer w = writer_of(b, sizeof b);
@@ -38,12 +40,14 @@ static uint8_t ping_flags(const struct link *l)
     return l->kinds & (KIND_NEAR | KIND_FAR | KIND_DEMAND | KIND_PINNED) ? PING_WANTED : 0;
 }
 
-void link_ping(struct overlay *o, struct link *l, uint64_t now_us, const struct way *way, uint8_t flags, struct outbox *out)
+void link_ping(struct overlay *o, struct link *l, uint64_t now_us, const struct way *way,
+               uint8_t flags, struct outbox *out)
 {
     uint8_t frame[PING_SIZE];
     struct way own = link_way(o, l);
     if (!way) way = &own;
-    struct ping p = {.flags = (uint8_t)(flags | ping_flags(l)), .token = token_make(o, l, way, (uint32_t)now_us)};
+    struct ping p = {.flags = (uint8_t)(flags | ping_flags(l)),
+                     .token = token_make(o, l, way, (uint32_t)now_us)};
     if (l->kinds & KIND_NEAR) {
         p.flags |= PING_DIGEST;
         p.digest = o->near_digest;
@@ -74,7 +78,8 @@ static void wanted(struct link *l, bool yes)
     if (yes) l->s.flags |= LINK_WANTED;
 }
 
-void on_ping(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a, const uint8_t *f, size_t len, struct outbox *out)
+void on_ping(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
+             const uint8_t *f, size_t len, struct outbox *out)
 {
     struct ping p;
     if (!ping_read(f, len, &p)) {
@@ -96,12 +101,16 @@ void on_ping(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
     if (p.flags & PING_DIGEST) ring_heard_digest(o, now_us, l, p.digest, out);
 }
 
-static void command_answered(struct overlay *o, uint64_t now_us, struct link *l, struct extra *x, const struct way *way, uint64_t rtt_us,
-                             struct outbox *out)
+static void command_answered(struct overlay *o, uint64_t now_us, struct link *l, struct extra *x,
+                             const struct way *way, uint64_t rtt_us, struct outbox *out)
 {
     struct overlay_event *e = outbox_event(out, OE_ANSWER, link_id(o, l));
-    e->answer = (struct overlay_answer){.request = x->ping_request, .err = OK, .id = *link_id(o, l), .rtt_us = (uint32_t)rtt_us,
-                                        .path = (uint8_t)way->path, .endpoint = way->at};
+    e->answer = (struct overlay_answer){.request = x->ping_request,
+                                        .err = OK,
+                                        .id = *link_id(o, l),
+                                        .rtt_us = (uint32_t)rtt_us,
+                                        .path = (uint8_t)way->path,
+                                        .endpoint = way->at};
     if (way->path == PATH_RELAYED) e->answer.via = *link_id(o, &o->links[way->relay]);
     if (way->path == PATH_ROUTED) e->answer.hops = (uint8_t)(id_is_zero(&x->waypoint) ? 1 : 2);
     x->ping_request = 0;
@@ -109,7 +118,8 @@ static void command_answered(struct overlay *o, uint64_t now_us, struct link *l,
 }
 
 /* An answer that proves a way better than the present one moves the path. */
-static void pong_moves(struct overlay *o, uint64_t now_us, struct link *l, const struct way *way, uint64_t rtt_us, struct outbox *out)
+static void pong_moves(struct overlay *o, uint64_t now_us, struct link *l, const struct way *way,
+                       uint64_t rtt_us, struct outbox *out)
 {
     struct extra *x = link_extra(o, l);
     struct endpoint at = link_endpoint(l);
@@ -117,8 +127,10 @@ static void pong_moves(struct overlay *o, uint64_t now_us, struct link *l, const
         bool roamed = x && endpoint_equal(&x->roam, &way->at);
         if (link_path(l) != PATH_DIRECT)
             path_move(o, now_us, l, PATH_DIRECT, &way->at, "it answered there", out);
-        else if (!endpoint_equal(&at, &way->at) && (roamed || l->tries > 1 || rtt_us * 10 < (uint64_t)link_rtt_us(l) * 7))
-            path_move(o, now_us, l, PATH_DIRECT, &way->at, roamed ? "it moved" : "a faster way", out);
+        else if (!endpoint_equal(&at, &way->at) &&
+                 (roamed || l->tries > 1 || rtt_us * 10 < (uint64_t)link_rtt_us(l) * 7))
+            path_move(o, now_us, l, PATH_DIRECT, &way->at, roamed ? "it moved" : "a faster way",
+                      out);
     } else if (way->path == PATH_RELAYED && link_path(l) == PATH_ROUTED && x) {
         x->relay_slot = (uint16_t)(way->relay + 1);
         x->relay_channel = way->channel;
@@ -126,7 +138,8 @@ static void pong_moves(struct overlay *o, uint64_t now_us, struct link *l, const
     }
 }
 
-void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a, const uint8_t *f, size_t len, struct outbox *out)
+void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
+             const uint8_t *f, size_t len, struct outbox *out)
 {
     struct pong p;
     if (!pong_read(f, len, &p)) {
@@ -150,12 +163,14 @@ void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
             upkeep_arm(o, l, now_us + KEEPALIVE_US);
         }
     }
-    if (way.path == PATH_DIRECT && !endpoint_is_none(&p.observed) && observe_report(&o->observe, now_us, &way.at, &p.observed))
+    if (way.path == PATH_DIRECT && !endpoint_is_none(&p.observed) &&
+        observe_report(&o->observe, now_us, &way.at, &p.observed))
         path_observed_changed(o, now_us, out);
     struct extra *x = link_extra(o, l);
     if (x) {
         x->silent_us = 0;
-        if (x->ping_request && then == (uint32_t)x->ping_sent_us) command_answered(o, now_us, l, x, &way, rtt, out);
+        if (x->ping_request && then == (uint32_t)x->ping_sent_us)
+            command_answered(o, now_us, l, x, &way, rtt, out);
     }
     if (p.flags & PING_DIGEST) ring_heard_digest(o, now_us, l, p.digest, out);
     join_state(o, now_us, out);
@@ -181,7 +196,8 @@ void link_verify(struct overlay *o, struct link *l, uint64_t now_us, struct outb
     upkeep_arm(o, l, now_us + link_rto_us(l));
 }
 
-void upkeep_dead(struct overlay *o, uint64_t now_us, struct link *l, const char *why, struct outbox *out)
+void upkeep_dead(struct overlay *o, uint64_t now_us, struct link *l, const char *why,
+                 struct outbox *out)
 {
     struct id id = *link_id(o, l);
     bool near = l->kinds & KIND_NEAR;
@@ -194,7 +210,8 @@ void upkeep_dead(struct overlay *o, uint64_t now_us, struct link *l, const char 
 /* Idle long enough, and nobody wants it: let go. */
 static bool trimmed(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
 {
-    if (l->kinds || (l->s.flags & LINK_WANTED) || link_age_us(l, now_us) < SECONDS(30)) return false;
+    if (l->kinds || (l->s.flags & LINK_WANTED) || link_age_us(l, now_us) < SECONDS(30))
+        return false;
     close_send(o, l, now_us, 0, out);
     link_close(o, l, now_us, "not needed any more", out);
     return true;
@@ -206,7 +223,9 @@ static void rekey_if_due(struct overlay *o, struct link *l, uint64_t now_us, str
     uint64_t age = link_age_us(l, now_us);
     bool used = x && x->used_us && time_since(now_us, x->used_us) < REKEY_USED_US;
     bool many = l->s.tx_next > REKEY_PACKETS || (x && x->hot && x->hot_tx_next > REKEY_PACKETS);
-    if (!(l->s.flags & SESSION_INITIATOR) || (age < (used ? REKEY_USED_US : REKEY_IDLE_US) && !many)) return;
+    if (!(l->s.flags & SESSION_INITIATOR) ||
+        (age < (used ? REKEY_USED_US : REKEY_IDLE_US) && !many))
+        return;
     struct endpoint at = link_endpoint(l);
     if (link_path(l) == PATH_DIRECT)
         (void)hello_dial(o, now_us, &at, link_id(o, l), l->kinds, false, out);
@@ -232,7 +251,9 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
         return;
     }
     const struct extra *x = link_extra(o, l);
-    if ((l->kinds & KIND_DEMAND) && (!x || (!x->hot && time_since(now_us, x->used_us) > SECONDS(450)))) l->kinds &= (uint8_t)~KIND_DEMAND;
+    if ((l->kinds & KIND_DEMAND) &&
+        (!x || (!x->hot && time_since(now_us, x->used_us) > SECONDS(450))))
+        l->kinds &= (uint8_t)~KIND_DEMAND;
     if (o->joined && o->near_count > 1) l->kinds &= (uint8_t)~KIND_LEAF;
     if (trimmed(o, l, now_us, out)) return;
     rekey_if_due(o, l, now_us, out);
@@ -260,13 +281,15 @@ void upkeep_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     }
 }
 
-void overlay_ping(struct overlay *o, uint64_t now_us, const struct id *id, uint32_t request, uint64_t timeout_us, struct outbox *out)
+void overlay_ping(struct overlay *o, uint64_t now_us, const struct id *id, uint32_t request,
+                  uint64_t timeout_us, struct outbox *out)
 {
     struct link *l = link_by_id(o, id);
     struct extra *x = l ? link_need_extra(o, l) : NULL;
     if (!x || x->ping_request) {
         struct overlay_event *e = outbox_event(out, OE_ANSWER, id);
-        e->answer = (struct overlay_answer){.request = request, .err = l ? ERR_BUSY : ERR_UNREACHABLE, .id = *id};
+        e->answer = (struct overlay_answer){
+            .request = request, .err = l ? ERR_BUSY : ERR_UNREACHABLE, .id = *id};
         return;
     }
     x->ping_request = request;

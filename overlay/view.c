@@ -44,7 +44,8 @@ bool overlay_peer_next(const struct overlay *o, uint32_t *cursor, struct overlay
     p->kinds = l->kinds;
     p->path = (uint8_t)link_path(l);
     if (p->path == PATH_DIRECT) p->endpoint = link_endpoint(l);
-    if (p->path == PATH_RELAYED && x && x->relay_slot) p->via = *link_id(o, &o->links[x->relay_slot - 1]);
+    if (p->path == PATH_RELAYED && x && x->relay_slot)
+        p->via = *link_id(o, &o->links[x->relay_slot - 1]);
     p->rtt_us = link_rtt_us(l);
     if (o->stats) {
         const struct link_stats *s = &o->stats[link_slot(o, l)];
@@ -65,7 +66,10 @@ static const char *mapping_text(unsigned m)
     }
 }
 
-static void add(char *text, size_t max, const char *more) { strncat(text, more, max - strlen(text) - 1); }
+static void add(char *text, size_t max, const char *more)
+{
+    strncat(text, more, max - strlen(text) - 1);
+}
 
 static void tried(const struct extra *x, struct overlay_why *w)
 {
@@ -85,20 +89,24 @@ static void tried(const struct extra *x, struct overlay_why *w)
     }
 }
 
-bool overlay_why(const struct overlay *o, uint64_t now_us, const struct id *id, struct overlay_why *w)
+bool overlay_why(const struct overlay *o, uint64_t now_us, const struct id *id,
+                 struct overlay_why *w)
 {
     const struct link *l = link_by_id(o, id);
     (void)now_us;
     memset(w, 0, sizeof *w);
     w->next_us = TIME_NEVER;
     if (!l) {
-        add(w->verdict, sizeof w->verdict, hello_pending(o, id) ? "a session is being set up over the ring" : "no session: nothing was sent there lately");
+        add(w->verdict, sizeof w->verdict,
+            hello_pending(o, id) ? "a session is being set up over the ring"
+                                 : "no session: nothing was sent there lately");
         return false;
     }
     const struct extra *x = link_extra(o, l);
     w->path = (uint8_t)link_path(l);
     unsigned own = observe_mapping(&o->observe, o->locals, o->local_count);
-    static const char *const starts[] = {"no path", "direct", "relayed by a common peer", "routed over the ring"};
+    static const char *const starts[] = {"no path", "direct", "relayed by a common peer",
+                                         "routed over the ring"};
     add(w->verdict, sizeof w->verdict, starts[w->path & 3]);
     add(w->verdict, sizeof w->verdict, ": ");
     add(w->verdict, sizeof w->verdict, path_why(o, l));
@@ -120,7 +128,10 @@ bool overlay_why(const struct overlay *o, uint64_t now_us, const struct id *id, 
     return true;
 }
 
-uint32_t *overlay_drops(struct overlay *o) { return o->drops; }
+uint32_t *overlay_drops(struct overlay *o)
+{
+    return o->drops;
+}
 
 /* Fields one by one, so that padding and pointers never count. */
 uint64_t overlay_hash(const struct overlay *o)
