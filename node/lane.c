@@ -200,9 +200,7 @@ static void on_message(struct lane *l, uint64_t now_us, const struct hot_message
     case DOWN_NETWORK: on_network(l, m, body); return;
     case DOWN_ROW: on_row(l, now_us, m); return;
     case DOWN_UNROW: on_unrow(l, m); return;
-    case DOWN_OFFER:
-        lane_packet(l, now_us, m->network, body, m->len, m->flag & 1, true, out);
-        return;
+    case DOWN_OFFER: lane_packet(l, now_us, m->network, body, m->len, false, true, out); return;
     case DOWN_CHANNEL: on_channel(l, m); return;
     case DOWN_UNCHANNEL: on_unchannel(l, m); return;
     case DOWN_ICMP: lane_unreachable(l, m->network, body, m->len, out); return;

@@ -154,14 +154,16 @@ static bool is_for_many(const struct lane_network *n, const struct ip_view *v)
     return dst == n->net || dst == (n->net | host);
 }
 
-/* No row, or no way: control finds the member and a path, and offers the packet again. */
-static void miss(struct lane *l, uint8_t network, const struct ip_view *v, const uint8_t *packet,
-                 const struct hot_session *s, bool again)
+/* No row, or no way: control finds the member and a path, and offers the packet again. It is made whole for that: who
+ * keeps it need not know of open checksums. */
+static void miss(struct lane *l, uint8_t network, const struct ip_view *v, uint8_t *packet,
+                 bool csum_open, const struct hot_session *s, bool again)
 {
     if (again) {
         lane_drop(l, s ? DROP_NO_ROUTE : DROP_NO_MEMBER);
         return;
     }
+    if (csum_open) ip_finish_checksum(packet, v);
     struct hot_message m = {.op = UP_MISS, .network = network, .len = v->len};
     m.index = s ? s->index : 0;
     memcpy(m.ip, v->dst, 16);
@@ -200,7 +202,7 @@ void lane_packet(struct lane *l, uint64_t now_us, uint8_t network, uint8_t *pack
         return;
     }
     if (!s || !lane_way_is_open(l, &s->way)) {
-        miss(l, network, &v, packet, s, again);
+        miss(l, network, &v, packet, csum_open, s, again);
         return;
     }
     row->used_us = now_us;

@@ -233,6 +233,30 @@ static void routed_paths_take_less(void **state)
     assert_int_equal(get_u32(icmp + 44), LANE_MTU_ROUTED);
 }
 
+/* An open checksum travels as a flag; a packet that has to wait is completed, so that nobody need keep the flag. */
+static void open_checksums(void **state)
+{
+    struct world *w = *state;
+    uint8_t d[200], *packet = w->buffer + LANE_HEADROOM;
+    struct event e = {.type = EV_TUN};
+    e.tun.number = NUMBER;
+    e.tun.bytes = packet;
+    e.tun.len = packet4(packet, w->a.ipv4, w->b.ipv4, 80, 3);
+    e.tun.csum_open = 1;
+    uint32_t pseudo = ip_sum(packet + 12, 8, 60 + 17);
+    put_u16(packet + 26, (uint16_t)pseudo);
+    step(&w->a, &e);
+    hear_of(&w->a, UP_MISS);
+    assert_int_equal(ip_checksum(w->a.body + 20, 60, pseudo), 0);
+    connect_sides(&w->a, &w->b, AB, BA);
+    put_u16(packet + 26, (uint16_t)pseudo);
+    step(&w->a, &e);
+    wire_in(&w->b, &w->a.at, d, sent(&w->a, &w->b.at, d), 0);
+    assert_int_equal(w->b.out.count, 1);
+    assert_int_equal(w->b.list[0].tun.csum_open, 1);
+    assert_int_equal(get_u16(w->b.list[0].tun.bytes + 26), pseudo);
+}
+
 static void to_many_is_not_carried(void **state)
 {
     struct world *w = *state;
@@ -266,6 +290,7 @@ int main(void)
         WITH(replays_and_disorder),
         WITH(every_bit_counts),
         WITH(routed_paths_take_less),
+        WITH(open_checksums),
         WITH(to_many_is_not_carried),
     };
     if (!crypto_init()) return 1;

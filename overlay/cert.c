@@ -267,7 +267,9 @@ static bool within_parents(const struct cert *certs, uint32_t i)
 {
     if (i == 0) return true;
     const struct cert *child = &certs[i], *parent = &certs[i - 1];
-    if (child->expires_s > parent->expires_s || !within_network(child, &certs[0])) return false;
+    if (child->expires_s > certs[0].expires_s || !within_network(child, &certs[0])) return false;
+    /* an invite ends the time of joining, not what was joined (docs/decisions/0005-invite-expiry.md) */
+    if (parent->kind == CERT_INVITE && child->not_before_s > parent->expires_s) return false;
     return within_invite(child, parent->kind == CERT_INVITE ? parent : NULL);
 }
 
@@ -284,7 +286,10 @@ static enum err chain_judge(struct span chain, const struct crypto *c,
         if (!e && !shape_ok(certs, i)) e = ERR_DENIED;
         if (!e && !cert_signed_by(spans[i], c, issuer)) e = ERR_CRYPTO;
         if (!e && !within_parents(certs, i)) e = ERR_DENIED;
-        if (!e) e = judge_time(&certs[i], now_s);
+        bool used = certs[i].kind == CERT_INVITE && i + 1 < *count; /* judged by what was issued with it */
+        if (!e && !used) e = judge_time(&certs[i], now_s);
+        if (!e && used && now_s && now_s + CERT_TOLERANCE_S < certs[i].not_before_s)
+            e = ERR_EXPIRED;
         issuer = certs[i].key; /* a NODE's is zero, and nothing may follow it */
     }
     return e;
@@ -297,7 +302,7 @@ static void membership_of(struct membership *out, const struct cert *certs, uint
         .network = network->name,
         .range = network->range,
         .mode = network->mode,
-        .expires_s = last->expires_s}; /* the least: no child outlives its parent */
+        .expires_s = last->expires_s}; /* nothing issued outlives its network */
     memcpy(out->network_key, network->key, 32);
     if (count == 1) return;
     out->host = last->name;

@@ -219,7 +219,10 @@ static void test_decoding_gives_what_was_signed(void **state)
 static void test_never_more_than_the_parent(void **state)
 {
     (void)state;
-    BREAK(w.node.expires_s = w.invite.expires_s + 1, with_invite, ERR_DENIED);
+    BREAK(w.node.expires_s = w.invite.expires_s + 1, with_invite, OK);
+    BREAK(w.node.expires_s = w.network.expires_s + 1, with_invite, ERR_DENIED);
+    BREAK((w.node.not_before_s = w.invite.expires_s + 1, w.node.expires_s = w.network.expires_s),
+          with_invite, ERR_DENIED);
     BREAK(w.invite.expires_s = w.network.expires_s + 1, with_invite, ERR_DENIED);
     BREAK(w.direct.expires_s = w.network.expires_s + 1, without_invite, ERR_DENIED);
     BREAK(w.node.slot = w.invite.uses, with_invite, ERR_DENIED);

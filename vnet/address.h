@@ -1,9 +1,13 @@
 /* vnet/address.h - virtual addresses: IPv6 certifies itself, IPv4 is fixed by the certificate or derived from the id.
  *
  * IPv6 = fd, 40 bits of H("ringlet net 1" || network key), 80 bits of the id: 1 + 5 + 10 bytes.
- * IPv4 candidates: attempt k of id in a range: H("ringlet ip4 1" || network key || id || k) mod hosts, network and broadcast address left out.
+ * IPv4 candidates: attempt k of id in a range: H("ringlet ip4 1" || network key || id || k) mod hosts, network and broadcast
+ * address left out. H is BLAKE2b-256, k four bytes big-endian; of its result the first 8 bytes count.
  * Network tag (the byte on the wire): first byte of H("ringlet net 1" || network key).
- * Default range of a network: a /16 in 10/8 from the same hash, 10.0/16 and 10.255/16 left out. */
+ * Default range of a network: a /16 in 10/8 from bytes 5 to 8 of the same hash, 10.0/16 and 10.255/16 left out.
+ *
+ * Units: IPv4 in host order; 16-byte forms are in network order. Owns: nothing. Errors: false, or 0 for no address.
+ * Cost: one hash a call. */
 #pragma once
 #include "base/crypto.h"
 #include "overlay/cert.h"

@@ -5,6 +5,8 @@
 
 #define PROTO_HOPOPTS  0
 #define PROTO_ICMP     1
+#define PROTO_TCP      6
+#define PROTO_UDP      17
 #define PROTO_ROUTING  43
 #define PROTO_FRAGMENT 44
 #define PROTO_ICMP6    58
@@ -117,6 +119,16 @@ uint32_t ip_sum(const void *bytes, size_t len, uint32_t start)
 uint16_t ip_checksum(const void *p, size_t len, uint32_t start)
 {
     return (uint16_t)~ip_sum(p, len, start);
+}
+
+void ip_finish_checksum(uint8_t *packet, const struct ip_view *v)
+{
+    uint32_t at = v->protocol == PROTO_TCP ? 16 : 6;
+    if ((v->protocol != PROTO_TCP && v->protocol != PROTO_UDP) || v->fragment) return;
+    if (v->len < v->header_len + at + 2) return;
+    uint16_t sum = ip_checksum(packet + v->header_len, v->len - v->header_len, 0);
+    if (sum == 0 && v->protocol == PROTO_UDP) sum = 0xffff; /* RFC 768: 0 means none */
+    put_u16(packet + v->header_len + at, sum);
 }
 
 /* RFC 1122, 3.2.2 and RFC 4443, 2.4 (e): to whom no error goes. */

@@ -31,6 +31,10 @@ bool ip_is_v4(const uint8_t ip[16]); /* v4-mapped */
 uint32_t ip_sum(const void *p, size_t len, uint32_t start);
 uint16_t ip_checksum(const void *p, size_t len, uint32_t start);
 
+/* Complete a partial transport checksum (virtio NEEDS_CSUM: the field holds the pseudo-header's sum): TCP and UDP directly behind
+ * the first header; anything else is left as it is. One pass over the payload: for packets that wait, not for the packet path. */
+void ip_finish_checksum(uint8_t *packet, const struct ip_view *v);
+
 #define ICMP_MAX 576u
 /* ICMP(v6) for the sender of `packet`, from address `from` (16, same version). Returns its size; 0: none is due (multicast,
  * an ICMP error, a fragment, a source that is nobody; too big: IPv6 below 1280). */

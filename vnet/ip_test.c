@@ -119,6 +119,37 @@ static void checksum(void **state)
     assert_int_equal(ip_checksum(p, 0, 0xffff), 0);
 }
 
+/* A packet as the kernel hands it over with the checksum open, and the sum that must come out. */
+static void finishes_checksums(void **state)
+{
+    uint8_t p[101];
+    struct ip_view v;
+    (void)state;
+    for (int udp = 0; udp < 2; udp++) {
+        uint32_t at = udp ? 26 : 36;
+        make4(p, 101, udp ? 17 : 6);
+        uint32_t pseudo = ip_sum(p + 12, 8, 81u + p[9]);
+        put_u16(p + at, (uint16_t)pseudo);
+        assert_true(ip_view(p, 101, &v));
+        ip_finish_checksum(p, &v);
+        assert_int_equal(ip_checksum(p + 20, 81, pseudo), 0);
+        make6(p, 101, udp ? 17 : 6);
+        pseudo = ip_sum(p + 8, 32, 61u + p[6]);
+        put_u16(p + at + 20, (uint16_t)pseudo);
+        assert_true(ip_view(p, 101, &v));
+        ip_finish_checksum(p, &v);
+        assert_int_equal(ip_checksum(p + 40, 61, pseudo), 0);
+    }
+    make4(p, 101, 47);
+    memcpy(p + 60, p, 41);
+    assert_true(ip_view(p, 101, &v));
+    ip_finish_checksum(p, &v);
+    assert_memory_equal(p, p + 60, 41); /* not one that it knows */
+    make4(p, 25, 17);
+    assert_true(ip_view(p, 25, &v));
+    ip_finish_checksum(p, &v); /* too short to have one */
+}
+
 static void answers_ipv4(void **state)
 {
     uint8_t p[1500], out[ICMP_MAX];
@@ -200,6 +231,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_no_packet),
         cmocka_unit_test(looks_through_extension_headers),
         cmocka_unit_test(checksum),
+        cmocka_unit_test(finishes_checksums),
         cmocka_unit_test(answers_ipv4),
         cmocka_unit_test(answers_ipv6),
         cmocka_unit_test(knows_when_to_be_silent),
