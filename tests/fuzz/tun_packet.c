@@ -29,6 +29,9 @@ static void check_view(const uint8_t *p, size_t len)
         ensure(v.version == 4 || v.version == 6);
         ensure(v.len <= len && v.header_len <= v.len && v.header_len >= 20);
         ensure((v.version == 4) == ip_is_v4(v.src) && (v.version == 4) == ip_is_v4(v.dst));
+        uint8_t whole[2048];
+        memcpy(whole, p, v.len);
+        ip_finish_checksum(whole, &v);
         check_answer(answer, icmp_unreachable(answer, p, len, v.dst), &v);
         check_answer(answer, icmp_too_big(answer, p, len, v.dst, 1319), &v);
     } else {
