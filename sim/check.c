@@ -30,6 +30,31 @@ bool check_perfect(struct check *c, const struct ring *r, neighbours_of *believe
     return true;
 }
 
+static uint32_t node_of(const struct ring *r, const struct id *id)
+{
+    uint32_t place = ring_find(r, id);
+    return place == RING_NONE ? RING_NONE : ring_at(r, place);
+}
+
+uint32_t check_astray(const struct ring *r, neighbours_of *believes, const void *context,
+                      struct astray *out, uint32_t most)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < r->count && count < most; i++) {
+        if (right_here(r, i, believes, context)) continue;
+        struct id left, right;
+        bool any = believes(context, ring_at(r, i), &left, &right);
+        out[count++] = (struct astray){
+            .node = ring_at(r, i),
+            .left = any ? node_of(r, &left) : RING_NONE,
+            .right = any ? node_of(r, &right) : RING_NONE,
+            .true_left = ring_at(r, i == 0 ? r->count - 1 : i - 1),
+            .true_right = ring_at(r, i == r->count - 1 ? 0 : i + 1),
+        };
+    }
+    return count;
+}
+
 /* Everybody's right neighbour as a place; itself if it has none, or one that is not live. */
 static uint32_t *successors(const struct ring *r, neighbours_of *believes, const void *context)
 {

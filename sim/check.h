@@ -26,4 +26,12 @@ struct ring_shape {
 /* r is sorted. Looks at `most` nodes, 0: all. */
 bool check_perfect(struct check *c, const struct ring *r, neighbours_of *believes,
                    const void *context, uint32_t most);
+/* The first `most` nodes that are wrong, with what they believe; returns how many. */
+struct astray {
+    uint32_t node;
+    uint32_t left, right;           /* believed; RING_NONE: nobody, or somebody who is not live */
+    uint32_t true_left, true_right; /* the node itself if it is alone */
+};
+uint32_t check_astray(const struct ring *r, neighbours_of *believes, const void *context,
+                      struct astray *out, uint32_t most);
 struct ring_shape check_rings(const struct ring *r, neighbours_of *believes, const void *context);

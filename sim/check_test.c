@@ -144,6 +144,11 @@ static void test_against_brute_force(void **state)
         assert_int_equal(perfect, truth_is_believed());
         assert_int_equal(check_perfect(&c, &ring, believes, &m, 0), perfect);
         perfect_seen += perfect;
+        struct astray astray[NODES];
+        uint32_t lost = check_astray(&ring, believes, &m, astray, NODES);
+        assert_int_equal(lost == 0, perfect || ring.count == 0);
+        for (uint32_t i = 0; i < lost; i++)
+            assert_int_equal(astray[i].true_right, after(astray[i].node));
         struct ring_shape shape = check_rings(&ring, believes, &m);
         assert_int_equal(shape.rings, circles());
         if (perfect) assert_true(shape.rings == 1 && shape.wound == 0 && shape.outside == 0);

@@ -38,6 +38,27 @@ static void ring(FILE *out, const struct results *r)
     fprintf(out, "; %u of %u nodes live\n", r->live, r->nodes);
 }
 
+static void one_side(FILE *out, const char *side, uint32_t believed, uint32_t is)
+{
+    if (believed == is) return;
+    if (believed == RING_NONE)
+        fprintf(out, "  %s nobody live, not n%u", side, is);
+    else
+        fprintf(out, "  %s n%u, not n%u", side, believed, is);
+}
+
+/* Where to begin looking, with --trace. */
+static void astray(FILE *out, const struct results *r)
+{
+    for (uint32_t i = 0; i < r->astray_count; i++) {
+        const struct astray *a = &r->astray[i];
+        fprintf(out, "astray   n%u believes", a->node);
+        one_side(out, "left", a->left, a->true_left);
+        one_side(out, "right", a->right, a->true_right);
+        fputc('\n', out);
+    }
+}
+
 static void phases(FILE *out, const struct scenario *s, const struct results *r)
 {
     for (uint32_t i = 0; i < s->phase_count; i++) {
@@ -119,6 +140,7 @@ void report_text(FILE *out, const struct scenario *s, const struct results *r,
             r->stopped ? "  (stopped before its end)" : "");
     phases(out, s, r);
     ring(out, r);
+    astray(out, r);
     lookups(out, r);
     upkeep(out, r);
     counts(out, r);

@@ -2,10 +2,12 @@
  *
  * Owns: nothing; about 80 KiB by value. */
 #pragma once
+#include "sim/check.h"
 #include "sim/lookups.h"
 #include "sim/measure.h"
 #include "sim/scenario.h"
 
+#define ASTRAY_MAX 5 /* nodes with wrong neighbours that are named */
 struct phase_result {
     uint64_t at_us;
     uint64_t ended_us;    /* the last node started, the partition healed..; TIME_NEVER: not yet */
@@ -25,6 +27,8 @@ struct results {
     bool complete;
     uint64_t complete_us; /* TIME_NEVER: not since the last phase that changed who is there */
     uint32_t rings, wound, outside;
+    struct astray astray[ASTRAY_MAX];
+    uint32_t astray_count;
     uint32_t breaks; /* times that a perfect ring was found broken with nobody come or gone */
     struct phase_result phases[PHASES_MAX];
     uint64_t lookups_sent, lookups_ok, lookups_wrong, lookups_unanswered;

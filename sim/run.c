@@ -197,6 +197,7 @@ static void tell(struct run *u)
     r->rings = shape.rings;
     r->wound = shape.wound;
     r->outside = shape.outside;
+    r->astray_count = check_astray(&w->ring, world_believes, w, r->astray, ASTRAY_MAX);
     lookups_end(l, w);
     r->lookups_sent = lookups_sent(l);
     r->lookups_ok = l->ok;
