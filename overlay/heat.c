@@ -12,7 +12,8 @@ void overlay_lanes(struct overlay *o, struct hot_queue *down)
     o->down = down;
 }
 
-static bool push_keys(struct overlay *o, const struct link *l)
+/* old_index: the session these keys follow, whose path, rows and channels they take over in the lane; 0: none */
+static bool push_keys(struct overlay *o, const struct link *l, uint32_t old_index)
 {
     struct hot_keys k = {.tx_next = l->s.tx_next,
                          .rx_top = l->s.rx_top,
@@ -21,7 +22,8 @@ static bool push_keys(struct overlay *o, const struct link *l)
                          .aead = l->s.aead};
     memcpy(k.tx_key, l->s.tx_key, 32);
     memcpy(k.rx_key, l->s.rx_key, 32);
-    struct hot_message m = {.op = DOWN_HOT, .index = link_index(l), .len = sizeof k};
+    struct hot_message m = {
+        .op = DOWN_HOT, .index = link_index(l), .via = old_index, .len = sizeof k};
     enum err e = hot_push(o->down, &m, &k);
     crypto_wipe(&k, sizeof k);
     return e == OK;
@@ -35,7 +37,7 @@ bool overlay_heat_link(struct overlay *o, struct link *l)
     for (uint16_t i = 0; i < o->limits.extras; i++)
         hot = (uint16_t)(hot + (o->extras[i] && o->extras[i]->hot));
     struct extra *x = link_need_extra(o, l);
-    if (!x || hot >= o->limits.hot || !push_keys(o, l)) return false;
+    if (!x || hot >= o->limits.hot || !push_keys(o, l, 0)) return false;
     l->s.flags |= SESSION_HOT;
     x->hot = true;
     path_tell_lane(o, l);
@@ -86,9 +88,9 @@ void heat_handed_back(struct overlay *o, uint64_t now_us, struct link *l,
 void heat_rekeyed(struct overlay *o, uint64_t now_us, struct link *l, uint32_t old_index)
 {
     struct extra *x = link_extra(o, l);
-    (void)now_us, (void)old_index;
+    (void)now_us;
     l->s.flags &= (uint8_t)~SESSION_HOT;
-    if (!x || !push_keys(o, l)) {
+    if (!x || !push_keys(o, l, old_index)) {
         if (x) x->hot = false;
         return;
     }
