@@ -246,12 +246,12 @@ static bool within_network(const struct cert *child, const struct cert *network)
     return child->ipv4 == 0 || range_has_host(&network->range, child->ipv4);
 }
 
-static enum err judge_time(const struct cert *b, uint64_t now_s)
+/* ends: false for an invite that was used: its end was judged against what was issued with it. */
+static enum err judge_time(const struct cert *b, uint64_t now_s, bool ends)
 {
     if (now_s == 0) return OK; /* the calendar is unknown */
-    return now_s + CERT_TOLERANCE_S < b->not_before_s || now_s > b->expires_s + CERT_TOLERANCE_S
-               ? ERR_EXPIRED
-               : OK;
+    if (now_s + CERT_TOLERANCE_S < b->not_before_s) return ERR_EXPIRED;
+    return ends && now_s > b->expires_s + CERT_TOLERANCE_S ? ERR_EXPIRED : OK;
 }
 
 /* NETWORK, NODE | NETWORK, INVITE, NODE, or the beginning of one */
@@ -286,10 +286,8 @@ static enum err chain_judge(struct span chain, const struct crypto *c,
         if (!e && !shape_ok(certs, i)) e = ERR_DENIED;
         if (!e && !cert_signed_by(spans[i], c, issuer)) e = ERR_CRYPTO;
         if (!e && !within_parents(certs, i)) e = ERR_DENIED;
-        bool used = certs[i].kind == CERT_INVITE && i + 1 < *count; /* judged by what was issued with it */
-        if (!e && !used) e = judge_time(&certs[i], now_s);
-        if (!e && used && now_s && now_s + CERT_TOLERANCE_S < certs[i].not_before_s)
-            e = ERR_EXPIRED;
+        bool used = certs[i].kind == CERT_INVITE && i + 1 < *count;
+        if (!e) e = judge_time(&certs[i], now_s, !used);
         issuer = certs[i].key; /* a NODE's is zero, and nothing may follow it */
     }
     return e;

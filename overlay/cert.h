@@ -3,9 +3,11 @@
  * A chain is one to CHAIN_MAX certificates, root first, each signed by the key that the one before it certifies;
  * the first by the overlay's authority. Kinds: NETWORK (certifies a network's authority key), INVITE (delegates issuing
  * of `uses` node certificates of that network to a throw-away key), NODE (binds an id to network, name, addresses, groups).
- * Allowed shapes: NETWORK, NODE | NETWORK, INVITE, NODE. A child never has more than its parent: expiry is at most the
- * parent's, groups a subset of the invite's, the address inside the range, slot < uses; name and fixed address are the
- * invite's where it names them, and without an address in the invite its nodes have none either (they lease one).
+ * Allowed shapes: NETWORK, NODE | NETWORK, INVITE, NODE. A child never has more than its parent: nothing
+ * outlives the network's certificate, groups are a subset of the invite's, the address lies inside the range,
+ * slot < uses; name and fixed address are the invite's where it names them, and without an address in the invite
+ * its nodes have none either (they lease one). An invite's expiry bounds when a node's certificate begins, not
+ * when it ends (docs/decisions/0005-invite-expiry.md).
  *
  * Form: MessagePack array [body bin, signature bin(64)] per certificate; the chain is an array of those. The body is an
  * array as in cert.c. Verified over the bytes received, never re-encoded. Calendar seconds (UTC since 1970), CERT_TOLERANCE_S
@@ -60,7 +62,7 @@ struct membership {
     uint32_t ipv4;      /* fixed by the certificate, 0: none */
     uint8_t invite[16]; /* serial of the invite, zero if issued by the network's authority itself */
     uint32_t slot, uses; /* uses 0: no invite */
-    uint64_t expires_s;  /* least of the chain */
+    uint64_t expires_s;  /* of the last certificate */
     struct name_text groups[CERT_GROUPS_MAX];
     uint8_t group_count;
 };

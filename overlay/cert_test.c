@@ -313,6 +313,22 @@ static void test_time_of_the_parents(void **state)
     (void)state;
     BREAK(w.invite.not_before_s = NOW_S + 2 * DAY_S, with_invite, ERR_EXPIRED);
     BREAK(w.network.not_before_s = NOW_S + 2 * DAY_S, with_invite, ERR_EXPIRED);
+    BREAK(w.invite.expires_s = w.node.not_before_s, with_invite, OK);
+    BREAK(w.invite.expires_s = w.node.not_before_s - 1, with_invite, ERR_DENIED);
+}
+
+/* An invite that ended long ago: who joined with it stays, as a token it is worth nothing. */
+static void test_an_invite_ends_but_not_its_nodes(void **state)
+{
+    (void)state;
+    struct world w;
+    struct cert last;
+    world_init(&w, &crypto_fake);
+    w.invite.expires_s = NOW_S - 5 * DAY_S;
+    w.node.not_before_s = NOW_S - 6 * DAY_S;
+    assert_int_equal(with_invite(&w), OK);
+    assert_int_equal(w.m.expires_s, w.node.expires_s);
+    assert_int_equal(token(&w, 2, &last), ERR_EXPIRED);
 }
 
 static void test_who_signed(void **state)
@@ -537,6 +553,7 @@ int main(void)
         cmocka_unit_test(test_what_makes_no_sense),
         cmocka_unit_test(test_time),
         cmocka_unit_test(test_time_of_the_parents),
+        cmocka_unit_test(test_an_invite_ends_but_not_its_nodes),
         cmocka_unit_test(test_who_signed),
         cmocka_unit_test(test_domain_is_separate),
         cmocka_unit_test(test_shapes),

@@ -49,7 +49,7 @@ struct overlay_key {
 struct hello_info {
     uint32_t capabilities;    /* AEAD bits (enum aead) and CAP_* */
     uint16_t mtu_bytes;       /* largest datagram it takes */
-    struct id via;            /* HELLO1: answer through this node, if not zero (docs/decisions/0006-waypoint.md) */
+    struct id via;            /* HELLO1: answer through this node, if not zero (decision 0006) */
     struct endpoint observed; /* where it saw the other end; none when routed */
     uint8_t ed_pk[32];
     uint8_t aead; /* HELLO2: the responder's choice */

@@ -65,7 +65,7 @@ bool kind_length_ok(uint8_t kind, size_t len); /* len counts the kind byte */
 #define NOISE1_OVERHEAD 48u  /* e, tag */
 #define NOISE2_OVERHEAD 96u  /* e, s and its tag, tag */
 #define NOISE3_OVERHEAD 64u  /* s and its tag, tag */
-#define HELLO1_PAYLOAD  256u /* capabilities(4), zeros: as long as its answer at least */
+#define HELLO1_PAYLOAD  256u /* capabilities(4) via(20), zeros: as long as its answer at least */
 #define HELLO2_PAYLOAD  58u  /* ed_pk(32) capabilities(4) mtu(2) observed(19) aead(1) */
 #define HELLO3_PAYLOAD                                                                             \
     59u /* ed_pk(32) capabilities(4) mtu(2) observed(19) chain length(2), then the chain */
