@@ -20,7 +20,7 @@
     X(GET, 13, "request, via, key", "routed", "the record under key")                              \
     X(GOT, 14, "request, result, record", "routed", "answer to GET and PUT")                       \
     X(PUT, 15, "request, via, record", "routed", "keep this record")                               \
-    X(STORE, 16, "record", "link", "a copy for a replica")
+    X(STORE, 16, "record, left_s", "link", "a copy for a replica; it lives so many seconds more")
 enum control_op {
 #define X(name, op, places, where, what) CONTROL_##name = op,
     CONTROLS(X)

@@ -3,7 +3,7 @@
  * One file per concern; each keeps its own part of the state and its own deadlines, and says wake_at() when it arms one:
  *   links.c (table)   hello.c (handshakes)   receive.c (arrivals)   send.c (frames out)   upkeep.c (pings, death, rekey)
  *   path.c (direct paths, roaming)   relay.c (channels)   ring.c (near links)   far.c (far links)   route.c (hop by hop)
- *   control.c (MessagePack bodies)   request.c (questions of ours)   join.c (seeds, remembered peers)   dht.c (records)   view.c
+ *   control.c (MessagePack bodies)   request.c (questions of ours)   join.c (seeds, remembered peers)   dht.c (records kept)   claim.c (records of ours)   view.c
  */
 #pragma once
 #include "base/pack.h"
@@ -64,7 +64,7 @@ struct request {
     struct id target;
     uint64_t sent_us, until_us, next_us;
     uint16_t body_len;
-    uint8_t body[700]; /* the CONTROL frame, for a retry */
+    uint8_t body[CONTROL_MAX]; /* the frame, for a retry */
     uint8_t mode, flags;
     uint16_t force_slot; /* first hop; NO_SLOT: greedy */
     uint8_t purpose;     /* of an internal question: far link, join */
@@ -169,9 +169,10 @@ struct overlay {
     uint8_t failed_next;
     bool dialled_all;
     /* records */
-    struct record **records;
+    struct record_entry **records; /* by key */
     uint16_t record_count;
     uint64_t records_due_us;
+    struct dht *dht; /* hand-over, records of our own; NULL until there is a record (dht.h) */
     uint32_t drops[DROP_COUNT];
 };
 struct link_stats {

@@ -1,0 +1,439 @@
+/* overlay/dht.c - records that we keep for others: put, get, copies to replicas, hand-over, expiry. The rules are in dht.h. */
+#include "overlay/dht.h"
+#include <inttypes.h>
+#include <string.h>
+
+#define VERIFY_RATE         400u /* a second: 2.5 % of a processor at 58 us each */
+#define VERIFY_BURST        1000u
+#define WRITER_MIN          16u /* records of one writer that are always taken; else an eighth of all */
+#define HANDING_OVER        3u /* the nearest so many holders hand over: one of them may be slow, or lie */
+#define HAND_OVER_AT_A_TIME 16u
+#define HAND_OVER_PAUSE_US  MILLIS(50)
+#define EXPIRY_EVERY_US                                                                            \
+    SECONDS(1) /* what is over is not found at once; its memory comes back within this */
+
+static const struct id *near_id(const struct overlay *o, uint8_t i)
+{
+    return link_id(o, &o->links[o->near[i].slot]);
+}
+
+/* Remember the near set, and who of it is new. Those whose turn has not come yet stay new. */
+static void near_look(const struct overlay *o, struct dht *d)
+{
+    struct dht before = *d;
+    d->digest = o->near_digest;
+    d->near_count = o->near_count;
+    d->fresh = 0;
+    for (uint8_t i = 0; i < o->near_count; i++) {
+        uint8_t k = 0;
+        d->near[i] = get_u32(near_id(o, i)->b);
+        while (k < before.near_count && before.near[k] != d->near[i]) k++;
+        if (k == before.near_count || before.fresh >> k & 1) d->fresh |= (uint8_t)(1u << i);
+    }
+}
+
+struct dht *dht_need(struct overlay *o)
+{
+    if (o->dht) return o->dht;
+    struct dht *d = calloc(1, sizeof *d);
+    if (!d) return NULL;
+    near_look(o, d);
+    d->fresh = 0; /* there is nothing yet to hand over */
+    o->records_due_us = TIME_NEVER;
+    o->dht = d;
+    return d;
+}
+
+void dht_due(struct overlay *o, uint64_t at_us)
+{
+    o->records_due_us = time_min(o->records_due_us, at_us);
+    wake_at(o, at_us);
+}
+
+/* --- the records, sorted by key --- */
+
+static uint16_t position(const struct overlay *o,
+                         const struct id *key) /* the first whose key is not less */
+{
+    uint16_t low = 0, high = o->record_count;
+    while (low < high) {
+        uint16_t mid = (uint16_t)((low + high) / 2);
+        if (id_compare(&o->records[mid]->key, key) < 0)
+            low = (uint16_t)(mid + 1);
+        else
+            high = mid;
+    }
+    return low;
+}
+
+struct record_entry *dht_find(const struct overlay *o, const struct id *key, uint64_t now_us)
+{
+    uint16_t i = position(o, key);
+    if (i == o->record_count || !id_equal(&o->records[i]->key, key)) return NULL;
+    return o->records[i]->until_us > now_us ? o->records[i] : NULL;
+}
+
+static void entry_remove(struct overlay *o, uint16_t i)
+{
+    pool_give(o->extra_pool, o->records[i]);
+    o->record_count--;
+    memmove(o->records + i, o->records + i + 1, (size_t)(o->record_count - i) * sizeof *o->records);
+}
+
+/* Full: the one that ends first makes room, unless the newcomer ends sooner. */
+static bool make_room(struct overlay *o, uint64_t until_us)
+{
+    uint16_t first = 0;
+    if (o->record_count < o->limits.records) return true;
+    for (uint16_t i = 1; i < o->record_count; i++)
+        if (o->records[i]->until_us < o->records[first]->until_us) first = i;
+    drop(o, DROP_FULL);
+    if (o->record_count == 0 || o->records[first]->until_us >= until_us) return false;
+    entry_remove(o, first);
+    return true;
+}
+
+/* Has this writer its share already? */
+static bool over_quota(const struct overlay *o, const struct id *writer)
+{
+    uint32_t count = 0, quota = o->limits.records / 8u;
+    for (uint16_t i = 0; i < o->record_count; i++)
+        count += id_equal(&o->records[i]->writer, writer);
+    return count >= (quota > WRITER_MIN ? quota : WRITER_MIN);
+}
+
+static struct record_entry *entry_for(struct overlay *o, const struct record *r, uint64_t until_us)
+{
+    uint16_t i = position(o, &r->key);
+    if (i < o->record_count && id_equal(&o->records[i]->key, &r->key)) return o->records[i];
+    if (over_quota(o, &r->writer) || !make_room(o, until_us)) return NULL;
+    struct record_entry *e = pool_take(o->extra_pool);
+    if (!e) return NULL;
+    i = position(o, &r->key);
+    memmove(o->records + i + 1, o->records + i, (size_t)(o->record_count - i) * sizeof *o->records);
+    o->records[i] = e;
+    o->record_count++;
+    return e;
+}
+
+static enum dht_result keep(struct overlay *o, uint64_t now_us, const struct record *r,
+                            struct span bytes, uint64_t until_us)
+{
+    char key[ID_TEXT], writer[ID_TEXT];
+    if (r->value.len > o->limits.record_bytes) return DHT_REFUSED;
+    struct record_entry *e = dht_need(o) ? entry_for(o, r, until_us) : NULL;
+    if (!e) return DHT_FULL;
+    e->key = r->key;
+    e->writer = r->writer;
+    e->seq = r->seq;
+    e->until_us = until_us;
+    e->len = (uint16_t)bytes.len;
+    memcpy(e->bytes, bytes.p, bytes.len);
+    dht_due(o, until_us);
+    trace(o->trace, now_us, DHT,
+          "record %.8s > kept: %.8s wrote it, seq %" PRIu64 ", for %" PRIu64 " s",
+          id_print(&r->key, key), id_print(&r->writer, writer), r->seq,
+          (until_us - now_us) / SECONDS(1));
+    return DHT_OK;
+}
+
+/* What the record means for the one held: OK if it replaces it. */
+static enum dht_result judge(const struct record_entry *held, const struct record *r)
+{
+    if (!held) return DHT_OK;
+    if (!id_equal(&held->writer, &r->writer)) return DHT_CONFLICT;
+    return r->seq > held->seq ? DHT_OK : DHT_OLD;
+}
+
+static bool same(const struct record_entry *held, struct span bytes)
+{
+    return held && held->len == bytes.len && memcmp(held->bytes, bytes.p, bytes.len) == 0;
+}
+
+static void conflict_trace(const struct overlay *o, uint64_t now_us,
+                           const struct record_entry *held, const struct record *r)
+{
+    char key[ID_TEXT], writer[ID_TEXT], other[ID_TEXT];
+    trace(o->trace, now_us, DHT, "record %.8s > conflict: %.8s holds it, %.8s wants it",
+          id_print(&r->key, key), id_print(&held->writer, writer), id_print(&r->writer, other));
+}
+
+/* --- who else keeps it --- */
+
+bool dht_is_root(const struct overlay *o, const struct id *key)
+{
+    return !route_next(o, key, &o->self.id, false, NO_SLOT, NULL);
+}
+
+/* How many of us and our near links lie nearer to key than id does. */
+static unsigned rank(const struct overlay *o, const struct id *key, const struct id *id)
+{
+    unsigned nearer = id_nearer(key, &o->self.id, id) < 0;
+    for (uint8_t i = 0; i < o->near_count; i++) nearer += id_nearer(key, near_id(o, i), id) < 0;
+    return nearer;
+}
+
+static void store_send(struct overlay *o, uint64_t now_us, const struct record_entry *e,
+                       uint16_t slot, struct outbox *out)
+{
+    uint8_t frame[CONTROL_MAX];
+    struct pack k = pack_of(frame + 1, sizeof frame - 1);
+    if (e->until_us < now_us + SECONDS(1) || o->links[slot].state != LINK_UP) return;
+    frame[0] = KIND_CONTROL;
+    pack_array(&k, 3);
+    pack_uint(&k, CONTROL_STORE);
+    pack_bin(&k, e->bytes, e->len);
+    pack_uint(
+        &k,
+        (e->until_us - now_us) /
+            SECONDS(1)); /* never longer than here, or it would live as long as neighbours change */
+    ensure(!k.bad);
+    frame_send(o, &o->links[slot], now_us, frame, k.len + 1, NULL, out);
+}
+
+static void replicate(struct overlay *o, uint64_t now_us, const struct record_entry *e,
+                      struct outbox *out)
+{
+    for (uint8_t i = 0; i < o->near_count; i++)
+        if (rank(o, &e->key, near_id(o, i)) < REPLICAS)
+            store_send(o, now_us, e, o->near[i].slot, out);
+}
+
+enum dht_result dht_put(struct overlay *o, uint64_t now_us, const struct record *r,
+                        struct span bytes, struct record_entry **held, struct outbox *out)
+{
+    *held = dht_find(o, &r->key, now_us);
+    if (same(*held, bytes)) return DHT_OK;
+    enum dht_result result = judge(*held, r);
+    if (result == DHT_CONFLICT) conflict_trace(o, now_us, *held, r);
+    if (result == DHT_OK) result = keep(o, now_us, r, bytes, now_us + SECONDS(r->ttl_s));
+    if (result == DHT_OK) replicate(o, now_us, dht_find(o, &r->key, now_us), out);
+    return result;
+}
+
+/* --- arrivals --- */
+
+static void got_send(struct overlay *o, uint64_t now_us, const struct id *to, const struct id *via,
+                     uint64_t request, enum dht_result result, const struct record_entry *e,
+                     struct outbox *out)
+{
+    uint8_t frame[CONTROL_MAX];
+    struct pack k = pack_of(frame + 1, sizeof frame - 1);
+    frame[0] = KIND_CONTROL;
+    pack_array(&k, 4);
+    pack_uint(&k, CONTROL_GOT);
+    pack_uint(&k, request);
+    pack_uint(&k, result);
+    pack_bin(&k, e ? e->bytes : frame, e ? e->len : 0);
+    ensure(!k.bad);
+    route_send(o, now_us, ROUTE_EXACT, 0, to, via, frame, k.len + 1, NO_SLOT, out);
+}
+
+/* Is it what it says? Counts why not. */
+static bool verified(struct overlay *o, uint64_t now_us, struct span bytes, struct record *r)
+{
+    if (!dht_need(o) || !budget_take(&o->dht->verify, now_us, VERIFY_RATE, VERIFY_BURST)) {
+        drop(o, DROP_RATE);
+        return false;
+    }
+    enum err e = record_verify(bytes, o->crypto, calendar_now(o, now_us), r);
+    if (e) drop(o, e == ERR_MALFORMED ? DROP_MALFORMED : DROP_DENIED);
+    return e == OK;
+}
+
+static void on_put(struct overlay *o, uint64_t now_us, const struct arrival *a, struct unpack *u,
+                   struct outbox *out)
+{
+    struct id via;
+    struct record r;
+    struct record_entry *held;
+    uint64_t request = unpack_uint(u, UINT32_MAX);
+    unpack_copy(u, via.b, ID_SIZE);
+    struct span bytes = unpack_bin(u, 1, RECORD_BYTES);
+    if (u->bad) {
+        drop(o, DROP_MALFORMED);
+        return;
+    }
+    if (!verified(o, now_us, bytes, &r)) return;
+    if (!dht_is_root(
+            o,
+            &r.key)) { /* it was sent to us on purpose, or somebody nearer has just come: then it is sent again */
+        drop(o, DROP_NO_ROUTE);
+        return;
+    }
+    enum dht_result result = dht_put(o, now_us, &r, bytes, &held, out);
+    bool show = result == DHT_CONFLICT || result == DHT_OLD;
+    got_send(o, now_us, &a->routed_src, &via, request, result, show ? held : NULL, out);
+}
+
+static void on_get(struct overlay *o, uint64_t now_us, const struct arrival *a, struct unpack *u,
+                   struct outbox *out)
+{
+    struct id via, key;
+    uint64_t request = unpack_uint(u, UINT32_MAX);
+    unpack_copy(u, via.b, ID_SIZE);
+    unpack_copy(u, key.b, ID_SIZE);
+    if (u->bad) {
+        drop(o, DROP_MALFORMED);
+        return;
+    }
+    const struct record_entry *e = dht_find(o, &key, now_us);
+    if (!e && !dht_is_root(o, &key)) { /* not ours to deny */
+        drop(o, DROP_NO_ROUTE);
+        return;
+    }
+    got_send(o, now_us, &a->routed_src, &via, request, e ? DHT_OK : DHT_NOT_FOUND, e, out);
+}
+
+/* Two writers held it, unknown to each other; one is left. The root tells the other, who then asks. */
+static void tell_loser(struct overlay *o, uint64_t now_us, const struct id *loser,
+                       const struct record_entry *winner, struct outbox *out)
+{
+    if (!dht_is_root(o, &winner->key)) return;
+    if (id_equal(loser, &o->self.id))
+        claim_disputed(o, now_us, &winner->key);
+    else
+        got_send(o, now_us, loser, NULL, 0, DHT_CONFLICT, winner, out);
+}
+
+static void on_store_conflict(struct overlay *o, uint64_t now_us, struct link *l,
+                              struct record_entry *held, const struct record *r, struct span bytes,
+                              uint64_t until_us, struct outbox *out)
+{
+    struct id loser = r->writer;
+    conflict_trace(o, now_us, held, r);
+    if (record_stays(o->crypto, &r->key, &held->writer, &r->writer)) {
+        store_send(o, now_us, held, link_slot(o, l),
+                   out); /* it replaces theirs, by the same rule */
+    } else {
+        loser = held->writer;
+        if (keep(o, now_us, r, bytes, until_us) != DHT_OK) return;
+    }
+    tell_loser(o, now_us, &loser, dht_find(o, &r->key, now_us), out);
+}
+
+static void on_store(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u,
+                     struct outbox *out)
+{
+    struct record r;
+    struct span bytes = unpack_bin(u, 1, RECORD_BYTES);
+    uint64_t left_s = unpack_uint(u, RECORD_TTL_MAX_S);
+    if (u->bad || left_s == 0 || record_decode(bytes, o->crypto, &r) != OK) {
+        drop(o, DROP_MALFORMED);
+        return;
+    }
+    struct record_entry *held = dht_find(o, &r.key, now_us);
+    if (same(held, bytes)) return; /* before verifying: most copies are of what we have */
+    enum dht_result result = judge(held, &r);
+    uint64_t until_us = now_us + SECONDS(left_s < r.ttl_s ? left_s : r.ttl_s);
+    if (result == DHT_OLD) {
+        store_send(o, now_us, held, link_slot(o, l), out);
+        return;
+    }
+    if (!verified(o, now_us, bytes, &r)) return;
+    if (result == DHT_CONFLICT)
+        on_store_conflict(o, now_us, l, held, &r, bytes, until_us, out);
+    else if (keep(o, now_us, &r, bytes, until_us) != DHT_OK)
+        drop(o, DROP_FULL);
+}
+
+void on_dht(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
+            unsigned op, struct unpack *u, struct outbox *out)
+{
+    switch (op) {
+    case CONTROL_PUT: on_put(o, now_us, a, u, out); break;
+    case CONTROL_GET: on_get(o, now_us, a, u, out); break;
+    case CONTROL_GOT: on_got(o, now_us, u, out); break;
+    case CONTROL_STORE: on_store(o, now_us, l, u, out); break;
+    default: drop(o, DROP_TYPE);
+    }
+}
+
+/* --- as time passes --- */
+
+static void expire(struct overlay *o, uint64_t now_us)
+{
+    uint64_t next_us = TIME_NEVER;
+    char key[ID_TEXT], writer[ID_TEXT];
+    for (uint16_t i = 0; i < o->record_count;) {
+        const struct record_entry *e = o->records[i];
+        if (e->until_us > now_us) {
+            next_us = time_min(next_us, e->until_us);
+            i++;
+            continue;
+        }
+        trace(o->trace, now_us, DHT, "record %.8s > expired: %.8s wrote it", id_print(&e->key, key),
+              id_print(&e->writer, writer));
+        entry_remove(o, i);
+    }
+    if (next_us != TIME_NEVER) dht_due(o, time_max(next_us, now_us + EXPIRY_EVERY_US));
+}
+
+static void near_changed(struct overlay *o, uint64_t now_us)
+{
+    struct dht *d = o->dht;
+    near_look(o, d);
+    d->next = ID_ZERO;
+    d->hand_over_us = now_us;
+    if (d->fresh) dht_due(o, now_us);
+    claims_near_changed(o, now_us);
+}
+
+/* Is it for us to hand it over? For the nearest holders, newcomers not counted. */
+static bool hands_over(const struct overlay *o, const struct record_entry *e)
+{
+    unsigned nearer = 0;
+    for (uint8_t i = 0; i < o->near_count; i++)
+        nearer += !(o->dht->fresh >> i & 1) && id_nearer(&e->key, near_id(o, i), &o->self.id) < 0;
+    return nearer < HANDING_OVER;
+}
+
+/* To each new neighbour, what it should hold: about HAND_OVER_AT_A_TIME copies, then a pause. */
+static void hand_over(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    struct dht *d = o->dht;
+    unsigned sent = 0;
+    uint16_t i = position(o, &d->next);
+    for (; i < o->record_count && sent < HAND_OVER_AT_A_TIME; i++) {
+        const struct record_entry *e = o->records[i];
+        if (!hands_over(o, e)) continue;
+        for (uint8_t n = 0; n < o->near_count; n++) {
+            if (!(d->fresh >> n & 1) || rank(o, &e->key, near_id(o, n)) >= REPLICAS) continue;
+            store_send(o, now_us, e, o->near[n].slot, out);
+            sent++;
+        }
+    }
+    if (i == o->record_count) {
+        d->fresh = 0;
+        return;
+    }
+    d->next = o->records[i]->key;
+    d->hand_over_us = now_us + HAND_OVER_PAUSE_US;
+    dht_due(o, d->hand_over_us);
+}
+
+void dht_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    struct dht *d = o->dht;
+    if (!d || o->leaving) return;
+    if (d->digest != o->near_digest) near_changed(o, now_us);
+    if (o->records_due_us > now_us) {
+        wake_at(o, o->records_due_us);
+        return;
+    }
+    o->records_due_us = TIME_NEVER;
+    expire(o, now_us);
+    if (d->fresh && d->hand_over_us <= now_us)
+        hand_over(o, now_us, out);
+    else if (d->fresh)
+        dht_due(o, d->hand_over_us);
+    claims_tick(o, now_us, out);
+}
+
+void dht_fini(struct overlay *o)
+{
+    while (o->record_count) entry_remove(o, (uint16_t)(o->record_count - 1));
+    for (unsigned i = 0; o->dht && i < CLAIMS_MAX; i++) free(o->dht->claims[i]);
+    free(o->dht);
+    o->dht = NULL;
+}

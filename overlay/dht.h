@@ -1,0 +1,76 @@
+/* overlay/dht.h - between the two halves of the records: dht.c keeps them, claim.c asks for them and renews our own.
+ *
+ * A record lives on the REPLICAS nodes nearest to its key. PUT and GET go to the nearest, the root; the root stores copies at the
+ * others. When a neighbour comes, those who hold records hand over what it should hold too.
+ *
+ *   PUT  root: nobody holds it, or the same writer with a smaller seq -> kept, copies stored, OK
+ *              the same bytes once more (the answer was lost)         -> OK
+ *              the same writer, seq not larger                        -> OLD, with the record held
+ *              another writer                                         -> CONFLICT, with the record held
+ *   STORE: the same, but of two writers the one for whom record_stays() speaks stays, and the sender is told.
+ *
+ * Limits of this version: one root decides (no quorum: two claims made on both sides of a partition, or of a change of roots, are
+ * settled by STORE, and the root tells the loser); a copy that is lost on the way is stored again at the next renewal.
+ *
+ * Units: until_us and *_us are the node's clock. Owns: records are objects of extra_pool; struct dht and claims are allocated.
+ * Cost: one pooled object a record; searching is binary; a verification per PUT and per STORE of something new, VERIFY_RATE a second. */
+#pragma once
+#include "overlay/core.h"
+#include "overlay/record.h"
+
+#define REPLICAS   8
+#define CLAIMS_MAX 16 /* records of our own */
+
+struct record_entry { /* one we keep */
+    struct id key, writer;
+    uint64_t seq, until_us;
+    uint16_t len;
+    uint8_t bytes[RECORD_BYTES];
+};
+_Static_assert(sizeof(struct record_entry) <= sizeof(struct request), "one object of the pool");
+_Static_assert(1 + 1 + 1 + 5 + 2 + ID_SIZE + 3 + RECORD_BYTES <= CONTROL_MAX, "PUT fits");
+
+struct own_claim {
+    struct record_name name;
+    struct id key;
+    uint64_t seq, put_us, next_us;
+    uint32_t request, ttl_s;
+    bool held;      /* the root has said so, and nothing else since */
+    uint8_t behind; /* times in a row that the root knew a larger seq */
+    uint8_t
+        disputed; /* times in a row that somebody held it for whom record_stays() does not speak */
+    uint16_t value_len;
+    uint8_t value[];
+};
+struct dht {
+    struct budget verify;
+    /* hand-over: the near set as it was looked at last (first bytes of the ids), and who of it is new */
+    uint32_t digest, near[2 * NEAR_SIDE_MAX];
+    uint8_t near_count, fresh; /* fresh: a bit for each of near */
+    struct id next;            /* the next key to look at */
+    uint64_t hand_over_us;
+    struct own_claim *claims[CLAIMS_MAX];
+};
+enum dht_result {
+    DHT_OK,
+    DHT_NOT_FOUND,
+    DHT_CONFLICT,
+    DHT_OLD,
+    DHT_REFUSED,
+    DHT_FULL
+}; /* on the wire, in GOT */
+
+struct dht *dht_need(struct overlay *o); /* NULL: no memory */
+void dht_due(struct overlay *o, uint64_t at_us);
+bool dht_is_root(const struct overlay *o, const struct id *key); /* nobody nearer is known */
+/* What we hold under key and what has not expired; NULL: nothing. */
+struct record_entry *dht_find(const struct overlay *o, const struct id *key, uint64_t now_us);
+/* PUT at the root, by ourselves or for another; `r` is what `bytes` say and is verified. held: what stands in the way. */
+enum dht_result dht_put(struct overlay *o, uint64_t now_us, const struct record *r,
+                        struct span bytes, struct record_entry **held, struct outbox *out);
+/* --- claim.c --- */
+void on_got(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbox *out);
+void claim_disputed(struct overlay *o, uint64_t now_us,
+                    const struct id *key); /* somebody says that another holds it: ask soon */
+void claims_near_changed(struct overlay *o, uint64_t now_us);
+void claims_tick(struct overlay *o, uint64_t now_us, struct outbox *out); /* and says when next */
