@@ -136,9 +136,11 @@ tests: $(TESTS:%.c=$(B)/%)
 
 ifdef FUZZ
 WIDE_FUZZ := $(if $(FUZZERS),$(shell grep -lE '^.include "(sim|tests)/' $(FUZZERS:%=tests/fuzz/%.c)))
+DAEMON_FUZZ := $(if $(FUZZERS),$(shell grep -lE '^.include "daemon/' $(FUZZERS:%=tests/fuzz/%.c)))
+fuzz_folders = $(if $(filter tests/fuzz/$(1).c,$(WIDE_FUZZ)),support $(sim),$(if $(filter tests/fuzz/$(1).c,$(DAEMON_FUZZ)),$(daemon),$(node)))
 define fuzzer
-$(B)/$(1): $(B)/obj/tests/fuzz/$(1).o $(call lib,$(if $(filter tests/fuzz/$(1).c,$(WIDE_FUZZ)),support $(sim),$(node)))
-	$(call say,LD $$@)$(CC) $(LDFLAGS) -o $$@ $$^ $(CORE_LIBS)
+$(B)/$(1): $(B)/obj/tests/fuzz/$(1).o $(call lib,$(call fuzz_folders,$(1)))
+	$(call say,LD $$@)$(CC) $(LDFLAGS) -o $$@ $$^ $(if $(filter tests/fuzz/$(1).c,$(DAEMON_FUZZ)),$(DAEMON_LIBS),$(CORE_LIBS))
 endef
 $(foreach f,$(FUZZERS),$(eval $(call fuzzer,$(f))))
 

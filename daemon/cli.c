@@ -36,10 +36,12 @@ static const char *value_of(struct cli *cli, struct words *w, const char *word, 
 static bool is_flag(const char *word, const char *flag)
 {
     size_t len = strlen(flag);
-    return strncmp(word, flag, len) == 0 && (word[len] == 0 || (word[len] == '=' && flag[1] == '-'));
+    return strncmp(word, flag, len) == 0 &&
+           (word[len] == 0 || (word[len] == '=' && flag[1] == '-'));
 }
 
-static bool take_option(struct cli *cli, struct words *w, const struct cli_option *o, const char *word)
+static bool take_option(struct cli *cli, struct words *w, const struct cli_option *o,
+                        const char *word)
 {
     const char *value;
     if (o->kind == OPTION_FLAG) {
@@ -67,7 +69,8 @@ static int take_common(struct cli *cli, struct words *w, const char *word, enum 
     if (strcmp(word, "--version") == 0) return *what = CLI_VERSION, 1;
     if (strcmp(word, "-d") == 0) {
         if (!(value = value_of(cli, w, word, 2))) return -1;
-        if (!*value || strlen(value) >= sizeof cli->dir) return usage(cli, "`%.60s` is no directory name", value) - 1;
+        if (!*value || strlen(value) >= sizeof cli->dir)
+            return usage(cli, "`%.60s` is no directory name", value) - 1;
         snprintf(cli->dir, sizeof cli->dir, "%s", value);
         w->has_dir = true;
         return 1;
@@ -107,7 +110,9 @@ static bool take_verb(struct cli *cli, struct words *w, const char *word)
 static bool take_word(struct cli *cli, struct words *w, enum cli_parsed *what)
 {
     const char *word = w->argv[w->at];
-    if (cli->verb && cli->verb->run == cli_unsupported && strcmp(word, "--json") != 0 && strcmp(word, "--help") != 0) return true;
+    if (cli->verb && cli->verb->run == cli_unsupported && strcmp(word, "--json") != 0 &&
+        strcmp(word, "--help") != 0)
+        return true;
     if (w->ended || word[0] != '-' || word[1] == 0)
         return cli->verb ? take_plain(cli, w, word) : take_verb(cli, w, word);
     if (strcmp(word, "--") == 0) return w->ended = true;
@@ -131,7 +136,8 @@ enum cli_parsed cli_parse(struct cli *cli, int argc, char **argv)
     enum cli_parsed what = CLI_RUN;
     struct words w = {.argc = argc, .at = 1, .argv = argv};
     *cli = (struct cli){.params = js_object()};
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) cli->json |= strcmp(argv[i], "--json") == 0;
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        cli->json |= strcmp(argv[i], "--json") == 0;
     for (; w.at < w.argc; w.at++)
         if (!take_word(cli, &w, &what)) return CLI_FAILED;
     if (what != CLI_RUN) return what;
@@ -144,7 +150,8 @@ static void help_options(const struct cli_option *options)
 {
     for (const struct cli_option *o = options; o && o->flag; o++) {
         char left[64];
-        snprintf(left, sizeof left, "%s%s%s", o->flag, o->value ? " " : "", o->value ? o->value : "");
+        snprintf(left, sizeof left, "%s%s%s", o->flag, o->value ? " " : "",
+                 o->value ? o->value : "");
         printf("  %-26s %s\n", left, o->help);
     }
 }
@@ -152,20 +159,22 @@ static void help_options(const struct cli_option *options)
 void cli_help(const struct cli_verb *verb)
 {
     if (verb) {
-        printf("usage: ringlet [-d DIR] [-n NETWORK] [--json] %s%s%s\n%s\n", verb->name, *verb->args ? " " : "",
-               verb->args, verb->summary);
+        printf("usage: ringlet [-d DIR] [-n NETWORK] [--json] %s%s%s\n%s\n", verb->name,
+               *verb->args ? " " : "", verb->args, verb->summary);
         if (verb->options && verb->options->flag) puts("");
         help_options(verb->options);
         printf("\nexample: %s\n", verb->example);
         return;
     }
     puts("usage: ringlet [-d DIR] [-n NETWORK] [--json] VERB ...\n"
-         "A mesh VPN and peer-to-peer overlay without servers: `create` on the first machine, `invite` there,\n"
+         "A mesh VPN and peer-to-peer overlay without servers: `create` on the first machine, "
+         "`invite` there,\n"
          "`join` on the others, `run` on all.\n");
     for (const struct cli_verb *v = cli_verbs; v->name; v++)
         if (v->run != cli_unsupported) printf("  %-13s %s\n", v->name, v->summary);
     puts("\n"
-         "  -d DIR      state directory (RINGLET_DIR; /var/lib/ringlet, for a plain user $XDG_STATE_HOME/ringlet)\n"
+         "  -d DIR      state directory (RINGLET_DIR; /var/lib/ringlet, for a plain user "
+         "$XDG_STATE_HOME/ringlet)\n"
          "  -n NETWORK  which network, where there are several\n"
          "  --json      print one JSON document\n"
          "  --help      after a verb: its options and an example\n"

@@ -12,14 +12,14 @@ enum option_kind { OPTION_TEXT = 1, OPTION_LIST, OPTION_FLAG };
 struct cli_option {
     const char *flag, *key; /* "--range", "range" */
     enum option_kind kind;
-    const char *value;      /* shown in help */
+    const char *value; /* shown in help */
     const char *help;
 };
 struct cli;
 struct cli_verb {
     const char *name, *args, *summary, *example;
     const struct cli_option *options; /* ends with flag NULL; may be NULL */
-    const char *keys[2];              /* parameters that stand by themselves; "?key": may be left out */
+    const char *keys[2]; /* parameters that stand by themselves; "?key": may be left out */
     int (*run)(struct cli *);
     void (*show)(const struct json_t *result);
     const char *method; /* NULL: the name */
@@ -46,13 +46,15 @@ int cli_show(const struct cli *cli, const struct json_t *result);
 void cli_print_json(const struct json_t *result);
 
 /* --- how verbs run --- */
-int cli_call(struct cli *cli);        /* by the daemon */
-int cli_deed(struct cli *cli);        /* by the daemon if there is one, else on the files: create join invite leave */
+int cli_call(struct cli *cli); /* by the daemon */
+int cli_deed(
+    struct cli
+        *cli); /* by the daemon if there is one, else on the files: create join invite leave */
 int cli_status(struct cli *cli);
 int cli_ping(struct cli *cli);
 int cli_watch(struct cli *cli);
 int cli_stop(struct cli *cli);
-int cli_any(struct cli *cli);         /* call METHOD [JSON] */
+int cli_any(struct cli *cli); /* call METHOD [JSON] */
 int cli_config_check(struct cli *cli);
 int cli_run(struct cli *cli);
 int cli_unsupported(struct cli *cli);

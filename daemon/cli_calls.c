@@ -54,7 +54,8 @@ int cli_any(struct cli *cli)
         fail(&cli->fail, FAIL_USAGE, "give one JSON object", "the parameters are no JSON: %s", why);
         return cli_failed(cli);
     }
-    if (client_open(&c, cli->dir, &cli->fail) != CLIENT_READY) return js_free(params), cli_failed(cli);
+    if (client_open(&c, cli->dir, &cli->fail) != CLIENT_READY)
+        return js_free(params), cli_failed(cli);
     bool good = client_call(&c, js_get_text(cli->params, "method"), params, &result, &cli->fail);
     client_close(&c);
     return finish(cli, good, result);
@@ -62,8 +63,8 @@ int cli_any(struct cli *cli)
 
 int cli_unsupported(struct cli *cli)
 {
-    fail(&cli->fail, FAIL_UNSUPPORTED, "`ringlet --help` lists the verbs there are", "`%s`: not in this version",
-         cli->verb->name);
+    fail(&cli->fail, FAIL_UNSUPPORTED, "`ringlet --help` lists the verbs there are",
+         "`%s`: not in this version", cli->verb->name);
     return cli_failed(cli);
 }
 
@@ -92,7 +93,8 @@ static int wait_for(struct cli *cli, const char *wanted, uint64_t timeout_us)
     int reached;
     while ((reached = look(cli, wanted, &result)) == 0 && clock_us() < end_us) usleep(50000);
     if (reached == 0 && result)
-        fail(&cli->fail, FAIL_TIMEOUT, "wait longer with --timeout, or look at `ringlet status` and the log",
+        fail(&cli->fail, FAIL_TIMEOUT,
+             "wait longer with --timeout, or look at `ringlet status` and the log",
              "the node is %s, not %s", js_get_text(result, "state"), wanted);
     return finish(cli, reached == 1, result);
 }
@@ -111,7 +113,8 @@ int cli_status(struct cli *cli)
     }
     for (unsigned i = 0; i < sizeof states / sizeof *states; i++)
         if (strcmp(states[i], wanted) == 0) return wait_for(cli, wanted, timeout_us);
-    fail(&cli->fail, FAIL_USAGE, "one of starting, alone, joining, joined", "there is no state `%.40s`", wanted);
+    fail(&cli->fail, FAIL_USAGE, "one of starting, alone, joining, joined",
+         "there is no state `%.40s`", wanted);
     return cli_failed(cli);
 }
 

@@ -11,18 +11,20 @@
 #include <unistd.h>
 
 /* A daemon that is starting holds the lock before it answers; so long it may take. */
-#define STARTING_TRIES 40
+#define STARTING_TRIES    40
 #define STARTING_PAUSE_US 50000
 
-typedef bool deed(struct state *s, const struct json_t *params, struct json_t *made, struct fail *f);
+typedef bool deed(struct state *s, const struct json_t *params, struct json_t *made,
+                  struct fail *f);
 static const struct {
     const char *verb;
     deed *run;
     bool makes; /* the directory, if it is not there */
     bool lists; /* the answer is an array */
 } deeds[] = {
-    {"create", deed_create, true, false}, {"invite", deed_invite, false, false}, {"join", deed_join, true, false},
-    {"leave", deed_leave, false, false},  {"invites", invites_list, false, true},
+    {"create", deed_create, true, false},   {"invite", deed_invite, false, false},
+    {"join", deed_join, true, false},       {"leave", deed_leave, false, false},
+    {"invites", invites_list, false, true},
 };
 
 /* The token is a secret that should not stand in a list of processes: - reads it from standard input. */
@@ -36,7 +38,8 @@ static bool read_token(struct cli *cli)
     text[strcspn(text, "\r\n")] = 0;
     js_put_text(cli->params, "token", text);
     crypto_wipe(text, sizeof text);
-    return len > 0 || fail(&cli->fail, FAIL_USAGE, "pipe the output of `ringlet invite` into it", "no token on standard input");
+    return len > 0 || fail(&cli->fail, FAIL_USAGE, "pipe the output of `ringlet invite` into it",
+                           "no token on standard input");
 }
 
 /* 1 done by the daemon, 0 there is none, -1 it failed. */
@@ -95,7 +98,8 @@ int cli_config_check(struct cli *cli)
 {
     struct state s;
     struct json_t *made = js_object();
-    bool good = state_open(&s, cli->dir, false, &cli->fail) && config_check(&s, cli->params, made, &cli->fail);
+    bool good = state_open(&s, cli->dir, false, &cli->fail) &&
+                config_check(&s, cli->params, made, &cli->fail);
     int status = good ? cli_show(cli, made) : cli_failed(cli);
     state_close(&s);
     js_free(made);

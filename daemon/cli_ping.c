@@ -50,7 +50,8 @@ static void print_answer(const struct json_t *a)
         if (path && strcmp(path, "direct") == 0)
             printf("direct %s\n", js_get_text(a, "endpoint"));
         else if (path && strcmp(path, "relayed") == 0)
-            printf("relayed by %s\n", js_get_text(a, "via_name") ? js_get_text(a, "via_name") : js_get_text(a, "via"));
+            printf("relayed by %s\n",
+                   js_get_text(a, "via_name") ? js_get_text(a, "via_name") : js_get_text(a, "via"));
         else if (path && strcmp(path, "routed") == 0)
             printf("routed, %" PRId64 " hop%s\n", hops, hops == 1 ? "" : "s");
         else
@@ -69,7 +70,8 @@ static bool one(struct cli *cli, struct client *c, struct pinging *p, int64_t se
     js_put_int(params, "count", 1);
     js_put_int(params, "seq", seq);
     js_put_number(params, "timeout", (double)(patient ? SECONDS(10) : p->timeout_us) / 1e6);
-    if (!client_call(c, "ping", params, &result, &cli->fail)) return cli->fail.status == 0; /* a signal came */
+    if (!client_call(c, "ping", params, &result, &cli->fail))
+        return cli->fail.status == 0; /* a signal came */
     struct json_t *answer = js_at(js_get(result, "answers"), 0);
     const char *id = js_get_text(result, "id");
     if (id) snprintf(p->sum.id, sizeof p->sum.id, "%s", id);
@@ -104,8 +106,10 @@ static void summary(const struct cli *cli, const struct pingsum *sum)
         js_free(d);
         return;
     }
-    printf("%s: %" PRIu32 " sent, %" PRIu32 " received", js_get_text(cli->params, "target"), sum->sent, sum->received);
-    if (sum->received) printf(", rtt min/avg/max %.2f/%.2f/%.2f ms", sum->min, sum->sum / sum->received, sum->max);
+    printf("%s: %" PRIu32 " sent, %" PRIu32 " received", js_get_text(cli->params, "target"),
+           sum->sent, sum->received);
+    if (sum->received)
+        printf(", rtt min/avg/max %.2f/%.2f/%.2f ms", sum->min, sum->sum / sum->received, sum->max);
     puts("");
 }
 

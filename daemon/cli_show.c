@@ -30,7 +30,8 @@ static const char *joined(const struct json_t *list, char *out, size_t max)
     size_t len = 0;
     snprintf(out, max, "-");
     for (size_t i = 0; i < js_count(list) && len < max; i++)
-        len += (size_t)snprintf(out + len, max - len, "%s%s", i ? ", " : "", js_text(js_at(list, i)));
+        len += (size_t)snprintf(out + len, max - len, "%s%s", i ? ", " : "",
+                                js_text(js_at(list, i)));
     return out;
 }
 
@@ -78,8 +79,8 @@ static const char *ms(const struct json_t *o, const char *key, char out[CELL])
 
 static void show_membership(const struct json_t *r)
 {
-    printf("  host     %s\n  address  %s, %s\n  range    %s\n  id       %s\n", text(r, "host"), text(r, "ipv4"),
-           text(r, "ipv6"), text(r, "range"), text(r, "id"));
+    printf("  host     %s\n  address  %s, %s\n  range    %s\n  id       %s\n", text(r, "host"),
+           text(r, "ipv4"), text(r, "ipv6"), text(r, "range"), text(r, "id"));
 }
 
 void show_create(const struct json_t *r)
@@ -98,7 +99,9 @@ void show_join(const struct json_t *r)
 {
     bool already = false;
     (void)js_get_bool(r, "already", &already);
-    printf(already ? "already a member of network %s; nothing was changed\n" : "joined network %s\n", text(r, "network"));
+    printf(already ? "already a member of network %s; nothing was changed\n"
+                   : "joined network %s\n",
+           text(r, "network"));
     show_membership(r);
     if (!already) puts("next: `ringlet run`");
 }
@@ -106,7 +109,8 @@ void show_join(const struct json_t *r)
 void show_leave(const struct json_t *r)
 {
     printf("left network %s\n", text(r, "network"));
-    if (js_get_text(r, "kept")) printf("its authority is kept in %s of the state directory\n", text(r, "kept"));
+    if (js_get_text(r, "kept"))
+        printf("its authority is kept in %s of the state directory\n", text(r, "kept"));
 }
 
 void show_invites(const struct json_t *r)
@@ -118,8 +122,8 @@ void show_invites(const struct json_t *r)
     for (size_t i = 0; i < js_count(r); i++) {
         const struct json_t *o = js_at(r, i);
         snprintf(uses, sizeof uses, "%" PRId64, number(o, "uses"));
-        grid_row(&g, text(o, "invite"), text(o, "network"), text(o, "host"), uses, day(number(o, "created_s"), created),
-                 day(number(o, "expires_s"), expires));
+        grid_row(&g, text(o, "invite"), text(o, "network"), text(o, "host"), uses,
+                 day(number(o, "created_s"), created), day(number(o, "expires_s"), expires));
     }
     grid_print(&g);
 }
@@ -133,7 +137,8 @@ static void show_networks(const struct json_t *networks)
     if (js_count(networks)) grid_row(&g, "NETWORK", "HOST", "IPV4", "IPV6", "DEVICE", "RANGE");
     for (size_t i = 0; i < js_count(networks); i++) {
         const struct json_t *n = js_at(networks, i);
-        grid_row(&g, text(n, "name"), text(n, "host"), text(n, "ipv4"), text(n, "ipv6"), text(n, "device"), text(n, "range"));
+        grid_row(&g, text(n, "name"), text(n, "host"), text(n, "ipv4"), text(n, "ipv6"),
+                 text(n, "device"), text(n, "range"));
     }
     grid_print(&g);
 }
@@ -141,16 +146,20 @@ static void show_networks(const struct json_t *networks)
 void show_status(const struct json_t *r)
 {
     char a[CELL], b[CELL], list[400];
-    const struct json_t *nat = js_get(r, "nat"), *ring = js_get(r, "ring"), *links = js_get(r, "links");
-    printf("id        %s\nstate     %s, up %s\n", text(r, "id"), text(r, "state"), span_text(number(r, "uptime_s"), a));
-    printf("ring      about %" PRId64 " nodes; links: %" PRId64 " near, %" PRId64 " far, %" PRId64 " demand, %" PRId64
-           " leaf; %" PRId64 " sessions\n",
-           number(ring, "estimate"), number(links, "near"), number(links, "far"), number(links, "demand"),
-           number(links, "leaf"), number(r, "sessions"));
+    const struct json_t *nat = js_get(r, "nat"), *ring = js_get(r, "ring"),
+                        *links = js_get(r, "links");
+    printf("id        %s\nstate     %s, up %s\n", text(r, "id"), text(r, "state"),
+           span_text(number(r, "uptime_s"), a));
+    printf("ring      about %" PRId64 " nodes; links: %" PRId64 " near, %" PRId64 " far, %" PRId64
+           " demand, %" PRId64 " leaf; %" PRId64 " sessions\n",
+           number(ring, "estimate"), number(links, "near"), number(links, "far"),
+           number(links, "demand"), number(links, "leaf"), number(r, "sessions"));
     printf("listen    %s\n", joined(js_get(r, "listen"), list, sizeof list));
     printf("observed  %s\n", joined(js_get(r, "observed"), list, sizeof list));
-    printf("nat       mapping %s, filtering %s, gateway %s\n", text(nat, "mapping"), text(nat, "filtering"), text(nat, "gateway"));
-    printf("traffic   %s in, %s out\n\n", bytes(number(r, "rx_bytes"), a), bytes(number(r, "tx_bytes"), b));
+    printf("nat       mapping %s, filtering %s, gateway %s\n", text(nat, "mapping"),
+           text(nat, "filtering"), text(nat, "gateway"));
+    printf("traffic   %s in, %s out\n\n", bytes(number(r, "rx_bytes"), a),
+           bytes(number(r, "tx_bytes"), b));
     show_networks(js_get(r, "networks"));
 }
 
@@ -162,7 +171,8 @@ static const char *path_text(const struct json_t *o, char out[200])
     if (strcmp(path, "direct") == 0)
         snprintf(out, 200, "direct %.80s", text(o, "endpoint"));
     else if (strcmp(path, "relayed") == 0)
-        snprintf(out, 200, "relayed by %.64s", js_get_text(o, "via_name") ? text(o, "via_name") : text(o, "via"));
+        snprintf(out, 200, "relayed by %.64s",
+                 js_get_text(o, "via_name") ? text(o, "via_name") : text(o, "via"));
     else
         snprintf(out, 200, "%.40s", path);
     return out;
@@ -176,8 +186,10 @@ void show_peers(const struct json_t *r)
     grid_row(&g, "ID", "NAME", "IPV4", "LINKS", "RTT", "IN", "OUT", "PATH");
     for (size_t i = 0; i < js_count(r); i++) {
         const struct json_t *o = js_at(r, i);
-        grid_row(&g, text(o, "id"), text(o, "name"), text(o, "ipv4"), joined(js_get(o, "links"), links, sizeof links),
-                 ms(o, "rtt_ms", rtt), bytes(number(o, "rx_bytes"), in), bytes(number(o, "tx_bytes"), out), path_text(o, path));
+        grid_row(&g, text(o, "id"), text(o, "name"), text(o, "ipv4"),
+                 joined(js_get(o, "links"), links, sizeof links), ms(o, "rtt_ms", rtt),
+                 bytes(number(o, "rx_bytes"), in), bytes(number(o, "tx_bytes"), out),
+                 path_text(o, path));
     }
     grid_print(&g);
 }
@@ -191,7 +203,8 @@ void show_members(const struct json_t *r)
     for (size_t i = 0; i < js_count(r); i++) {
         const struct json_t *o = js_at(r, i);
         grid_row(&g, text(o, "name"), text(o, "network"), text(o, "ipv4"), text(o, "ipv6"),
-                 joined(js_get(o, "groups"), groups, sizeof groups), day(number(o, "expires_s"), expires), text(o, "id"));
+                 joined(js_get(o, "groups"), groups, sizeof groups),
+                 day(number(o, "expires_s"), expires), text(o, "id"));
     }
     grid_print(&g);
 }
@@ -215,7 +228,8 @@ void show_trace(const struct json_t *r)
 void show_why(const struct json_t *r)
 {
     struct grid g;
-    const struct json_t *tried = js_get(r, "tried"), *local = js_get(r, "local"), *remote = js_get(r, "remote");
+    const struct json_t *tried = js_get(r, "tried"), *local = js_get(r, "local"),
+                        *remote = js_get(r, "remote");
     double next;
     printf("%s: %s\n%s\n", text(r, "id"), text(r, "path"), text(r, "verdict"));
     grid_init(&g, 3);
@@ -225,15 +239,16 @@ void show_why(const struct json_t *r)
     grid_print(&g);
     grid_init(&g, 2);
     if (js_count(tried)) grid_row(&g, "TRIED", "RESULT");
-    for (size_t i = 0; i < js_count(tried); i++) grid_row(&g, text(js_at(tried, i), "what"), text(js_at(tried, i), "result"));
+    for (size_t i = 0; i < js_count(tried); i++)
+        grid_row(&g, text(js_at(tried, i), "what"), text(js_at(tried, i), "result"));
     grid_print(&g);
     if (js_get_number(r, "next_s", &next)) printf("next try in %.0f s\n", next);
 }
 
 void show_lookup(const struct json_t *r)
 {
-    printf("id      %s\nname    %s\nipv4    %s\nipv6    %s\nsource  %s\n", text(r, "id"), text(r, "name"), text(r, "ipv4"),
-           text(r, "ipv6"), text(r, "source"));
+    printf("id      %s\nname    %s\nipv4    %s\nipv6    %s\nsource  %s\n", text(r, "id"),
+           text(r, "name"), text(r, "ipv4"), text(r, "ipv6"), text(r, "source"));
 }
 
 void show_config(const struct json_t *r)
@@ -243,7 +258,8 @@ void show_config(const struct json_t *r)
     printf("# %s is right; with the defaults it means:\n", text(r, "file"));
     for (size_t i = 0; i < js_count(values); i++) {
         const struct json_t *o = js_at(values, i);
-        if (strcmp(section, text(o, "section")) != 0) printf("%s[%s]\n", *section ? "\n" : "", text(o, "section"));
+        if (strcmp(section, text(o, "section")) != 0)
+            printf("%s[%s]\n", *section ? "\n" : "", text(o, "section"));
         section = text(o, "section");
         printf("%s = %s\n", text(o, "key"), text(o, "value"));
     }
@@ -257,7 +273,9 @@ void show_log(const struct json_t *r)
 void show_reload(const struct json_t *r)
 {
     char list[600];
-    if (js_count(js_get(r, "applied"))) printf("applied: %s\n", joined(js_get(r, "applied"), list, sizeof list));
-    if (js_count(js_get(r, "restart"))) printf("needs a restart: %s\n", joined(js_get(r, "restart"), list, sizeof list));
+    if (js_count(js_get(r, "applied")))
+        printf("applied: %s\n", joined(js_get(r, "applied"), list, sizeof list));
+    if (js_count(js_get(r, "restart")))
+        printf("needs a restart: %s\n", joined(js_get(r, "restart"), list, sizeof list));
     if (!js_count(js_get(r, "applied")) && !js_count(js_get(r, "restart"))) puts("nothing changed");
 }

@@ -3,13 +3,19 @@
 
 #include <stddef.h>
 
-#define END {NULL, NULL, OPTION_FLAG, NULL, NULL}
+#define END                                                                                        \
+    {                                                                                              \
+        NULL, NULL, OPTION_FLAG, NULL, NULL                                                        \
+    }
 
 static const struct cli_option create_options[] = {
-    {"--range", "range", OPTION_TEXT, "CIDR", "addresses of the network (default: a /16 in 10/8 derived from it)"},
+    {"--range", "range", OPTION_TEXT, "CIDR",
+     "addresses of the network (default: a /16 in 10/8 derived from it)"},
     {"--l2", "l2", OPTION_FLAG, NULL, "an Ethernet network instead of an IP one"},
-    {"--listen", "listen", OPTION_LIST, "ADDR:PORT", "where to be reached (default: 0.0.0.0:7464 and [::]:7464)"},
-    {"--advertise", "advertise", OPTION_LIST, "HOST:PORT", "how others reach this node from outside"},
+    {"--listen", "listen", OPTION_LIST, "ADDR:PORT",
+     "where to be reached (default: 0.0.0.0:7464 and [::]:7464)"},
+    {"--advertise", "advertise", OPTION_LIST, "HOST:PORT",
+     "how others reach this node from outside"},
     {"--seed", "seed", OPTION_LIST, "HOST:PORT", "a node to enter the ring through"},
     {"--host", "host", OPTION_TEXT, "NAME", "this node's name (default: the machine's)"},
     {"--ip", "ip", OPTION_TEXT, "ADDR", "this node's address (default: derived from its id)"},
@@ -18,13 +24,15 @@ static const struct cli_option invite_options[] = {
     {"--uses", "uses", OPTION_TEXT, "N", "how many nodes may join with it (default 1)"},
     {"--expires", "expires", OPTION_TEXT, "TIME", "until when they must have joined (default 24h)"},
     {"--group", "group", OPTION_LIST, "G", "a group they will be in; repeat it for more"},
-    {"--seed", "seed", OPTION_LIST, "HOST:PORT", "where they enter the ring (default: what is advertised or was observed)"},
+    {"--seed", "seed", OPTION_LIST, "HOST:PORT",
+     "where they enter the ring (default: what is advertised or was observed)"},
     {"--host", "host", OPTION_TEXT, "NAME", "the name the node will have"},
     {"--ip", "ip", OPTION_TEXT, "ADDR", "the address the node will have"},
     END};
 static const struct cli_option join_options[] = {
     {"--host", "host", OPTION_TEXT, "NAME", "this node's name (default: the machine's)"},
-    {"--listen", "listen", OPTION_LIST, "ADDR:PORT", "where to be reached (default: a random port, kept)"},
+    {"--listen", "listen", OPTION_LIST, "ADDR:PORT",
+     "where to be reached (default: a random port, kept)"},
     {"--seed", "seed", OPTION_LIST, "HOST:PORT", "one more node to enter the ring through"},
     END};
 static const struct cli_option run_options[] = {

@@ -3,13 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <pwd.h>
 #include <unistd.h>
 
 static enum client_state no_daemon(const char *dir, struct fail *f)
@@ -24,7 +24,8 @@ static enum client_state not_allowed(const char *dir, int dir_fd, struct fail *f
 {
     struct stat st;
     const struct passwd *user = NULL;
-    if (dir_fd >= 0 && fstatat(dir_fd, "control.sock", &st, AT_SYMLINK_NOFOLLOW) == 0) user = getpwuid(st.st_uid);
+    if (dir_fd >= 0 && fstatat(dir_fd, "control.sock", &st, AT_SYMLINK_NOFOLLOW) == 0)
+        user = getpwuid(st.st_uid);
     fail(f, FAIL_PERMISSION, "run it as root", "not allowed to use the control socket in %s", dir);
     if (user && user->pw_uid != 0) fail_hint(f, "run it as root or as %s", user->pw_name);
     return CLIENT_FAILED;
@@ -41,7 +42,8 @@ static int connect_in(int dir_fd)
         if (fd >= 0) close(fd);
         fd = -1;
     }
-    if (here >= 0 && fchdir(here) != 0) error = errno; /* what follows uses no relative path but -d itself */
+    if (here >= 0 && fchdir(here) != 0)
+        error = errno; /* what follows uses no relative path but -d itself */
     if (here >= 0) close(here);
     errno = error;
     return fd;
@@ -56,7 +58,8 @@ enum client_state client_open(struct client *c, const char *dir, struct fail *f)
     c->fd = connect_in(dir_fd);
     int error = errno;
     enum client_state state = CLIENT_READY;
-    if (c->fd < 0) state = error == EACCES || error == EPERM ? not_allowed(dir, dir_fd, f) : no_daemon(dir, f);
+    if (c->fd < 0)
+        state = error == EACCES || error == EPERM ? not_allowed(dir, dir_fd, f) : no_daemon(dir, f);
     close(dir_fd);
     if (state == CLIENT_READY) rpc_lines_init(&c->lines, RPC_ANSWER_MAX);
     return state;
@@ -100,7 +103,8 @@ static struct json_t *receive(struct client *c, struct fail *f)
         }
         if (got <= 0) {
             fail(f, FAIL_IO, "look at its log", "the daemon closed the connection");
-            if (c->calls == 1 && got < 0) fail(f, FAIL_PERMISSION, "run it as root", "the daemon refused the connection");
+            if (c->calls == 1 && got < 0)
+                fail(f, FAIL_PERMISSION, "run it as root", "the daemon refused the connection");
             return NULL;
         }
         rpc_filled(&c->lines, (size_t)got);
@@ -110,14 +114,16 @@ static struct json_t *receive(struct client *c, struct fail *f)
     return answer;
 }
 
-bool client_call(struct client *c, const char *method, struct json_t *params, struct json_t **result, struct fail *f)
+bool client_call(struct client *c, const char *method, struct json_t *params,
+                 struct json_t **result, struct fail *f)
 {
     int64_t id = ++c->calls, got = 0;
     if (!send_line(c, rpc_call(id, method, params), f)) return false;
     for (;;) {
         struct json_t *answer = receive(c, f);
         if (!answer) return false;
-        if (!js_get_int(answer, "id", &got) || got != id) { /* a notification, or of an earlier call */
+        if (!js_get_int(answer, "id", &got) ||
+            got != id) { /* a notification, or of an earlier call */
             const struct json_t *error = js_get(answer, "error");
             if (error && js_is_null(js_get(answer, "id"))) { /* refused before it was read */
                 rpc_fail(error, f);

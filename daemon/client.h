@@ -14,7 +14,8 @@ struct client {
 enum client_state client_open(struct client *c, const char *dir, struct fail *f);
 void client_close(struct client *c);
 /* Takes params (may be NULL). The result is new. False also when a signal came: f->status is then 0. */
-bool client_call(struct client *c, const char *method, struct json_t *params, struct json_t **result, struct fail *f);
+bool client_call(struct client *c, const char *method, struct json_t *params,
+                 struct json_t **result, struct fail *f);
 /* The params of the next notification (new). */
 bool client_stream(struct client *c, struct json_t **params, struct fail *f);
 /* Wait until the daemon has closed the connection, at most so many milliseconds. */

@@ -35,7 +35,8 @@ static const char *const limit_names[] = {
 #undef X
 };
 
-static bool limit_set(struct limits *l, const char *name, unsigned long v, unsigned long *low, unsigned long *high)
+static bool limit_set(struct limits *l, const char *name, unsigned long v, unsigned long *low,
+                      unsigned long *high)
 {
 #define X(field, min, max)                                                                         \
     if (strcmp(name, #field) == 0) {                                                               \
@@ -61,7 +62,8 @@ static unsigned long limit_get(const struct limits *l, const char *name)
 
 static bool refuse(struct parse *p, const char *hint, const char *what, const char *value)
 {
-    if (!p->bad) fail(p->fail, FAIL_CONFIG, hint, "%s:%u: %s `%.80s`", p->file, p->line, what, value);
+    if (!p->bad)
+        fail(p->fail, FAIL_CONFIG, hint, "%s:%u: %s `%.80s`", p->file, p->line, what, value);
     p->bad = true;
     return false;
 }
@@ -83,7 +85,8 @@ bool config_host_valid(const char *text)
     if (endpoint_parse(text, &e)) return endpoint_is_usable(&e);
     if (strncmp(text, "tcp:", 4) == 0) text += 4;
     const char *colon = strrchr(text, ':');
-    if (!colon || colon == text || !number(colon + 1, &port) || port == 0 || port > 65535) return false;
+    if (!colon || colon == text || !number(colon + 1, &port) || port == 0 || port > 65535)
+        return false;
     bool letter = false; /* else it is a malformed address */
     for (const char *p = text; p < colon; p++) {
         if (!isalnum((unsigned char)*p) && *p != '-' && *p != '.' && *p != '_') return false;
@@ -101,7 +104,8 @@ bool config_log_valid(const char *text)
 bool config_device_valid(const char *text)
 {
     size_t len = strlen(text);
-    if (len == 0 || len >= CONFIG_DEVICE_TEXT || strcmp(text, ".") == 0 || strcmp(text, "..") == 0) return false;
+    if (len == 0 || len >= CONFIG_DEVICE_TEXT || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
+        return false;
     for (const char *p = text; *p; p++)
         if (!isalnum((unsigned char)*p) && !strchr("-_.", *p)) return false;
     return true;
@@ -111,16 +115,20 @@ static bool set_listen(struct parse *p, struct config_listen *l, const char *val
 {
     struct endpoint e;
     if (!endpoint_parse(value, &e) || e.transport != TRANSPORT_UDP || e.port == 0)
-        return refuse(p, "write ADDRESS:PORT, for example 0.0.0.0:7464 or [::]:7464", "not an address to listen on:", value);
-    if (l->count == CONFIG_LISTEN_MAX) return refuse(p, "leave some out", "too many addresses to listen on:", value);
+        return refuse(p, "write ADDRESS:PORT, for example 0.0.0.0:7464 or [::]:7464",
+                      "not an address to listen on:", value);
+    if (l->count == CONFIG_LISTEN_MAX)
+        return refuse(p, "leave some out", "too many addresses to listen on:", value);
     l->at[l->count++] = e;
     return true;
 }
 
 static bool set_host(struct parse *p, struct config_hosts *h, const char *value)
 {
-    if (!config_host_valid(value)) return refuse(p, "write HOST:PORT", "not a host and port:", value);
-    if (h->count == CONFIG_HOSTS_MAX) return refuse(p, "leave some out", "too many of these:", value);
+    if (!config_host_valid(value))
+        return refuse(p, "write HOST:PORT", "not a host and port:", value);
+    if (h->count == CONFIG_HOSTS_MAX)
+        return refuse(p, "leave some out", "too many of these:", value);
     snprintf(h->text[h->count++], CONFIG_HOST_TEXT, "%s", value);
     return true;
 }
@@ -151,7 +159,8 @@ static bool set_tcp(struct parse *p, const char *value)
 
 static bool set_user(struct parse *p, const char *value)
 {
-    if (!*value || strlen(value) >= sizeof p->config->user) return refuse(p, "name a user", "not a user:", value);
+    if (!*value || strlen(value) >= sizeof p->config->user)
+        return refuse(p, "name a user", "not a user:", value);
     snprintf(p->config->user, sizeof p->config->user, "%s", value);
     return true;
 }
@@ -159,7 +168,8 @@ static bool set_user(struct parse *p, const char *value)
 static bool set_log(struct parse *p, const char *value)
 {
     if (!config_log_valid(value))
-        return refuse(p, "one of error, warn, info, debug, or trace classes like link,path", "not a log level:", value);
+        return refuse(p, "one of error, warn, info, debug, or trace classes like link,path",
+                      "not a log level:", value);
     snprintf(p->config->log, sizeof p->config->log, "%s", value);
     return true;
 }
@@ -172,23 +182,27 @@ static bool node_key(struct parse *p, const char *key, const char *value)
     if (strcmp(key, "seed") == 0) return set_host(p, &c->seed, value);
     if (strcmp(key, "stun") == 0) return set_host(p, &c->stun, value);
     if (strcmp(key, "tcp") == 0) return set_tcp(p, value);
-    if (strcmp(key, "port-mapping") == 0) return once(p, 0, key) && set_bool(p, &c->port_mapping, value);
+    if (strcmp(key, "port-mapping") == 0)
+        return once(p, 0, key) && set_bool(p, &c->port_mapping, value);
     if (strcmp(key, "user") == 0) return once(p, 1, key) && set_user(p, value);
     if (strcmp(key, "log") == 0) return once(p, 2, key) && set_log(p, value);
-    return refuse(p, "[node] takes listen, advertise, seed, port-mapping, stun, tcp, user and log", "unknown key", key);
+    return refuse(p, "[node] takes listen, advertise, seed, port-mapping, stun, tcp, user and log",
+                  "unknown key", key);
 }
 
 static bool set_mtu(struct parse *p, uint16_t *out, const char *value)
 {
     unsigned long v;
-    if (!number(value, &v) || v < 576 || v > 1900) return refuse(p, "a number from 576 to 1900", "not an mtu:", value);
+    if (!number(value, &v) || v < 576 || v > 1900)
+        return refuse(p, "a number from 576 to 1900", "not an mtu:", value);
     *out = (uint16_t)v;
     return true;
 }
 
 static bool set_device(struct parse *p, char *out, const char *value)
 {
-    if (!config_device_valid(value)) return refuse(p, "up to 15 letters, digits, - _ .", "not a device name:", value);
+    if (!config_device_valid(value))
+        return refuse(p, "up to 15 letters, digits, - _ .", "not a device name:", value);
     snprintf(out, CONFIG_DEVICE_TEXT, "%s", value);
     return true;
 }
@@ -199,7 +213,8 @@ static bool network_key(struct parse *p, const char *key, const char *value)
     if (strcmp(key, "device") == 0) return once(p, 0, key) && set_device(p, n->device, value);
     if (strcmp(key, "mtu") == 0) return once(p, 1, key) && set_mtu(p, &n->mtu_bytes, value);
     if (strcmp(key, "dns") == 0) return once(p, 2, key) && set_bool(p, &n->dns, value);
-    if (strcmp(key, "accept-routes") == 0) return once(p, 3, key) && set_bool(p, &n->accept_routes, value);
+    if (strcmp(key, "accept-routes") == 0)
+        return once(p, 3, key) && set_bool(p, &n->accept_routes, value);
     return refuse(p, "[network NAME] takes device, mtu, dns and accept-routes", "unknown key", key);
 }
 
@@ -223,7 +238,8 @@ static int on_value(void *user, const char *section, const char *key, const char
     if (strcmp(p->section, "node") == 0) return node_key(p, key, value);
     if (strcmp(p->section, "limits") == 0) return limits_key(p, key, value);
     if (strncmp(p->section, "network ", 8) == 0) return network_key(p, key, value);
-    return refuse(p, "write [node], [network NAME] or [limits] above it", "a key outside of any section:", key);
+    return refuse(p, "write [node], [network NAME] or [limits] above it",
+                  "a key outside of any section:", key);
 }
 
 /* --- sections and lines --- */
@@ -234,8 +250,10 @@ static bool begin_network(struct parse *p, const char *name)
     if (!name_valid(name, strlen(name)))
         return refuse(p, "lower-case letters, digits and -", "not a network name:", name);
     for (uint32_t i = 0; i < c->network_count; i++)
-        if (strcmp(c->networks[i].name.s, name) == 0) return refuse(p, "join the two", "section twice:", p->section);
-    if (c->network_count == NETWORKS_MAX) return refuse(p, "leave some out", "too many networks:", name);
+        if (strcmp(c->networks[i].name.s, name) == 0)
+            return refuse(p, "join the two", "section twice:", p->section);
+    if (c->network_count == NETWORKS_MAX)
+        return refuse(p, "leave some out", "too many networks:", name);
     struct config_network *n = &c->networks[c->network_count++];
     *n = (struct config_network){.dns = true};
     snprintf(n->name.s, sizeof n->name.s, "%s", name);
@@ -245,12 +263,14 @@ static bool begin_network(struct parse *p, const char *name)
 static bool begin_section(struct parse *p, const char *line)
 {
     size_t len = strcspn(line, "]");
-    if (line[len] != ']' || len - 1 >= sizeof p->section) return refuse(p, "write [NAME]", "not a section:", line);
+    if (line[len] != ']' || len - 1 >= sizeof p->section)
+        return refuse(p, "write [NAME]", "not a section:", line);
     snprintf(p->section, sizeof p->section, "%.*s", (int)len - 1, line + 1);
     p->seen = 0;
     if (strncmp(p->section, "network ", 8) == 0) return begin_network(p, p->section + 8);
     return strcmp(p->section, "node") == 0 || strcmp(p->section, "limits") == 0 ||
-           refuse(p, "there are [node], [network NAME] and [limits]", "unknown section", p->section);
+           refuse(p, "there are [node], [network NAME] and [limits]", "unknown section",
+                  p->section);
 }
 
 /* inih's fgets: one line without the blanks before it (it would take those for a continued value). */
@@ -280,25 +300,36 @@ static char *next_line(char *out, int max, void *user)
 
 void config_defaults(struct config *c)
 {
-    *c = (struct config){.port_mapping = true, .tcp_same = true, .log = "info", .limits = limits_daemon};
+    *c = (struct config){
+        .port_mapping = true, .tcp_same = true, .log = "info", .limits = limits_daemon};
+}
+
+/* Control characters have no place in it; whoever put them there damaged the file. */
+static bool is_text(struct parse *p)
+{
+    for (const char *q = p->at; q < p->end; q++) {
+        p->line += *q == '\n';
+        if ((unsigned char)*q >= 0x20 || *q == '\t' || *q == '\r' || *q == '\n') continue;
+        char byte[8];
+        snprintf(byte, sizeof byte, "\\x%02x", (unsigned char)*q);
+        p->line++;
+        return refuse(p, "restore the file", "not text:", byte);
+    }
+    p->line = 0;
+    return true;
 }
 
 bool config_parse(struct config *c, const char *text, size_t len, const char *file, struct fail *f)
 {
     struct parse p = {.config = c, .at = text, .end = text + len, .file = file, .fail = f};
     config_defaults(c);
-    const char *nul = memchr(text, 0, len);
-    if (nul) {
-        for (const char *q = text; q < nul; q++) p.line += *q == '\n';
-        p.line++;
-        return refuse(&p, "restore the file", "not text:", "\\0");
-    }
+    if (!is_text(&p)) return false;
     ini_allow_multiline = false;
     ini_inline_comment_prefixes = comment_prefixes;
     int result = ini_parse_stream(next_line, &p, on_value, &p);
     if (p.bad) return false;
-    if (result != 0) return p.line = (unsigned)(result > 0 ? result : 0), refuse(&p, "write KEY = VALUE", "not understood:", "");
-    return true;
+    p.line = (unsigned)(result > 0 ? result : 0);
+    return result == 0 || refuse(&p, "write KEY = VALUE", "not understood:", "");
 }
 
 struct config_network config_network(const struct config *c, const char *name)
@@ -312,13 +343,16 @@ struct config_network config_network(const struct config *c, const char *name)
 
 /* --- printing --- */
 
-static void walk_listen(const struct config_listen *l, const char *key, config_each *each, void *context)
+static void walk_listen(const struct config_listen *l, const char *key, config_each *each,
+                        void *context)
 {
     char text[ENDPOINT_TEXT];
-    for (uint32_t i = 0; i < l->count; i++) each(context, "node", key, endpoint_print(&l->at[i], text));
+    for (uint32_t i = 0; i < l->count; i++)
+        each(context, "node", key, endpoint_print(&l->at[i], text));
 }
 
-static void walk_hosts(const struct config_hosts *h, const char *key, config_each *each, void *context)
+static void walk_hosts(const struct config_hosts *h, const char *key, config_each *each,
+                       void *context)
 {
     for (uint32_t i = 0; i < h->count; i++) each(context, "node", key, h->text[i]);
 }

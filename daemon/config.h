@@ -8,12 +8,12 @@
 #include "node/node.h"
 #include <stddef.h>
 
-#define CONFIG_TEXT_MAX 65536
-#define CONFIG_LISTEN_MAX 8
-#define CONFIG_HOSTS_MAX 16
-#define CONFIG_HOST_TEXT 80 /* HOST:PORT */
+#define CONFIG_TEXT_MAX    65536
+#define CONFIG_LISTEN_MAX  8
+#define CONFIG_HOSTS_MAX   16
+#define CONFIG_HOST_TEXT   80 /* HOST:PORT */
 #define CONFIG_DEVICE_TEXT 16
-#define CONFIG_PORT 7464
+#define CONFIG_PORT        7464
 
 struct config_hosts {
     char text[CONFIG_HOSTS_MAX][CONFIG_HOST_TEXT];

@@ -15,7 +15,8 @@ static const char template[] =
     "# stun = HOST:PORT               also ask this STUN server (reload)\n"
     "# tcp = ADDRESS:PORT             listen for TCP there instead of at `listen`; or no\n"
     "# user = ringlet                 whom to become after the start; else nobody\n"
-    "# log = info                     error, warn, info, debug, or classes like link,path (reload)\n";
+    "# log = info                     error, warn, info, debug, or classes like link,path "
+    "(reload)\n";
 
 static bool insert(struct config_text *t, size_t at, const char *text)
 {
@@ -43,7 +44,7 @@ static size_t next(const struct config_text *t, size_t at)
 
 static size_t skip_blanks(const struct config_text *t, size_t at)
 {
-    return at + strspn(t->text + at, " \t");
+    return at + strspn(t->text + at, " \t\r");
 }
 
 /* From the header line to the next section (or the end). False: no such section. */
@@ -94,7 +95,8 @@ bool config_add(struct config_text *t, const char *section, const char *key, con
     for (size_t at = from; at < to; at = next(t, at))
         if (strncmp(t->text + skip_blanks(t, at), line, (size_t)len) == 0) return true;
     size_t end = last_line(t, from, to);
-    if (end > 0 && t->text[end - 1] != '\n') return insert(t, end, "\n") && insert(t, end + 1, line);
+    if (end > 0 && t->text[end - 1] != '\n')
+        return insert(t, end, "\n") && insert(t, end + 1, line);
     return insert(t, end, line);
 }
 

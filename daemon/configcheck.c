@@ -14,7 +14,8 @@ bool config_read(const struct state *s, struct config *out, struct fail *f)
     snprintf(path, sizeof path, "%s/ringlet.conf", s->path);
     config_defaults(out);
     enum state_found found = state_read(s, "ringlet.conf", text, CONFIG_TEXT_MAX, &len, f);
-    bool good = found == STATE_ABSENT || (found == STATE_READ && config_parse(out, text, len, path, f));
+    bool good = found == STATE_ABSENT ||
+                (found == STATE_READ && config_parse(out, text, len, path, f));
     free(text);
     return good;
 }
@@ -35,7 +36,8 @@ bool config_check(struct state *s, const struct json_t *params, struct json_t *m
     ensure(c);
     bool good = params_known(params, "network", f);
     if (good && !state_exists(s, "ringlet.conf"))
-        good = fail(f, FAIL_EMPTY, "`ringlet create` and `ringlet join` write one", "there is no %s/ringlet.conf", s->path);
+        good = fail(f, FAIL_EMPTY, "`ringlet create` and `ringlet join` write one",
+                    "there is no %s/ringlet.conf", s->path);
     good = good && config_read(s, c, f);
     if (good) {
         struct json_t *values = js_array();

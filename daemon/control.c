@@ -74,7 +74,9 @@ static void send_text(struct connection *c, char *text, bool last)
     l->request.data = l;
     text[len] = '\n'; /* in the place of its NUL */
     uv_buf_t buffer = uv_buf_init(text, (unsigned)len + 1);
-    if (!slow && !c->closing && uv_write(&l->request, (uv_stream_t *)&c->pipe, &buffer, 1, on_written) == 0) return;
+    if (!slow && !c->closing &&
+        uv_write(&l->request, (uv_stream_t *)&c->pipe, &buffer, 1, on_written) == 0)
+        return;
     free(text);
     free(l);
     end(c);
@@ -145,16 +147,20 @@ static void begin_call(struct connection *c, const struct rpc_request *request)
     struct fail f;
     struct call *k = calloc(1, sizeof *k);
     ensure(k);
-    *k = (struct call){.daemon = c->all->daemon, .control = c->all, .connection = c, .request = *request,
-                       .method = find_method(request->method), .next = c->all->calls};
+    *k = (struct call){.daemon = c->all->daemon,
+                       .control = c->all,
+                       .connection = c,
+                       .request = *request,
+                       .method = find_method(request->method),
+                       .next = c->all->calls};
     c->all->calls = k;
     c->calls++;
     if (k->method) {
         k->method->run(k);
         return;
     }
-    fail(&f, FAIL_UNSUPPORTED, "the verbs of `ringlet --help` are the methods", "there is no method `%.60s` in this version",
-         request->method);
+    fail(&f, FAIL_UNSUPPORTED, "the verbs of `ringlet --help` are the methods",
+         "there is no method `%.60s` in this version", request->method);
     call_failed(k, &f);
 }
 
@@ -248,9 +254,11 @@ static void on_incoming(uv_stream_t *server, int status)
         return;
     }
     if (!allowed(c, &uid))
-        fail(&f, FAIL_PERMISSION, "run it as root", "user %ld may not use this daemon's control socket", (long)uid);
+        fail(&f, FAIL_PERMISSION, "run it as root",
+             "user %ld may not use this daemon's control socket", (long)uid);
     else if (all->connections > CONTROL_CONNECTIONS)
-        fail(&f, FAIL_BUSY, "close one and try again", "the control socket has %d connections already", CONTROL_CONNECTIONS);
+        fail(&f, FAIL_BUSY, "close one and try again",
+             "the control socket has %d connections already", CONTROL_CONNECTIONS);
     if (f.status)
         send_message(c, rpc_error(NULL, &f), true);
     else
@@ -279,7 +287,8 @@ static int bind_in(const struct state *s)
     return fd;
 }
 
-bool control_open(struct control *c, uv_loop_t *loop, struct daemon *d, const struct state *s, struct fail *f)
+bool control_open(struct control *c, uv_loop_t *loop, struct daemon *d, const struct state *s,
+                  struct fail *f)
 {
     char path[STATE_PATH_MAX + 20];
     *c = (struct control){.daemon = d, .state = s};

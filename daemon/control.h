@@ -10,7 +10,7 @@
 #include <uv.h>
 
 #define CONTROL_CONNECTIONS 32
-#define CONTROL_CALLS 16 /* under way, of one connection */
+#define CONTROL_CALLS       16 /* under way, of one connection */
 #define CONTROL_QUEUE_BYTES (4u << 20)
 
 struct daemon;
@@ -21,8 +21,9 @@ struct call {
     struct connection *connection; /* NULL: gone */
     const struct method *method;
     struct rpc_request request;
-    void *state;                     /* the method's */
-    void (*cancel)(struct call *c);  /* frees state when the daemon ends before the answer; may be NULL */
+    void *state; /* the method's */
+    void (*cancel)(
+        struct call *c); /* frees state when the daemon ends before the answer; may be NULL */
     struct call *next;
 };
 struct method {
@@ -40,11 +41,12 @@ struct control {
     uint32_t connections, watchers;
     struct call *calls;
 };
-bool control_open(struct control *c, uv_loop_t *loop, struct daemon *d, const struct state *s, struct fail *f);
+bool control_open(struct control *c, uv_loop_t *loop, struct daemon *d, const struct state *s,
+                  struct fail *f);
 void control_close(struct control *c); /* connections, the socket and its file */
 void control_event(struct control *c, struct json_t *event); /* to all watchers; takes it */
 
-const struct json_t *call_params(const struct call *c); /* may be NULL */
+const struct json_t *call_params(const struct call *c);  /* may be NULL */
 void call_result(struct call *c, struct json_t *result); /* takes it; ends the call */
 void call_failed(struct call *c, const struct fail *f);  /* ends the call */
 void call_watch(struct call *c);                         /* its connection becomes a watcher */

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define YEARS_S(n) ((uint64_t)(n)*365u * 86400u)
+#define YEARS_S(n)  ((uint64_t)(n)*365u * 86400u)
 #define CERT_LIFE_S YEARS_S(10)
-#define MODE_L3 3
+#define MODE_L3     3
 
 struct request {
     const char *name, *host;
@@ -29,12 +29,16 @@ static bool read_request(struct request *r, const struct json_t *params, struct 
         !param_needed(params, "name", &r->name, f) || !param_name(params, "name", &r->name, f) ||
         !param_name(params, "host", &r->host, f) || !param_text(params, "range", &range, f) ||
         !param_bool(params, "l2", &l2, f) || !param_ipv4(params, "ip", &r->ipv4, f) ||
-        !param_listen(params, "listen", &r->listen, f) || !param_hosts(params, "advertise", &r->advertise, f) ||
+        !param_listen(params, "listen", &r->listen, f) ||
+        !param_hosts(params, "advertise", &r->advertise, f) ||
         !param_hosts(params, "seed", &r->seed, f))
         return false;
-    if (l2) return fail(f, FAIL_UNSUPPORTED, "leave --l2 out for an IP network", "Ethernet networks are not in this version");
+    if (l2)
+        return fail(f, FAIL_UNSUPPORTED, "leave --l2 out for an IP network",
+                    "Ethernet networks are not in this version");
     if (range && !range_parse(range, &r->range))
-        return fail(f, FAIL_USAGE, "write it like 10.42.0.0/16: prefix 8 to 30, host bits zero", "%.40s is not a range", range);
+        return fail(f, FAIL_USAGE, "write it like 10.42.0.0/16: prefix 8 to 30, host bits zero",
+                    "%.40s is not a range", range);
     return true;
 }
 
@@ -44,10 +48,11 @@ static bool check_range(struct request *r, const uint8_t network_key[32], struct
     char who[96], text[24];
     if (!r->range.prefix) r->range = address_default_range(&crypto_real, network_key);
     if (r->ipv4 && !range_contains(&r->range, r->ipv4))
-        return fail(f, FAIL_USAGE, "give an address inside it", "--ip is not a host address of %s", range_print(&r->range, text));
+        return fail(f, FAIL_USAGE, "give an address inside it", "--ip is not a host address of %s",
+                    range_print(&r->range, text));
     if (netlink_range_taken(&r->range, NULL, who))
-        return fail(f, FAIL_IN_USE, "choose another with --range", "range %s is in use on this host: %s",
-                    range_print(&r->range, text), who);
+        return fail(f, FAIL_IN_USE, "choose another with --range",
+                    "range %s is in use on this host: %s", range_print(&r->range, text), who);
     return true;
 }
 
@@ -71,25 +76,36 @@ static bool make_authority(struct deed *d, const char *name, struct home_authori
     }
     enum state_found found = home_find_overlay_seed(d->state, d->overlay.authority_pk, overlay, f);
     if (found != STATE_ABSENT) return found == STATE_READ;
-    return fail(f, FAIL_NO_AUTHORITY, "run it on the node that created the overlay, or create an overlay of its own with -d",
-                "this node does not hold the authority of overlay %s", d->overlay.key.name);
+    return fail(
+        f, FAIL_NO_AUTHORITY,
+        "run it on the node that created the overlay, or create an overlay of its own with -d",
+        "this node does not hold the authority of overlay %s", d->overlay.key.name);
 }
 
-static size_t sign_chain(struct deed *d, const struct request *r, const struct home_authority *network,
-                         const struct home_authority *overlay, const struct name_text *host, uint8_t chain[CHAIN_BYTES])
+static size_t sign_chain(struct deed *d, const struct request *r,
+                         const struct home_authority *network, const struct home_authority *overlay,
+                         const struct name_text *host, uint8_t chain[CHAIN_BYTES])
 {
     uint8_t bytes[2][CHAIN_BYTES];
-    struct cert net = {.kind = CERT_NETWORK, .not_before_s = d->now_s, .expires_s = d->now_s + CERT_LIFE_S,
-                       .range = r->range, .mode = MODE_L3};
-    struct cert own = {.kind = CERT_NODE, .not_before_s = d->now_s, .expires_s = d->now_s + CERT_LIFE_S,
-                       .name = *host, .ipv4 = r->ipv4, .id = d->identity.id};
+    struct cert net = {.kind = CERT_NETWORK,
+                       .not_before_s = d->now_s,
+                       .expires_s = d->now_s + CERT_LIFE_S,
+                       .range = r->range,
+                       .mode = MODE_L3};
+    struct cert own = {.kind = CERT_NODE,
+                       .not_before_s = d->now_s,
+                       .expires_s = d->now_s + CERT_LIFE_S,
+                       .name = *host,
+                       .ipv4 = r->ipv4,
+                       .id = d->identity.id};
     memcpy(net.key, network->network_pk, 32);
     snprintf(net.name.s, sizeof net.name.s, "%s", r->name);
     rng_bytes(&d->rng, net.serial, sizeof net.serial);
     rng_bytes(&d->rng, own.serial, sizeof own.serial);
-    struct span certs[2] = {
-        {bytes[0], cert_sign(bytes[0], sizeof bytes[0], &crypto_real, &net, overlay->overlay_seed, overlay->overlay_pk)},
-        {bytes[1], cert_sign(bytes[1], sizeof bytes[1], &crypto_real, &own, network->network_seed, network->network_pk)}};
+    struct span certs[2] = {{bytes[0], cert_sign(bytes[0], sizeof bytes[0], &crypto_real, &net,
+                                                 overlay->overlay_seed, overlay->overlay_pk)},
+                            {bytes[1], cert_sign(bytes[1], sizeof bytes[1], &crypto_real, &own,
+                                                 network->network_seed, network->network_pk)}};
     if (!certs[0].len || !certs[1].len) return 0;
     return chain_write(chain, CHAIN_BYTES, certs, 2);
 }
@@ -100,13 +116,15 @@ static bool make(struct deed *d, struct request *r, struct json_t *made, struct 
     struct membership is;
     struct name_text host;
     uint8_t chain[CHAIN_BYTES];
-    bool good = make_authority(d, r->name, &network, &overlay, f) && check_range(r, network.network_pk, f) &&
-                deed_host(d, r->host, &host);
+    bool good = make_authority(d, r->name, &network, &overlay, f) &&
+                check_range(r, network.network_pk, f) && deed_host(d, r->host, &host);
     size_t len = good ? sign_chain(d, r, &network, &overlay, &host, chain) : 0;
     struct span signed_chain = {chain, len};
-    if (good && (len == 0 || chain_verify(signed_chain, &crypto_real, d->overlay.authority_pk, &d->identity.id, d->now_s, &is)))
+    if (good && (len == 0 || chain_verify(signed_chain, &crypto_real, d->overlay.authority_pk,
+                                          &d->identity.id, d->now_s, &is)))
         good = fail(f, FAIL_INTERNAL, "", "the certificate that was made does not verify");
-    struct deed_files files = {r->name, chain, len, &network, d->fresh ? &r->listen : NULL, &r->advertise, &r->seed};
+    struct deed_files files = {r->name,       chain,   len, &network, d->fresh ? &r->listen : NULL,
+                               &r->advertise, &r->seed};
     good = good && deed_write(d, &files, f);
     crypto_wipe(&network, sizeof network);
     crypto_wipe(&overlay, sizeof overlay);
@@ -124,11 +142,13 @@ static bool check_directory(struct deed *d, struct request *r, struct fail *f)
     uint32_t count = d->fresh ? 0 : home_networks(d->state, names);
     for (uint32_t i = 0; i < count; i++)
         if (strcmp(names[i].s, r->name) == 0)
-            return fail(f, FAIL_EXISTS, "choose another name; `ringlet invite` lets others in", "network %s is there already",
-                        r->name);
-    if (count == NETWORKS_MAX) return fail(f, FAIL_BUSY, "leave one first", "a node can be in %d networks", NETWORKS_MAX);
+            return fail(f, FAIL_EXISTS, "choose another name; `ringlet invite` lets others in",
+                        "network %s is there already", r->name);
+    if (count == NETWORKS_MAX)
+        return fail(f, FAIL_BUSY, "leave one first", "a node can be in %d networks", NETWORKS_MAX);
     if (!d->fresh && r->listen.count)
-        return fail(f, FAIL_USAGE, "change `listen` in its ringlet.conf instead", "--listen is for a new directory, and this one is in use");
+        return fail(f, FAIL_USAGE, "change `listen` in its ringlet.conf instead",
+                    "--listen is for a new directory, and this one is in use");
     if (d->fresh && !r->listen.count) listen_default(&r->listen, CONFIG_PORT);
     return !d->fresh || state_exists(d->state, "ringlet.conf") || listen_free(&r->listen, f);
 }

@@ -20,8 +20,8 @@
 #include "node/node.h"
 #include <uv.h>
 
-#define ARENA_BYTES (4u * ACTIONS_ARENA_MIN)
-#define ACTIONS_MAX (4u * ACTIONS_LIST_MIN)
+#define ARENA_BYTES  (4u * ACTIONS_ARENA_MIN)
+#define ACTIONS_MAX  (4u * ACTIONS_LIST_MIN)
 #define REQUESTS_MAX 64
 
 struct daemon;
@@ -96,20 +96,24 @@ int daemon_run(const char *dir, const struct run_options *o, struct fail *f);
 /* loop.c */
 bool loop_start(struct daemon *d, struct fail *f);
 void loop_event(struct daemon *d, const struct event *in); /* one event; settle afterwards */
-void loop_settle(struct daemon *d);                        /* send what is queued, hand out answers, arm the timer */
-void loop_say(struct daemon *d, const struct event *in);   /* both */
-void loop_stop(struct daemon *d, const char *why);         /* leave the ring in good order, then end; twice: end now */
+void loop_settle(struct daemon *d); /* send what is queued, hand out answers, arm the timer */
+void loop_say(struct daemon *d, const struct event *in); /* both */
+void loop_stop(struct daemon *d,
+               const char *why); /* leave the ring in good order, then end; twice: end now */
 /* networks.c */
 bool networks_read(struct daemon *d, struct fail *f);
-uint8_t networks_free_number(const struct daemon *d);      /* NETWORKS_MAX: none */
+uint8_t networks_free_number(const struct daemon *d);        /* NETWORKS_MAX: none */
 int networks_find(const struct daemon *d, const char *name); /* -1: not a member */
-bool networks_device(struct daemon *d, uint8_t number, struct fail *f); /* makes it, if devices are wanted */
-void networks_addresses(struct daemon *d, uint8_t number); /* as the node says; a failure is logged */
+bool networks_device(struct daemon *d, uint8_t number,
+                     struct fail *f); /* makes it, if devices are wanted */
+void networks_addresses(struct daemon *d,
+                        uint8_t number); /* as the node says; a failure is logged */
 uint16_t networks_mtu(const struct daemon *d, uint8_t number);
-void networks_local(struct daemon *d);                     /* EV_LOCAL */
+void networks_local(struct daemon *d); /* EV_LOCAL */
 struct network_config networks_config(const struct daemon *d, uint8_t number);
 /* requests.c */
-bool requests_send(struct daemon *d, struct command *c, request_done *done, void *context); /* false: too many */
+bool requests_send(struct daemon *d, struct command *c, request_done *done,
+                   void *context); /* false: too many */
 void requests_reply(struct daemon *d, const struct reply *reply);
 void requests_cancel(struct daemon *d, const void *context); /* its answers are dropped */
 /* notices.c */

@@ -19,7 +19,8 @@ bool deed_begin(struct deed *d, struct state *s, struct fail *f)
     rng_seed(&d->rng, seed);
     crypto_wipe(seed, sizeof seed);
     if (!d->now_s)
-        return fail(f, FAIL_INTERNAL, "set the date first: certificates have an expiry", "this machine's clock is not set");
+        return fail(f, FAIL_INTERNAL, "set the date first: certificates have an expiry",
+                    "this machine's clock is not set");
     enum state_found overlay = home_read_overlay(s, &d->overlay, f);
     if (overlay == STATE_FAILED) return false;
     d->fresh = overlay == STATE_ABSENT;
@@ -39,7 +40,8 @@ void deed_end(struct deed *d)
 void deed_new(struct deed *d, const char *name)
 {
     ensure(d->written_count < sizeof d->written / sizeof *d->written);
-    if (!state_exists(d->state, name)) snprintf(d->written[d->written_count++], sizeof *d->written, "%s", name);
+    if (!state_exists(d->state, name))
+        snprintf(d->written[d->written_count++], sizeof *d->written, "%s", name);
 }
 
 void deed_undo(struct deed *d)
@@ -48,7 +50,8 @@ void deed_undo(struct deed *d)
     while (d->written_count) (void)state_remove(d->state, d->written[--d->written_count], &ignored);
 }
 
-bool deed_network(const struct state *s, const struct json_t *params, struct name_text *out, struct fail *f)
+bool deed_network(const struct state *s, const struct json_t *params, struct name_text *out,
+                  struct fail *f)
 {
     struct name_text names[NETWORKS_MAX];
     char all[600] = "";
@@ -59,8 +62,8 @@ bool deed_network(const struct state *s, const struct json_t *params, struct nam
         snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i ? ", " : "", names[i].s);
     }
     if (count == 0)
-        return fail(f, FAIL_EMPTY, "`ringlet create NAME` or `ringlet join TOKEN` makes one", "there is no network in %s",
-                    s->path);
+        return fail(f, FAIL_EMPTY, "`ringlet create NAME` or `ringlet join TOKEN` makes one",
+                    "there is no network in %s", s->path);
     if (wanted) {
         fail(f, FAIL_NOT_FOUND, "", "this node is not a member of network %.63s", wanted);
         return fail_hint(f, "it has: %.200s", all);
@@ -95,7 +98,8 @@ bool deed_host(const struct deed *d, const char *given, struct name_text *out)
 static bool add_hosts(struct config_text *t, const char *key, const struct config_hosts *h)
 {
     bool good = true;
-    for (uint32_t i = 0; h && i < h->count; i++) good = good && config_add(t, "node", key, h->text[i]);
+    for (uint32_t i = 0; h && i < h->count; i++)
+        good = good && config_add(t, "node", key, h->text[i]);
     return good;
 }
 
@@ -106,17 +110,20 @@ static bool write_config(struct deed *d, const struct deed_files *files, struct 
     char section[96], text[ENDPOINT_TEXT], path[STATE_PATH_MAX + 16];
     ensure(t && check);
     snprintf(path, sizeof path, "%s/ringlet.conf", d->state->path);
-    enum state_found found = state_read(d->state, "ringlet.conf", t->text, sizeof t->text, &t->len, f);
+    enum state_found found = state_read(d->state, "ringlet.conf", t->text, sizeof t->text, &t->len,
+                                        f);
     bool good = found != STATE_FAILED;
     if (found == STATE_ABSENT) good = config_template(t);
     if (found == STATE_READ) good = config_parse(check, t->text, t->len, path, f);
-    bool listens = good && found == STATE_READ && check->listen.count > 0; /* a file that was prepared */
+    bool listens = good && found == STATE_READ &&
+                   check->listen.count > 0; /* a file that was prepared */
     if (good) {
         for (uint32_t i = 0; files->listen && !listens && i < files->listen->count; i++)
-            good = good && config_add(t, "node", "listen", endpoint_print(&files->listen->at[i], text));
+            good = good &&
+                   config_add(t, "node", "listen", endpoint_print(&files->listen->at[i], text));
         snprintf(section, sizeof section, "network %s", files->network);
-        good = good && add_hosts(t, "advertise", files->advertise) && add_hosts(t, "seed", files->seed) &&
-               config_section(t, section);
+        good = good && add_hosts(t, "advertise", files->advertise) &&
+               add_hosts(t, "seed", files->seed) && config_section(t, section);
         if (!good) fail(f, FAIL_CONFIG, "shorten it", "%s is too long", path);
     }
     deed_new(d, "ringlet.conf");
@@ -132,7 +139,8 @@ bool deed_write(struct deed *d, const struct deed_files *files, struct fail *f)
     char folder[128], name[160];
     snprintf(folder, sizeof folder, "networks/%s", files->network);
     deed_new(d, "identity");
-    bool good = state_exists(d->state, "identity") || home_write_identity(d->state, &d->identity, f);
+    bool good = state_exists(d->state, "identity") ||
+                home_write_identity(d->state, &d->identity, f);
     good = good && write_config(d, files, f);
     deed_new(d, "networks");
     good = good && state_mkdir(d->state, "networks", f);
@@ -157,7 +165,8 @@ bool deed_write(struct deed *d, const struct deed_files *files, struct fail *f)
 void network_id_print(const uint8_t network_key[32], char out[ID_TEXT])
 {
     struct id id;
-    crypto_real.hash(id.b, sizeof id.b, network_key, 32, "ringlet network", strlen("ringlet network"));
+    crypto_real.hash(id.b, sizeof id.b, network_key, 32, "ringlet network",
+                     strlen("ringlet network"));
     id_print(&id, out);
 }
 
@@ -165,7 +174,8 @@ void deed_describe(struct json_t *made, const struct membership *is)
 {
     char text[ENDPOINT_TEXT], id[ID_TEXT], range[24];
     uint8_t ip[16];
-    uint32_t v4 = is->ipv4 ? is->ipv4 : address_ipv4(&crypto_real, is->network_key, &is->range, &is->id, 0);
+    uint32_t v4 = is->ipv4 ? is->ipv4
+                           : address_ipv4(&crypto_real, is->network_key, &is->range, &is->id, 0);
     js_put_text(made, "id", id_print(&is->id, id));
     js_put_text(made, "network", is->network.s);
     network_id_print(is->network_key, id);

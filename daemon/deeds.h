@@ -23,12 +23,15 @@ struct deed { /* what one of them works with */
     char written[8][128]; /* new names, for taking back */
     uint32_t written_count;
 };
-bool deed_begin(struct deed *d, struct state *s, struct fail *f); /* reads overlay and identity, or makes an identity */
-void deed_end(struct deed *d);                                    /* wipes */
+bool deed_begin(struct deed *d, struct state *s,
+                struct fail *f); /* reads overlay and identity, or makes an identity */
+void deed_end(struct deed *d);   /* wipes */
 void deed_undo(struct deed *d);
-void deed_new(struct deed *d, const char *name); /* about to be written; noted if it is not there yet */
+void deed_new(struct deed *d,
+              const char *name); /* about to be written; noted if it is not there yet */
 /* Which network is meant: `network` of params, else the only one. FAIL_AMBIGUOUS lists them. */
-bool deed_network(const struct state *s, const struct json_t *params, struct name_text *out, struct fail *f);
+bool deed_network(const struct state *s, const struct json_t *params, struct name_text *out,
+                  struct fail *f);
 /* --host, or this machine's name made a DNS label, or node-xxxxxx. */
 bool deed_host(const struct deed *d, const char *given, struct name_text *out);
 /* Writes identity, ringlet.conf (with these lines and the network's section), authority (may be NULL), certificate, overlay. */

@@ -48,7 +48,8 @@ bool fail_system(struct fail *f, const char *doing, const char *what, int error)
                     what, strerror(error));
     case EACCES:
     case EPERM:
-        return fail(f, FAIL_PERMISSION, "run as its owner or as root, or choose a directory with -d",
+        return fail(f, FAIL_PERMISSION,
+                    "run as its owner or as root, or choose a directory with -d",
                     "cannot %s %s: %s", doing, what, strerror(error));
     default:
         return fail(f, FAIL_IO, "look at the path given with -d", "cannot %s %s: %s", doing, what,

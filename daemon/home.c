@@ -5,15 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TAG_OVERLAY "ringlet-overlay-1"
+#define TAG_OVERLAY     "ringlet-overlay-1"
 #define TAG_CERTIFICATE "ringlet-certificate-1"
-#define TAG_AUTHORITY "ringlet-authority-1"
-#define PATH_TEXT 128
+#define TAG_AUTHORITY   "ringlet-authority-1"
+#define PATH_TEXT       128
 
 static enum state_found damaged(const struct state *s, const char *name, struct fail *f)
 {
-    fail(f, FAIL_DAMAGED, "restore it from a copy, or put it aside; it was not touched", "%s/%s is damaged", s->path,
-         name);
+    fail(f, FAIL_DAMAGED, "restore it from a copy, or put it aside; it was not touched",
+         "%s/%s is damaged", s->path, name);
     return STATE_FAILED;
 }
 
@@ -30,7 +30,8 @@ enum state_found home_read_identity(const struct state *s, struct identity *out,
     char text[IDENTITY_TEXT + 2];
     size_t len;
     enum state_found found = state_read(s, "identity", text, sizeof text, &len, f);
-    if (found == STATE_READ && identity_decode(out, &crypto_real, text, len) != OK) found = damaged(s, "identity", f);
+    if (found == STATE_READ && identity_decode(out, &crypto_real, text, len) != OK)
+        found = damaged(s, "identity", f);
     crypto_wipe(text, sizeof text);
     return found;
 }
@@ -46,15 +47,16 @@ bool home_write_identity(const struct state *s, const struct identity *i, struct
 
 /* --- key files --- */
 
-static enum state_found read_keyfile(const struct state *s, const char *name, const char *tag, struct keyfile *k,
-                                     struct fail *f)
+static enum state_found read_keyfile(const struct state *s, const char *name, const char *tag,
+                                     struct keyfile *k, struct fail *f)
 {
     enum state_found found = state_read(s, name, k->text, sizeof k->text, &k->len, f);
     if (found == STATE_READ && !keyfile_check(k, tag)) return damaged(s, name, f);
     return found;
 }
 
-static bool write_keyfile(const struct state *s, const char *name, struct keyfile *k, mode_t mode, struct fail *f)
+static bool write_keyfile(const struct state *s, const char *name, struct keyfile *k, mode_t mode,
+                          struct fail *f)
 {
     bool good = keyfile_end(k) ? state_write(s, name, k->text, k->len, mode, f)
                                : fail(f, FAIL_INTERNAL, "", "%s does not fit", name);
@@ -70,7 +72,8 @@ enum state_found home_read_overlay(const struct state *s, struct home_overlay *o
     enum state_found found = read_keyfile(s, "overlay", TAG_OVERLAY, &k, f);
     if (found == STATE_READ &&
         !(keyfile_get(&k, "name", out->key.name, sizeof out->key.name) &&
-          keyfile_get_bytes(&k, "key", out->key.key, 32, 32) && keyfile_get_number(&k, "epoch", &epoch) &&
+          keyfile_get_bytes(&k, "key", out->key.key, 32, 32) &&
+          keyfile_get_number(&k, "epoch", &epoch) &&
           keyfile_get_bytes(&k, "authority", out->authority_pk, 32, 32) &&
           keyfile_get_number(&k, "founder", &founder) && epoch <= UINT32_MAX))
         found = damaged(s, "overlay", f);
@@ -96,18 +99,20 @@ bool home_write_overlay(const struct state *s, const struct home_overlay *o, str
 static enum state_found refused(const struct state *s, const char *file, enum err e, struct fail *f)
 {
     if (e == ERR_EXPIRED)
-        fail(f, FAIL_EXPIRED, "leave the network and join it again with a new token", "the certificate in %s/%s has expired",
-             s->path, file);
+        fail(f, FAIL_EXPIRED, "leave the network and join it again with a new token",
+             "the certificate in %s/%s has expired", s->path, file);
     else if (e == ERR_DENIED || e == ERR_CRYPTO)
-        fail(f, FAIL_DAMAGED, "restore the files that belong together: identity, overlay, certificate",
+        fail(f, FAIL_DAMAGED,
+             "restore the files that belong together: identity, overlay, certificate",
              "%s/%s does not fit this node's identity and overlay", s->path, file);
     else
         damaged(s, file, f);
     return STATE_FAILED;
 }
 
-enum state_found home_read_network(const struct state *s, const struct home_overlay *o, const struct id *id,
-                                   const char *name, struct home_network *out, struct fail *f)
+enum state_found home_read_network(const struct state *s, const struct home_overlay *o,
+                                   const struct id *id, const char *name, struct home_network *out,
+                                   struct fail *f)
 {
     struct keyfile k;
     char file[PATH_TEXT];
@@ -118,7 +123,8 @@ enum state_found home_read_network(const struct state *s, const struct home_over
     out->chain_len = keyfile_get_bytes(&k, "chain", out->chain, 1, sizeof out->chain);
     if (!out->chain_len) return damaged(s, file, f);
     struct span chain = {out->chain, out->chain_len};
-    enum err e = chain_verify(chain, &crypto_real, o->authority_pk, id, clock_calendar_s(), &out->is);
+    enum err e = chain_verify(chain, &crypto_real, o->authority_pk, id, clock_calendar_s(),
+                              &out->is);
     if (e) return refused(s, file, e, f);
     if (strcmp(out->is.network.s, name) != 0) return damaged(s, file, f);
     out->name = out->is.network;
@@ -126,7 +132,8 @@ enum state_found home_read_network(const struct state *s, const struct home_over
     return STATE_READ;
 }
 
-bool home_write_chain(const struct state *s, const char *name, const uint8_t *chain, size_t len, struct fail *f)
+bool home_write_chain(const struct state *s, const char *name, const uint8_t *chain, size_t len,
+                      struct fail *f)
 {
     struct keyfile k;
     char file[PATH_TEXT];
@@ -136,28 +143,31 @@ bool home_write_chain(const struct state *s, const char *name, const uint8_t *ch
     return write_keyfile(s, in_network(name, "certificate", file), &k, 0644, f);
 }
 
-static enum state_found read_authority_file(const struct state *s, const char *file, struct home_authority *out,
-                                            struct fail *f)
+static enum state_found read_authority_file(const struct state *s, const char *file,
+                                            struct home_authority *out, struct fail *f)
 {
     struct keyfile k;
     *out = (struct home_authority){0};
     enum state_found found = read_keyfile(s, file, TAG_AUTHORITY, &k, f);
     if (found == STATE_READ && !keyfile_get_bytes(&k, "network-seed", out->network_seed, 32, 32))
         found = damaged(s, file, f);
-    out->has_overlay = found == STATE_READ && keyfile_get_bytes(&k, "overlay-seed", out->overlay_seed, 32, 32);
+    out->has_overlay = found == STATE_READ &&
+                       keyfile_get_bytes(&k, "overlay-seed", out->overlay_seed, 32, 32);
     if (found == STATE_READ) crypto_real.ed25519_public(out->network_pk, out->network_seed);
     if (out->has_overlay) crypto_real.ed25519_public(out->overlay_pk, out->overlay_seed);
     keyfile_wipe(&k);
     return found;
 }
 
-enum state_found home_read_authority(const struct state *s, const char *name, struct home_authority *out, struct fail *f)
+enum state_found home_read_authority(const struct state *s, const char *name,
+                                     struct home_authority *out, struct fail *f)
 {
     char file[PATH_TEXT];
     return read_authority_file(s, in_network(name, "authority", file), out, f);
 }
 
-bool home_write_authority(const struct state *s, const char *name, const struct home_authority *a, struct fail *f)
+bool home_write_authority(const struct state *s, const char *name, const struct home_authority *a,
+                          struct fail *f)
 {
     struct keyfile k;
     char file[PATH_TEXT];
@@ -168,8 +178,8 @@ bool home_write_authority(const struct state *s, const char *name, const struct 
     return write_keyfile(s, in_network(name, "authority", file), &k, 0600, f);
 }
 
-enum state_found home_find_overlay_seed(const struct state *s, const uint8_t authority_pk[32], struct home_authority *out,
-                                        struct fail *f)
+enum state_found home_find_overlay_seed(const struct state *s, const uint8_t authority_pk[32],
+                                        struct home_authority *out, struct fail *f)
 {
     static const char *const folders[] = {"networks", "left"};
     for (unsigned i = 0; i < 2; i++) {

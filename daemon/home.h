@@ -40,14 +40,18 @@ bool home_write_identity(const struct state *s, const struct identity *i, struct
 enum state_found home_read_overlay(const struct state *s, struct home_overlay *out, struct fail *f);
 bool home_write_overlay(const struct state *s, const struct home_overlay *o, struct fail *f);
 /* Verifies the chain for `id`; an expired one is FAIL_EXPIRED. */
-enum state_found home_read_network(const struct state *s, const struct home_overlay *o, const struct id *id,
-                                   const char *name, struct home_network *out, struct fail *f);
-bool home_write_chain(const struct state *s, const char *name, const uint8_t *chain, size_t len, struct fail *f);
-enum state_found home_read_authority(const struct state *s, const char *name, struct home_authority *out, struct fail *f);
-bool home_write_authority(const struct state *s, const char *name, const struct home_authority *a, struct fail *f);
+enum state_found home_read_network(const struct state *s, const struct home_overlay *o,
+                                   const struct id *id, const char *name, struct home_network *out,
+                                   struct fail *f);
+bool home_write_chain(const struct state *s, const char *name, const uint8_t *chain, size_t len,
+                      struct fail *f);
+enum state_found home_read_authority(const struct state *s, const char *name,
+                                     struct home_authority *out, struct fail *f);
+bool home_write_authority(const struct state *s, const char *name, const struct home_authority *a,
+                          struct fail *f);
 /* An authority file here that holds the seed of this overlay authority; networks that were left count. */
-enum state_found home_find_overlay_seed(const struct state *s, const uint8_t authority_pk[32], struct home_authority *out,
-                                        struct fail *f);
+enum state_found home_find_overlay_seed(const struct state *s, const uint8_t authority_pk[32],
+                                        struct home_authority *out, struct fail *f);
 /* Names of the networks this node is a member of: folders with a certificate. */
 uint32_t home_networks(const struct state *s, struct name_text out[NETWORKS_MAX]);
 

@@ -10,9 +10,9 @@
 #include <string.h>
 
 #define EXPIRES_DEFAULT HOURS(24)
-#define EXPIRES_LEAST MINUTES(1)
-#define EXPIRES_MOST HOURS(24 * 365)
-#define USES_MAX 65535
+#define EXPIRES_LEAST   MINUTES(1)
+#define EXPIRES_MOST    HOURS(24 * 365)
+#define USES_MAX        65535
 
 struct request {
     struct name_text network;
@@ -25,17 +25,20 @@ struct request {
     uint8_t group_count;
 };
 
-static bool read_request(struct request *r, const struct state *s, const struct json_t *params, struct fail *f)
+static bool read_request(struct request *r, const struct state *s, const struct json_t *params,
+                         struct fail *f)
 {
     *r = (struct request){.uses = 1, .expires_us = EXPIRES_DEFAULT};
     if (!params_known(params, "network uses expires group seed host ip", f) ||
         !param_int(params, "uses", 1, USES_MAX, &r->uses, f) ||
         !param_time(params, "expires", EXPIRES_LEAST, EXPIRES_MOST, &r->expires_us, f) ||
-        !param_groups(params, "group", r->groups, &r->group_count, f) || !param_hosts(params, "seed", &r->seed, f) ||
-        !param_name(params, "host", &r->host, f) || !param_ipv4(params, "ip", &r->ipv4, f))
+        !param_groups(params, "group", r->groups, &r->group_count, f) ||
+        !param_hosts(params, "seed", &r->seed, f) || !param_name(params, "host", &r->host, f) ||
+        !param_ipv4(params, "ip", &r->ipv4, f))
         return false;
     if (r->uses > 1 && (r->host || r->ipv4))
-        return fail(f, FAIL_USAGE, "make one token for each", "--host and --ip are for a token of one use");
+        return fail(f, FAIL_USAGE, "make one token for each",
+                    "--host and --ip are for a token of one use");
     return deed_network(s, params, &r->network, f);
 }
 
@@ -51,7 +54,8 @@ static bool find_seeds(struct deed *d, struct request *r, struct fail *f)
 {
     char path[STATE_PATH_MAX + 16], text[ENDPOINT_TEXT];
     size_t len;
-    if (r->seed.count > TOKEN_SEEDS_MAX) return fail(f, FAIL_USAGE, "", "a token has room for %d seeds", TOKEN_SEEDS_MAX);
+    if (r->seed.count > TOKEN_SEEDS_MAX)
+        return fail(f, FAIL_USAGE, "", "a token has room for %d seeds", TOKEN_SEEDS_MAX);
     if (r->seed.count) return true;
     char *file = malloc(CONFIG_TEXT_MAX);
     struct config *c = malloc(sizeof *c);
@@ -59,7 +63,8 @@ static bool find_seeds(struct deed *d, struct request *r, struct fail *f)
     ensure(file && c && peers);
     snprintf(path, sizeof path, "%s/ringlet.conf", d->state->path);
     enum state_found found = state_read(d->state, "ringlet.conf", file, CONFIG_TEXT_MAX, &len, f);
-    bool good = found != STATE_FAILED && (found == STATE_ABSENT || config_parse(c, file, len, path, f));
+    bool good = found != STATE_FAILED &&
+                (found == STATE_ABSENT || config_parse(c, file, len, path, f));
     if (good && found == STATE_READ)
         for (uint32_t i = 0; i < c->advertise.count; i++) add_seed(&r->seed, c->advertise.text[i]);
     struct fail ignored; /* without the file only what is advertised is known */
@@ -70,48 +75,63 @@ static bool find_seeds(struct deed *d, struct request *r, struct fail *f)
     free(c);
     free(peers);
     if (good && !r->seed.count)
-        good = fail(f, FAIL_NO_SEED, "give --seed HOST:PORT, an endpoint of this node or of another member",
+        good = fail(f, FAIL_NO_SEED,
+                    "give --seed HOST:PORT, an endpoint of this node or of another member",
                     "nobody has told this node yet at which endpoint it can be reached");
     return good;
 }
 
 static bool sign(struct deed *d, const struct request *r, const struct home_network *net,
-                 const struct home_authority *authority, struct token *t, struct cert *invite, struct fail *f)
+                 const struct home_authority *authority, struct token *t, struct cert *invite,
+                 struct fail *f)
 {
     uint8_t bytes[CHAIN_BYTES];
     struct span certs[CHAIN_MAX], chain = {net->chain, net->chain_len};
     uint32_t count;
-    *invite = (struct cert){.kind = CERT_INVITE, .not_before_s = d->now_s, .expires_s = d->now_s + r->expires_us / SECONDS(1),
-                            .uses = (uint32_t)r->uses, .ipv4 = r->ipv4, .group_count = r->group_count};
+    *invite = (struct cert){.kind = CERT_INVITE,
+                            .not_before_s = d->now_s,
+                            .expires_s = d->now_s + r->expires_us / SECONDS(1),
+                            .uses = (uint32_t)r->uses,
+                            .ipv4 = r->ipv4,
+                            .group_count = r->group_count};
     if (invite->expires_s > net->is.expires_s) invite->expires_s = net->is.expires_s;
     memcpy(invite->groups, r->groups, sizeof invite->groups);
     if (r->host) snprintf(invite->name.s, sizeof invite->name.s, "%s", r->host);
     rng_bytes(&d->rng, invite->serial, sizeof invite->serial);
     rng_bytes(&d->rng, t->invite_seed, 32);
     crypto_real.ed25519_public(invite->key, t->invite_seed);
-    if (chain_split(chain, certs, &count) != OK) return fail(f, FAIL_INTERNAL, "", "the network's certificate does not parse");
-    certs[1] = (struct span){bytes, cert_sign(bytes, sizeof bytes, &crypto_real, invite, authority->network_seed,
-                                              authority->network_pk)};
+    if (chain_split(chain, certs, &count) != OK)
+        return fail(f, FAIL_INTERNAL, "", "the network's certificate does not parse");
+    certs[1] = (struct span){bytes, cert_sign(bytes, sizeof bytes, &crypto_real, invite,
+                                              authority->network_seed, authority->network_pk)};
     t->chain_len = certs[1].len ? chain_write(t->chain, sizeof t->chain, certs, 2) : 0;
-    return t->chain_len || fail(f, FAIL_USAGE, "use fewer or shorter groups", "the invite does not fit");
+    return t->chain_len ||
+           fail(f, FAIL_USAGE, "use fewer or shorter groups", "the invite does not fit");
 }
 
-static bool encode(struct deed *d, const struct request *r, struct token *t, char text[TOKEN_TEXT], struct fail *f)
+static bool encode(struct deed *d, const struct request *r, struct token *t, char text[TOKEN_TEXT],
+                   struct fail *f)
 {
     struct membership is;
     struct cert last;
     t->overlay = d->overlay.key;
     memcpy(t->authority_pk, d->overlay.authority_pk, 32);
     t->created_s = d->now_s;
-    for (uint32_t i = 0; i < r->seed.count; i++) snprintf(t->seeds[t->seed_count++], TOKEN_SEED_TEXT, "%s", r->seed.text[i]);
+    for (uint32_t i = 0; i < r->seed.count; i++)
+        snprintf(t->seeds[t->seed_count++], TOKEN_SEED_TEXT, "%s", r->seed.text[i]);
     enum err e = token_check(t, &crypto_real, d->now_s, &is, &last);
-    if (e) return fail(f, FAIL_INTERNAL, "", "the token that was made does not verify: %s", err_text(e));
-    return token_encode(t, &crypto_real, text) > 0 || fail(f, FAIL_USAGE, "give fewer seeds", "the token is too long");
+    if (e)
+        return fail(f, FAIL_INTERNAL, "", "the token that was made does not verify: %s",
+                    err_text(e));
+    return token_encode(t, &crypto_real, text) > 0 ||
+           fail(f, FAIL_USAGE, "give fewer seeds", "the token is too long");
 }
 
-static void describe(struct deed *d, struct json_t *made, const struct request *r, const struct cert *invite, const char *text)
+static void describe(struct deed *d, struct json_t *made, const struct request *r,
+                     const struct cert *invite, const char *text)
 {
-    struct invite_note note = {.created_s = d->now_s, .expires_s = invite->expires_s, .uses = invite->uses};
+    struct invite_note note = {
+        .created_s = d->now_s, .expires_s = invite->expires_s, .uses = invite->uses};
     struct json_t *seeds = js_array();
     js_put_bool(made, "ok", true);
     js_put_text(made, "token", text);
@@ -133,15 +153,20 @@ static bool make(struct deed *d, struct request *r, struct json_t *made, struct 
     struct token t = {0};
     struct cert invite;
     char text[TOKEN_TEXT], range[24];
-    if (home_read_network(d->state, &d->overlay, &d->identity.id, r->network.s, &net, f) != STATE_READ) return false;
+    if (home_read_network(d->state, &d->overlay, &d->identity.id, r->network.s, &net, f) !=
+        STATE_READ)
+        return false;
     if (r->ipv4 && !range_contains(&net.is.range, r->ipv4))
-        return fail(f, FAIL_USAGE, "give an address inside it", "--ip is not a host address of %s", range_print(&net.is.range, range));
+        return fail(f, FAIL_USAGE, "give an address inside it", "--ip is not a host address of %s",
+                    range_print(&net.is.range, range));
     enum state_found found = home_read_authority(d->state, r->network.s, &authority, f);
     if (found == STATE_FAILED) return false;
     if (found == STATE_ABSENT || memcmp(authority.network_pk, net.is.network_key, 32) != 0)
-        return fail(f, FAIL_NO_AUTHORITY, "run it on the node that created the network (it has networks/NAME/authority)",
+        return fail(f, FAIL_NO_AUTHORITY,
+                    "run it on the node that created the network (it has networks/NAME/authority)",
                     "this node does not hold the authority of network %s", r->network.s);
-    bool good = find_seeds(d, r, f) && sign(d, r, &net, &authority, &t, &invite, f) && encode(d, r, &t, text, f);
+    bool good = find_seeds(d, r, f) && sign(d, r, &net, &authority, &t, &invite, f) &&
+                encode(d, r, &t, text, f);
     if (good) describe(d, made, r, &invite, text);
     crypto_wipe(&authority, sizeof authority);
     crypto_wipe(&t, sizeof t);

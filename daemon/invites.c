@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_MAX 65536
+#define FILE_MAX       65536
 #define LINE_MAX_BYTES 200
 
 void invites_add(const struct state *s, const char *network, const struct invite_note *note)
@@ -19,8 +19,9 @@ void invites_add(const struct state *s, const char *network, const struct invite
     enum state_found found = state_read(s, name, text, FILE_MAX, &len, &ignored);
     if (found == STATE_ABSENT) len = 0;
     if (found != STATE_FAILED && len + LINE_MAX_BYTES < FILE_MAX) {
-        len += (size_t)snprintf(text + len, FILE_MAX - len, "%s %" PRIu64 " %" PRIu64 " %" PRIu32 " %s\n", note->serial,
-                                note->created_s, note->expires_s, note->uses, note->host[0] ? note->host : "-");
+        len += (size_t)snprintf(
+            text + len, FILE_MAX - len, "%s %" PRIu64 " %" PRIu64 " %" PRIu32 " %s\n", note->serial,
+            note->created_s, note->expires_s, note->uses, note->host[0] ? note->host : "-");
         (void)state_write(s, name, text, len, 0600, &ignored);
     }
     free(text);
@@ -29,8 +30,8 @@ void invites_add(const struct state *s, const char *network, const struct invite
 static void add(struct json_t *list, const char *network, const char *line)
 {
     struct invite_note n = {0};
-    if (sscanf(line, "%32[0-9a-f] %" SCNu64 " %" SCNu64 " %" SCNu32 " %63s", n.serial, &n.created_s, &n.expires_s, &n.uses,
-               n.host) != 5)
+    if (sscanf(line, "%32[0-9a-f] %" SCNu64 " %" SCNu64 " %" SCNu32 " %63s", n.serial, &n.created_s,
+               &n.expires_s, &n.uses, n.host) != 5)
         return;
     struct json_t *one = js_object();
     js_put_text(one, "invite", n.serial);
@@ -47,7 +48,8 @@ bool invites_list(struct state *s, const struct json_t *params, struct json_t *m
 {
     struct name_text names[NETWORKS_MAX];
     const char *wanted = NULL;
-    if (!params_known(params, "network", f) || !param_text(params, "network", &wanted, f)) return false;
+    if (!params_known(params, "network", f) || !param_text(params, "network", &wanted, f))
+        return false;
     char *text = malloc(FILE_MAX), file[128], *rest;
     ensure(text);
     uint32_t count = home_networks(s, names);
@@ -57,7 +59,8 @@ bool invites_list(struct state *s, const struct json_t *params, struct json_t *m
         if (wanted && strcmp(wanted, names[i].s) != 0) continue;
         snprintf(file, sizeof file, "networks/%.63s/invites", names[i].s);
         if (state_read(s, file, text, FILE_MAX, &len, &ignored) != STATE_READ) continue;
-        for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) add(made, names[i].s, line);
+        for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+            add(made, names[i].s, line);
     }
     free(text);
     return true;

@@ -12,4 +12,5 @@ struct invite_note {
     char host[CERT_NAME_MAX + 1]; /* empty: free */
 };
 void invites_add(const struct state *s, const char *network, const struct invite_note *note);
-bool invites_list(struct state *s, const struct json_t *params, struct json_t *made, struct fail *f); /* made: an array */
+bool invites_list(struct state *s, const struct json_t *params, struct json_t *made,
+                  struct fail *f); /* made: an array */

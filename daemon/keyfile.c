@@ -88,12 +88,14 @@ bool keyfile_check(struct keyfile *k, const char *tag)
 {
     uint8_t want[CHECK_BYTES], sum[CHECK_BYTES];
     size_t tag_len = strlen(tag), len;
-    if (k->len < tag_len + 1 || memcmp(k->text, tag, tag_len) != 0 || k->text[tag_len] != '\n') return false;
+    if (k->len < tag_len + 1 || memcmp(k->text, tag, tag_len) != 0 || k->text[tag_len] != '\n')
+        return false;
     if (strlen(k->text) != k->len) return false;
     const char *check = value_of(k, "check", &len);
     if (!check || check + len + 1 != k->text + k->len) return false; /* it is the last line */
     if (keyfile_get_bytes(k, "check", want, sizeof want, sizeof want) == 0) return false;
-    crypto_real.hash(sum, sizeof sum, k->text, (size_t)(check - k->text) - strlen("check "), NULL, 0);
+    crypto_real.hash(sum, sizeof sum, k->text, (size_t)(check - k->text) - strlen("check "), NULL,
+                     0);
     return memcmp(sum, want, sizeof sum) == 0;
 }
 
@@ -114,7 +116,8 @@ static int digit(char c)
     return -1;
 }
 
-size_t keyfile_get_bytes(const struct keyfile *k, const char *name, void *out, size_t min, size_t max)
+size_t keyfile_get_bytes(const struct keyfile *k, const char *name, void *out, size_t min,
+                         size_t max)
 {
     size_t len;
     uint8_t *p = out;

@@ -27,6 +27,7 @@ bool keyfile_end(struct keyfile *k); /* the check line; false if anything was ba
 bool keyfile_check(struct keyfile *k, const char *tag); /* k->text, k->len just read */
 bool keyfile_get(const struct keyfile *k, const char *name, char *out, size_t max);
 /* Between min and max bytes; their number, 0 if it is not so. */
-size_t keyfile_get_bytes(const struct keyfile *k, const char *name, void *out, size_t min, size_t max);
+size_t keyfile_get_bytes(const struct keyfile *k, const char *name, void *out, size_t min,
+                         size_t max);
 bool keyfile_get_number(const struct keyfile *k, const char *name, uint64_t *out);
 void keyfile_wipe(struct keyfile *k);

@@ -34,7 +34,8 @@ static bool keep_authority(struct state *s, const char *network, char kept[128],
     snprintf(from, sizeof from, "networks/%s/authority", network);
     if (!state_exists(s, from)) return true;
     snprintf(folder, sizeof folder, "left/%s", network);
-    for (unsigned n = 2; state_exists(s, folder) && n < 1000; n++) snprintf(folder, sizeof folder, "left/%.50s-%u", network, n);
+    for (unsigned n = 2; state_exists(s, folder) && n < 1000; n++)
+        snprintf(folder, sizeof folder, "left/%.50s-%u", network, n);
     snprintf(kept, 128, "%s/authority", folder);
     return state_mkdir(s, "left", f) && state_mkdir(s, folder, f) && state_rename(s, from, kept, f);
 }

@@ -31,8 +31,8 @@ bool listen_free(const struct config_listen *l, struct fail *f)
     char text[ENDPOINT_TEXT];
     for (uint32_t i = 0; i < l->count; i++)
         if (taken(&l->at[i], SOCK_DGRAM))
-            return fail(f, FAIL_IN_USE, "choose another port with --listen ADDR:PORT", "%s is in use by another program",
-                        endpoint_print(&l->at[i], text));
+            return fail(f, FAIL_IN_USE, "choose another port with --listen ADDR:PORT",
+                        "%s is in use by another program", endpoint_print(&l->at[i], text));
     return true;
 }
 

@@ -50,7 +50,8 @@ static void on_trace(void *context, uint64_t now_us, enum trace_class c, const c
 
 void log_init(struct log *l)
 {
-    *l = (struct log){.level = LOG_INFO, .journal = getenv("JOURNAL_STREAM") != NULL, .text = "info"};
+    *l = (struct log){
+        .level = LOG_INFO, .journal = getenv("JOURNAL_STREAM") != NULL, .text = "info"};
     l->trace = (struct trace){.sink = on_trace, .log = on_log, .context = l, .name = "node"};
 }
 

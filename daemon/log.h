@@ -13,4 +13,5 @@ struct log {
 };
 void log_init(struct log *l);
 bool log_set(struct log *l, const char *text); /* a level or classes; false: neither */
-void log_say(const struct log *l, enum log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void log_say(const struct log *l, enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));

@@ -11,11 +11,12 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#define CALENDAR_MS 600000u     /* a clock that is set while we run is noticed within 10 min */
-#define SEED_TICKS 6u           /* fresh randomness hourly */
-#define LEAVE_MS 1500u          /* the neighbours' acknowledgements of our good-bye; the whole end takes under 2 s */
+#define CALENDAR_MS 600000u /* a clock that is set while we run is noticed within 10 min */
+#define SEED_TICKS  6u      /* fresh randomness hourly */
+#define LEAVE_MS                                                                                   \
+    1500u /* the neighbours' acknowledgements of our good-bye; the whole end takes under 2 s */
 #define RESOLVE_AGAIN SECONDS(10)
-#define WAKE_ROUNDS 8           /* timers due at once before sockets get their turn */
+#define WAKE_ROUNDS   8 /* timers due at once before sockets get their turn */
 
 /* --- actions --- */
 
@@ -40,7 +41,8 @@ static void resolve_again(struct daemon *d)
 {
     uint64_t since_us = time_since(clock_us(), d->resolved_us);
     uint64_t wait_us = since_us < RESOLVE_AGAIN ? RESOLVE_AGAIN - since_us : 0;
-    if (!uv_is_active((uv_handle_t *)&d->resolving)) uv_timer_start(&d->resolving, on_resolve_due, wait_us / 1000, 0);
+    if (!uv_is_active((uv_handle_t *)&d->resolving))
+        uv_timer_start(&d->resolving, on_resolve_due, wait_us / 1000, 0);
 }
 
 static void act(struct daemon *d, const struct action *a)
@@ -52,9 +54,7 @@ static void act(struct daemon *d, const struct action *a)
         else
             udp_queue(&d->udp, &a->send.to, a->send.bytes, a->send.len, a->send.segment);
         break;
-    case ACT_TUN:
-        tun_write(&d->tuns, a->tun.number, a->tun.bytes, a->tun.len);
-        break;
+    case ACT_TUN: tun_write(&d->tuns, a->tun.number, a->tun.bytes, a->tun.len); break;
     case ACT_REPLY: keep_reply(d, a->reply); break;
     case ACT_NOTICE: notices_take(d, &a->notice); break;
     case ACT_REMEMBER: notices_remember(d); break;
@@ -74,9 +74,13 @@ static void flush(struct daemon *d)
 /* What this step may fill: behind what earlier steps of the batch filled, which is still being sent. */
 static struct actions window(struct daemon *d)
 {
-    if (ARENA_BYTES - d->arena_used < ACTIONS_ARENA_MIN || ACTIONS_MAX - d->list_used < ACTIONS_LIST_MIN) flush(d);
-    return (struct actions){.arena = d->arena + d->arena_used, .arena_size = ARENA_BYTES - d->arena_used,
-                            .list = d->list + d->list_used, .max = ACTIONS_MAX - d->list_used};
+    if (ARENA_BYTES - d->arena_used < ACTIONS_ARENA_MIN ||
+        ACTIONS_MAX - d->list_used < ACTIONS_LIST_MIN)
+        flush(d);
+    return (struct actions){.arena = d->arena + d->arena_used,
+                            .arena_size = ARENA_BYTES - d->arena_used,
+                            .list = d->list + d->list_used,
+                            .max = ACTIONS_MAX - d->list_used};
 }
 
 /* The part of a batch that the step left; false: nothing is left. */
@@ -97,12 +101,14 @@ void loop_event(struct daemon *d, const struct event *in)
         struct actions a = window(d);
         bool fresh = d->arena_used == 0 && d->list_used == 0;
         uint32_t done = drive_step(d->node, d->lane, &d->down, &d->up, clock_us(), &e, &a);
-        d->arena_used += (a.arena_used + 15u) & ~15u; /* replies lie in the arena and want alignment */
+        d->arena_used += (a.arena_used + 15u) &
+                         ~15u; /* replies lie in the arena and want alignment */
         d->list_used += a.count;
         d->actions_lost += a.lost;
         for (uint32_t i = 0; i < a.count; i++) act(d, &a.list[i]);
         if ((e.type != EV_DATAGRAM && e.type != EV_TUN) || !advance(&e, done)) return;
-        if (done == 0 && fresh) return; /* it does not fit into an empty arena: lost, and counted by the lane */
+        if (done == 0 && fresh)
+            return; /* it does not fit into an empty arena: lost, and counted by the lane */
         if (done == 0) flush(d);
     }
 }
@@ -110,7 +116,8 @@ void loop_event(struct daemon *d, const struct event *in)
 static void arm(struct daemon *d)
 {
     uint64_t at_us = drive_wake_us(d->node, d->lane);
-    if (at_us == TIME_NEVER || (d->armed_us && d->armed_us <= at_us)) return; /* early is fine: it looks again */
+    if (at_us == TIME_NEVER || (d->armed_us && d->armed_us <= at_us))
+        return;                /* early is fine: it looks again */
     if (at_us == 0) at_us = 1; /* 0 would disarm */
     struct itimerspec t = {.it_value = {(time_t)(at_us / 1000000), (long)(at_us % 1000000) * 1000}};
     ensure(timerfd_settime(d->wake_fd, TFD_TIMER_ABSTIME, &t, NULL) == 0);
@@ -141,7 +148,8 @@ void loop_say(struct daemon *d, const struct event *in)
 
 /* --- what arrives --- */
 
-static void on_datagram(void *context, const struct endpoint *from, uint8_t *bytes, uint32_t len, uint16_t segment)
+static void on_datagram(void *context, const struct endpoint *from, uint8_t *bytes, uint32_t len,
+                        uint16_t segment)
 {
     struct event e = {.type = EV_DATAGRAM, .datagram = {*from, bytes, len, segment}};
     loop_event(context, &e);
@@ -171,7 +179,8 @@ static void on_wake(uv_poll_t *poll, int status, int events)
     (void)status, (void)events;
     if (read(d->wake_fd, &ticks, sizeof ticks) < 0) return;
     d->armed_us = 0;
-    for (int i = 0; i < WAKE_ROUNDS && drive_wake_us(d->node, d->lane) <= clock_us(); i++) loop_event(d, &e);
+    for (int i = 0; i < WAKE_ROUNDS && drive_wake_us(d->node, d->lane) <= clock_us(); i++)
+        loop_event(d, &e);
     loop_settle(d);
 }
 
@@ -258,7 +267,8 @@ static void on_signal(uv_signal_t *s, int number)
         return;
     }
     struct json_t *made = js_object();
-    if (!reload_config(d, made, &f)) log_say(&d->log, LOG_ERROR, "reload: %s: %s", f.message, f.hint);
+    if (!reload_config(d, made, &f))
+        log_say(&d->log, LOG_ERROR, "reload: %s: %s", f.message, f.hint);
     js_free(made);
 }
 
@@ -294,11 +304,13 @@ bool loop_start(struct daemon *d, struct fail *f)
                 (d->monitor_fd < 0 || watch_fd(d, &d->monitor, d->monitor_fd, on_monitor)) &&
                 watch_signal(d, &d->term, SIGTERM) && watch_signal(d, &d->interrupt, SIGINT) &&
                 watch_signal(d, &d->hangup, SIGHUP) &&
-                udp_start(&d->udp, &d->loop, on_datagram, on_batch_end, d) && tcp_start(&d->tcp, on_frame, on_batch_end, d);
+                udp_start(&d->udp, &d->loop, on_datagram, on_batch_end, d) &&
+                tcp_start(&d->tcp, on_frame, on_batch_end, d);
     d->tuns.received = on_packet;
     d->tuns.batch_end = on_batch_end;
     d->tuns.context = d;
-    for (uint8_t n = 0; good && d->lane && n < NETWORKS_MAX; n++) good = tun_start(&d->tuns, n, &d->loop);
+    for (uint8_t n = 0; good && d->lane && n < NETWORKS_MAX; n++)
+        good = tun_start(&d->tuns, n, &d->loop);
     if (!good) return fail(f, FAIL_IO, "", "cannot watch sockets and timers: %s", strerror(errno));
     resolve_init(&d->seeds, &d->loop, on_seeds, d);
     resolve_init(&d->advertise, &d->loop, on_advertise, d);

@@ -19,12 +19,14 @@ void method_log(struct call *c)
 {
     struct fail f;
     const char *level;
-    if (!params_known(call_params(c), "level network", &f) || !param_needed(call_params(c), "level", &level, &f)) {
+    if (!params_known(call_params(c), "level network", &f) ||
+        !param_needed(call_params(c), "level", &level, &f)) {
         call_failed(c, &f);
         return;
     }
     if (!log_set(&c->daemon->log, level)) {
-        fail(&f, FAIL_USAGE, "one of error, warn, info, debug, or trace classes like link,path", "`%.60s` is no log level", level);
+        fail(&f, FAIL_USAGE, "one of error, warn, info, debug, or trace classes like link,path",
+             "`%.60s` is no log level", level);
         call_failed(c, &f);
         return;
     }
@@ -51,7 +53,8 @@ void method_watch(struct call *c)
 #define CHANGED(a, b, field) (memcmp(&(a)->field, &(b)->field, sizeof(a)->field) != 0)
 
 /* What of the networks' sections changed: device and mtu want a restart. */
-static void networks_changed(const struct config *old, const struct config *new, struct json_t *applied, struct json_t *restart)
+static void networks_changed(const struct config *old, const struct config *new,
+                             struct json_t *applied, struct json_t *restart)
 {
     for (uint32_t i = 0; i < new->network_count; i++) {
         const struct config_network *n = &new->networks[i];
@@ -74,7 +77,8 @@ static void node_changed(const struct config *old, const struct config *new, str
 
 static void apply(struct daemon *d, const struct config *new, struct json_t *applied)
 {
-    if (strcmp(d->config.log, new->log) != 0 && log_set(&d->log, new->log)) js_add_text(applied, "log");
+    if (strcmp(d->config.log, new->log) != 0 && log_set(&d->log, new->log))
+        js_add_text(applied, "log");
     if (CHANGED(&d->config, new, stun)) js_add_text(applied, "stun");
     if (CHANGED(&d->config, new, seed)) {
         js_add_text(applied, "seed");
@@ -102,7 +106,8 @@ bool reload_config(struct daemon *d, struct json_t *made, struct fail *f)
     apply(d, new, applied);
     d->config = *new;
     free(new);
-    log_say(&d->log, LOG_INFO, "reloaded ringlet.conf: %zu applied, %zu need a restart", js_count(applied), js_count(restart));
+    log_say(&d->log, LOG_INFO, "reloaded ringlet.conf: %zu applied, %zu need a restart",
+            js_count(applied), js_count(restart));
     js_put_bool(made, "ok", true);
     js_put(made, "applied", applied);
     js_put(made, "restart", restart);

@@ -77,7 +77,11 @@ static struct json_t *ping_answer(int64_t seq, const struct reply *r)
     else
         js_put_null(o, "via_name");
     if (ok)
-        js_put_int(o, "hops", r->path == PATH_NONE ? 0 : r->path == PATH_DIRECT ? 1 : r->path == PATH_RELAYED ? 2 : r->hops);
+        js_put_int(o, "hops",
+                   r->path == PATH_NONE      ? 0
+                   : r->path == PATH_DIRECT  ? 1
+                   : r->path == PATH_RELAYED ? 2
+                                             : r->hops);
     else
         js_put_null(o, "hops");
     return o;
@@ -108,7 +112,8 @@ static void on_pong(struct daemon *d, void *context, const struct reply *r)
     if (--p->count > 0 && c->connection) {
         uint64_t since_us = time_since(clock_us(), p->begun_us);
         p->seq++;
-        uv_timer_start(&p->timer, on_ping_timer, since_us < p->interval_us ? (p->interval_us - since_us) / 1000 : 0, 0);
+        uv_timer_start(&p->timer, on_ping_timer,
+                       since_us < p->interval_us ? (p->interval_us - since_us) / 1000 : 0, 0);
         return;
     }
     struct json_t *document = pingsum_document(&p->sum);
@@ -132,9 +137,11 @@ void method_ping(struct call *c)
     const struct json_t *params = call_params(c);
     struct pinging *p = calloc(1, sizeof *p);
     ensure(p);
-    *p = (struct pinging){.call = c, .count = 4, .seq = 1, .interval_us = SECONDS(1), .timeout_us = 0};
+    *p = (struct pinging){
+        .call = c, .count = 4, .seq = 1, .interval_us = SECONDS(1), .timeout_us = 0};
     if (!params_known(params, "target network count interval timeout seq", &f) ||
-        !param_int(params, "count", 1, 10000, &p->count, &f) || !param_int(params, "seq", 1, INT32_MAX, &p->seq, &f) ||
+        !param_int(params, "count", 1, 10000, &p->count, &f) ||
+        !param_int(params, "seq", 1, INT32_MAX, &p->seq, &f) ||
         !param_time(params, "interval", MILLIS(10), HOURS(1), &p->interval_us, &f) ||
         !param_time(params, "timeout", MILLIS(1), HOURS(1), &p->timeout_us, &f) ||
         !target_read(c->daemon, params, &p->target, &f)) {

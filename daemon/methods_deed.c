@@ -59,8 +59,8 @@ static void on_added(struct daemon *d, void *context, const struct reply *r)
     struct fail f;
     if (r->err != OK) {
         d->networks[k->number] = (struct daemon_network){0};
-        fail(&f, FAIL_INTERNAL, "it is written; restart the daemon to use it", "the running node refused the network: %s",
-             err_text(r->err));
+        fail(&f, FAIL_INTERNAL, "it is written; restart the daemon to use it",
+             "the running node refused the network: %s", err_text(r->err));
         change_failed(c, &f);
         return;
     }
@@ -83,24 +83,29 @@ static void add_network(struct call *c, struct json_t *made)
     c->cancel = change_cancel;
     k->number = number;
     if (number == NETWORKS_MAX) {
-        fail(&f, FAIL_BUSY, "it is written; restart the daemon to use it", "there is no room for one more network");
+        fail(&f, FAIL_BUSY, "it is written; restart the daemon to use it",
+             "there is no room for one more network");
         change_failed(c, &f);
         return;
     }
     struct daemon_network *n = &d->networks[number];
-    if (home_read_network(&d->state, &d->overlay, &d->identity.id, js_get_text(made, "network"), &n->home, &f) != STATE_READ) {
+    if (home_read_network(&d->state, &d->overlay, &d->identity.id, js_get_text(made, "network"),
+                          &n->home, &f) != STATE_READ) {
         change_failed(c, &f);
         return;
     }
     n->used = true;
-    struct command command = {.type = CMD_NETWORK_ADD, .network = number, .network_config = networks_config(d, number)};
+    struct command command = {
+        .type = CMD_NETWORK_ADD, .network = number, .network_config = networks_config(d, number)};
     if (requests_send(d, &command, on_added, c)) return;
     n->used = false;
-    fail(&f, FAIL_BUSY, "it is written; restart the daemon to use it", "the node has too much to do");
+    fail(&f, FAIL_BUSY, "it is written; restart the daemon to use it",
+         "the node has too much to do");
     change_failed(c, &f);
 }
 
-typedef bool deed(struct state *s, const struct json_t *params, struct json_t *made, struct fail *f);
+typedef bool deed(struct state *s, const struct json_t *params, struct json_t *made,
+                  struct fail *f);
 
 static void change_by(struct call *c, deed *run)
 {
@@ -112,7 +117,8 @@ static void change_by(struct call *c, deed *run)
         call_failed(c, &f);
         return;
     }
-    if (!reload_config(c->daemon, made, &f)) log_say(&c->daemon->log, LOG_WARN, "%s", f.message); /* new seeds */
+    if (!reload_config(c->daemon, made, &f))
+        log_say(&c->daemon->log, LOG_WARN, "%s", f.message); /* new seeds */
     js_remove(made, "applied");
     js_remove(made, "restart");
     (void)js_get_bool(made, "already", &already);
@@ -151,7 +157,8 @@ static void on_dropped(struct daemon *d, void *context, const struct reply *r)
 {
     struct call *c = context;
     uint8_t number = ((struct change *)c->state)->number;
-    if (r->err != OK) log_say(&d->log, LOG_WARN, "leaving: %s", err_text(r->err)); /* it is gone from the disk */
+    if (r->err != OK)
+        log_say(&d->log, LOG_WARN, "leaving: %s", err_text(r->err)); /* it is gone from the disk */
     tun_drop(&d->tuns, number);
     d->networks[number] = (struct daemon_network){0};
     change_done(c);
@@ -170,7 +177,9 @@ void method_leave(struct call *c)
     }
     int number = networks_find(d, js_get_text(made, "network"));
     (void)js_get_bool(made, "last", &last);
-    if (last || number < 0) { /* without a certificate nobody talks to us: the daemon has nothing left to do */
+    if (last ||
+        number <
+            0) { /* without a certificate nobody talks to us: the daemon has nothing left to do */
         d->peers_len = 0;
         d->left_all = last;
         call_result(c, made);

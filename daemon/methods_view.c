@@ -27,7 +27,8 @@ static int network_wanted(struct call *c)
     if (!name) return -1;
     int number = networks_find(c->daemon, name);
     if (number >= 0) return number;
-    fail(&f, FAIL_NOT_FOUND, "`ringlet status` lists the networks", "this node is not in network %.63s", name);
+    fail(&f, FAIL_NOT_FOUND, "`ringlet status` lists the networks",
+         "this node is not in network %.63s", name);
     return call_failed(c, &f), -2;
 }
 
@@ -53,9 +54,11 @@ static struct json_t *listens(const struct daemon *d)
 {
     struct json_t *a = js_array();
     char text[ENDPOINT_TEXT];
-    for (uint32_t i = 0; i < d->udp.count; i++) js_add_text(a, endpoint_print(&d->udp.sockets[i].at, text));
+    for (uint32_t i = 0; i < d->udp.count; i++)
+        js_add_text(a, endpoint_print(&d->udp.sockets[i].at, text));
     for (uint32_t i = 0; i < d->tcp.listener_count; i++)
-        if (!endpoint_is_none(&d->tcp.listeners[i].at)) js_add_text(a, endpoint_print(&d->tcp.listeners[i].at, text));
+        if (!endpoint_is_none(&d->tcp.listeners[i].at))
+            js_add_text(a, endpoint_print(&d->tcp.listeners[i].at, text));
     return a;
 }
 
@@ -184,7 +187,8 @@ static struct json_t *member(const struct daemon *d, const struct member_view *v
     view_put_name(o, "name", &v->name);
     view_put_ipv4(o, "ipv4", v->ipv4);
     view_put_ipv6(o, "ipv6", v->ipv6);
-    for (uint8_t i = 0; i < v->group_count && i < CERT_GROUPS_MAX; i++) js_add_text(groups, v->groups[i].s);
+    for (uint8_t i = 0; i < v->group_count && i < CERT_GROUPS_MAX; i++)
+        js_add_text(groups, v->groups[i].s);
     js_put(o, "groups", groups);
     js_put_int(o, "expires_s", (int64_t)v->expires_s);
     js_put_bool(o, "revoked", false); /* revocations are not in this version */
@@ -197,8 +201,12 @@ static bool self(const struct daemon *d, uint8_t number, struct member_view *out
     struct network_view v;
     const struct membership *is = &d->networks[number].home.is;
     if (!d->networks[number].used || !node_network_view(d->node, number, &v)) return false;
-    *out = (struct member_view){.id = d->identity.id, .network = (int8_t)number, .name = is->host, .ipv4 = v.ipv4,
-                                .group_count = is->group_count, .expires_s = is->expires_s};
+    *out = (struct member_view){.id = d->identity.id,
+                                .network = (int8_t)number,
+                                .name = is->host,
+                                .ipv4 = v.ipv4,
+                                .group_count = is->group_count,
+                                .expires_s = is->expires_s};
     memcpy(out->ipv6, v.ipv6, sizeof out->ipv6);
     memcpy(out->groups, is->groups, sizeof out->groups);
     return true;
@@ -212,9 +220,11 @@ void method_members(struct call *c)
     if (!params_fine(c, "network") || (wanted = network_wanted(c)) == -2) return;
     struct json_t *list = js_array();
     for (uint8_t n = 0; n < NETWORKS_MAX; n++)
-        if ((wanted < 0 || wanted == n) && self(c->daemon, n, &v)) js_add(list, member(c->daemon, &v));
+        if ((wanted < 0 || wanted == n) && self(c->daemon, n, &v))
+            js_add(list, member(c->daemon, &v));
     while (node_member_next(c->daemon->node, &cursor, &v))
-        if ((wanted < 0 || v.network == wanted) && !id_equal(&v.id, &c->daemon->identity.id)) js_add(list, member(c->daemon, &v));
+        if ((wanted < 0 || v.network == wanted) && !id_equal(&v.id, &c->daemon->identity.id))
+            js_add(list, member(c->daemon, &v));
     call_result(c, list);
 }
 
@@ -272,6 +282,7 @@ void method_why(struct call *c)
         return;
     }
     target_failed(d, text, e, &f);
-    if (e == ERR_NOT_FOUND) fail_hint(&f, "send it something first, then ask again: `ringlet ping %.80s`", text);
+    if (e == ERR_NOT_FOUND)
+        fail_hint(&f, "send it something first, then ask again: `ringlet ping %.80s`", text);
     call_failed(c, &f);
 }

@@ -31,7 +31,8 @@ static int talk(struct nlmsghdr *request, mnl_cb_t each, void *context)
     if (!s) return errno;
     int result = 0;
     request->nlmsg_seq = 1;
-    if (mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) < 0 || mnl_socket_sendto(s, request, request->nlmsg_len) < 0) {
+    if (mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) < 0 ||
+        mnl_socket_sendto(s, request, request->nlmsg_len) < 0) {
         result = errno;
         mnl_socket_close(s);
         return result;
@@ -49,7 +50,8 @@ static int talk(struct nlmsghdr *request, mnl_cb_t each, void *context)
     return result;
 }
 
-static struct nlmsghdr *begin(char *buffer, uint16_t type, uint16_t flags, size_t extra, void **header)
+static struct nlmsghdr *begin(char *buffer, uint16_t type, uint16_t flags, size_t extra,
+                              void **header)
 {
     struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
     h->nlmsg_type = type;
@@ -105,16 +107,19 @@ bool netlink_device_up(int index, uint16_t mtu_bytes, struct fail *f)
     link->ifi_flags = link->ifi_change = IFF_UP;
     mnl_attr_put_u32(h, IFLA_MTU, mtu_bytes);
     int error = talk(h, NULL, NULL);
-    return error == 0 || fail(f, error == EPERM ? FAIL_PERMISSION : FAIL_IO, "run as root, or with --no-tun",
-                              "cannot bring the device up: %s", strerror(error));
+    return error == 0 ||
+           fail(f, error == EPERM ? FAIL_PERMISSION : FAIL_IO, "run as root, or with --no-tun",
+                "cannot bring the device up: %s", strerror(error));
 }
 
-static int address_change(uint16_t type, uint16_t flags, int index, const uint8_t ip[16], uint8_t prefix)
+static int address_change(uint16_t type, uint16_t flags, int index, const uint8_t ip[16],
+                          uint8_t prefix)
 {
     char buffer[BUFFER];
     void *header;
     bool v4 = ip_to_v4(ip) != 0;
-    struct nlmsghdr *h = begin(buffer, type, (uint16_t)(flags | NLM_F_ACK), sizeof(struct ifaddrmsg), &header);
+    struct nlmsghdr *h = begin(buffer, type, (uint16_t)(flags | NLM_F_ACK),
+                               sizeof(struct ifaddrmsg), &header);
     *(struct ifaddrmsg *)header = (struct ifaddrmsg){.ifa_family = v4 ? AF_INET : AF_INET6,
                                                      .ifa_prefixlen = prefix,
                                                      .ifa_flags = v4 ? 0 : IFA_F_NODAD,
@@ -130,7 +135,8 @@ bool netlink_address_add(int index, const uint8_t ip[16], uint8_t prefix, struct
     int error = address_change(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, index, ip, prefix);
     if (error == 0 || error == EEXIST) return true;
     return fail(f, error == EPERM ? FAIL_PERMISSION : FAIL_IO,
-                ip_to_v4(ip) ? "run as root, or with --no-tun" : "is IPv6 switched off on this host?",
+                ip_to_v4(ip) ? "run as root, or with --no-tun"
+                             : "is IPv6 switched off on this host?",
                 "cannot set address %s: %s", ip_print(ip, text), strerror(error));
 }
 
@@ -139,7 +145,8 @@ bool netlink_address_drop(int index, const uint8_t ip[16], uint8_t prefix, struc
     char text[ENDPOINT_TEXT];
     int error = address_change(RTM_DELADDR, 0, index, ip, prefix);
     return error == 0 || error == EADDRNOTAVAIL ||
-           fail(f, FAIL_IO, "", "cannot remove address %s: %s", ip_print(ip, text), strerror(error));
+           fail(f, FAIL_IO, "", "cannot remove address %s: %s", ip_print(ip, text),
+                strerror(error));
 }
 
 /* --- the host's addresses --- */
@@ -191,7 +198,8 @@ static int on_address(const struct nlmsghdr *h, void *context)
         memcpy(e.ip, ip, 16);
     if (w->range) {
         if (v4 && in_range(w->range, get_u32(ip)) && !w->who[0])
-            snprintf(w->who, 96, "address %s of %s", ip_print(e.ip, text), device_name(a->ifa_index, device));
+            snprintf(w->who, 96, "address %s of %s", ip_print(e.ip, text),
+                     device_name(a->ifa_index, device));
         return MNL_CB_OK;
     }
     uint32_t flags = all.at[IFA_FLAGS] ? mnl_attr_get_u32(all.at[IFA_FLAGS]) : a->ifa_flags;
@@ -258,7 +266,8 @@ bool netlink_range_taken(const struct range4 *r, const struct netlink_own *own, 
 
 int netlink_monitor_open(void)
 {
-    struct sockaddr_nl at = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
+    struct sockaddr_nl at = {.nl_family = AF_NETLINK,
+                             .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
     if (fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0) return fd;
     if (fd >= 0) close(fd);

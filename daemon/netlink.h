@@ -14,8 +14,10 @@ struct netlink_own { /* our devices, which do not count as the host's */
 };
 /* IPv6 link-local addresses are switched off on it: nobody speaks them over the tunnel. */
 bool netlink_device_up(int index, uint16_t mtu_bytes, struct fail *f);
-bool netlink_address_add(int index, const uint8_t ip[16], uint8_t prefix, struct fail *f); /* there already is fine */
-bool netlink_address_drop(int index, const uint8_t ip[16], uint8_t prefix, struct fail *f); /* absent is fine */
+bool netlink_address_add(int index, const uint8_t ip[16], uint8_t prefix,
+                         struct fail *f); /* there already is fine */
+bool netlink_address_drop(int index, const uint8_t ip[16], uint8_t prefix,
+                          struct fail *f); /* absent is fine */
 
 /* The host's addresses: up, not loopback, not link-local, not temporary or deprecated ones of IPv6. As endpoints with port 0. */
 uint32_t netlink_addresses(const struct netlink_own *own, struct endpoint *out, uint32_t max);

@@ -5,8 +5,8 @@
 #include "vnet/address.h"
 #include <string.h>
 
-#define MTU_L3 1380
-#define MTU_L2 1362
+#define MTU_L3    1380
+#define MTU_L2    1362
 #define LOCAL_MAX 64
 
 bool networks_read(struct daemon *d, struct fail *f)
@@ -16,7 +16,8 @@ bool networks_read(struct daemon *d, struct fail *f)
     bool expired = false;
     for (uint32_t i = 0; i < count; i++) {
         struct daemon_network *n = &d->networks[used];
-        enum state_found found = home_read_network(&d->state, &d->overlay, &d->identity.id, names[i].s, &n->home, f);
+        enum state_found found = home_read_network(&d->state, &d->overlay, &d->identity.id,
+                                                   names[i].s, &n->home, f);
         if (found == STATE_READ) {
             n->used = true;
             used++;
@@ -29,8 +30,8 @@ bool networks_read(struct daemon *d, struct fail *f)
     }
     if (used) return true;
     return expired ? false
-                   : fail(f, FAIL_EMPTY, "`ringlet create NAME` or `ringlet join TOKEN` makes one", "there is no network in %s",
-                          d->state.path);
+                   : fail(f, FAIL_EMPTY, "`ringlet create NAME` or `ringlet join TOKEN` makes one",
+                          "there is no network in %s", d->state.path);
 }
 
 uint8_t networks_free_number(const struct daemon *d)
@@ -61,7 +62,8 @@ struct network_config networks_config(const struct daemon *d, uint8_t number)
 }
 
 /* --tun, else the configuration, else empty: ring0.. */
-static const char *device_wanted(const struct daemon *d, const char *network, char out[CONFIG_DEVICE_TEXT])
+static const char *device_wanted(const struct daemon *d, const char *network,
+                                 char out[CONFIG_DEVICE_TEXT])
 {
     struct config_network c = config_network(&d->config, network);
     memcpy(out, c.device, CONFIG_DEVICE_TEXT);
@@ -78,7 +80,8 @@ bool networks_device(struct daemon *d, uint8_t number, struct fail *f)
     char who[96], range[24], name[CONFIG_DEVICE_TEXT];
     if (d->options.no_tun) return true;
     if (netlink_range_taken(&h->is.range, &d->tuns.own, who))
-        return fail(f, FAIL_IN_USE, "free it, or run with --no-tun", "range %s of network %s is in use on this host: %s",
+        return fail(f, FAIL_IN_USE, "free it, or run with --no-tun",
+                    "range %s of network %s is in use on this host: %s",
                     range_print(&h->is.range, range), h->name.s, who);
     return tun_add(&d->tuns, number, device_wanted(d, h->name.s, name), networks_mtu(d, number), f);
 }
@@ -89,7 +92,8 @@ void networks_addresses(struct daemon *d, uint8_t number)
     struct fail f;
     if (!tun_name(&d->tuns, number) || !node_network_view(d->node, number, &v)) return;
     if (!tun_addresses(&d->tuns, number, v.ipv4, v.range.prefix, v.ipv6, &f))
-        log_say(&d->log, LOG_WARN, "device %s: %s: %s", tun_name(&d->tuns, number), f.message, f.hint);
+        log_say(&d->log, LOG_WARN, "device %s: %s: %s", tun_name(&d->tuns, number), f.message,
+                f.hint);
 }
 
 /* --- our own underlay addresses --- */
@@ -114,7 +118,8 @@ void networks_local(struct daemon *d)
         for (uint32_t i = 0; i < own_count; i++) {
             struct endpoint e = own[i];
             e.port = at->port;
-            if (endpoint_is_any(at) && endpoint_is_v4(&e) == endpoint_is_v4(at)) add(list, &count, e);
+            if (endpoint_is_any(at) && endpoint_is_v4(&e) == endpoint_is_v4(at))
+                add(list, &count, e);
         }
     }
     struct event e = {.type = EV_LOCAL, .endpoints = {list, count}};

@@ -25,7 +25,8 @@ void notices_remember_now(struct daemon *d)
     memcpy(p->observed, v.observed, sizeof p->observed);
     size_t len = home_print_peers(p, text, sizeof d->peers_text);
     bool same = len == d->peers_len && memcmp(text, d->peers_text, len) == 0;
-    bool worth = p->count || p->observed_count || d->peers_len; /* a file that says nothing is not begun */
+    bool worth = p->count || p->observed_count ||
+                 d->peers_len; /* a file that says nothing is not begun */
     if (len && !same && worth) {
         if (home_write_peers(&d->state, text, len, &f)) {
             memcpy(d->peers_text, text, len);
@@ -50,15 +51,17 @@ void notices_remember(struct daemon *d)
     uint64_t since_us = time_since(clock_us(), d->remembered_us);
     if (d->remember_due) return;
     d->remember_due = true;
-    uv_timer_start(&d->remember, on_remember, since_us < REMEMBER_EVERY ? (REMEMBER_EVERY - since_us) / 1000 + 1 : 0, 0);
+    uv_timer_start(&d->remember, on_remember,
+                   since_us < REMEMBER_EVERY ? (REMEMBER_EVERY - since_us) / 1000 + 1 : 0, 0);
 }
 
 /* --- notices --- */
 
 static const char *const names[] = {
-    [NOTICE_JOINED] = "joined", [NOTICE_ALONE] = "alone", [NOTICE_PEER_UP] = "peer-up", [NOTICE_PEER_DOWN] = "peer-down",
-    [NOTICE_PATH] = "path", [NOTICE_ADDRESS_CONFLICT] = "address-conflict", [NOTICE_ADDRESS] = "address",
-    [NOTICE_VERSION] = "version",
+    [NOTICE_JOINED] = "joined",   [NOTICE_ALONE] = "alone",
+    [NOTICE_PEER_UP] = "peer-up", [NOTICE_PEER_DOWN] = "peer-down",
+    [NOTICE_PATH] = "path",       [NOTICE_ADDRESS_CONFLICT] = "address-conflict",
+    [NOTICE_ADDRESS] = "address", [NOTICE_VERSION] = "version",
 };
 
 static const char *ipv4_text(uint32_t ipv4, char out[ENDPOINT_TEXT])
@@ -99,11 +102,18 @@ static void log_notice(const struct daemon *d, const struct notice *n)
     case NOTICE_PEER_UP: log_say(&d->log, LOG_DEBUG, "peer %s up: %s", id, why); break;
     case NOTICE_PEER_DOWN: log_say(&d->log, LOG_DEBUG, "peer %s down: %s", id, why); break;
     case NOTICE_PATH:
-        log_say(&d->log, LOG_INFO, "path to %s: %s, was %s: %s", id, view_path(n->to), view_path(n->from), why);
+        log_say(&d->log, LOG_INFO, "path to %s: %s, was %s: %s", id, view_path(n->to),
+                view_path(n->from), why);
         break;
-    case NOTICE_ADDRESS_CONFLICT: log_say(&d->log, LOG_WARN, "address %s is also held by %s: %s", v4 ? v4 : "-", id, why); break;
-    case NOTICE_ADDRESS: log_say(&d->log, LOG_INFO, "address is now %s: %s", v4 ? v4 : "none", why); break;
-    case NOTICE_VERSION: log_say(&d->log, LOG_WARN, "a peer speaks another protocol version: %s", why); break;
+    case NOTICE_ADDRESS_CONFLICT:
+        log_say(&d->log, LOG_WARN, "address %s is also held by %s: %s", v4 ? v4 : "-", id, why);
+        break;
+    case NOTICE_ADDRESS:
+        log_say(&d->log, LOG_INFO, "address is now %s: %s", v4 ? v4 : "none", why);
+        break;
+    case NOTICE_VERSION:
+        log_say(&d->log, LOG_WARN, "a peer speaks another protocol version: %s", why);
+        break;
     }
 }
 
@@ -112,5 +122,6 @@ void notices_take(struct daemon *d, const struct notice *n)
     log_notice(d, n);
     if (d->control.watchers) tell_watchers(d, n);
     if (n->type == NOTICE_ADDRESS && n->network >= 0) networks_addresses(d, (uint8_t)n->network);
-    if (n->type == NOTICE_JOINED || n->type == NOTICE_PEER_UP) notices_remember(d); /* others may have told us where they see us */
+    if (n->type == NOTICE_JOINED || n->type == NOTICE_PEER_UP)
+        notices_remember(d); /* others may have told us where they see us */
 }

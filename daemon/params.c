@@ -25,7 +25,8 @@ bool params_known(const struct json_t *params, const char *names, struct fail *f
             p = strchr(p, ' ');
             if (p) p++;
         }
-        if (!p || len == 0) return fail(f, FAIL_USAGE, "see --help", "there is no parameter `%.60s`", key);
+        if (!p || len == 0)
+            return fail(f, FAIL_USAGE, "see --help", "there is no parameter `%.60s`", key);
     }
     return true;
 }
@@ -48,14 +49,16 @@ bool param_needed(const struct json_t *params, const char *name, const char **ou
     return true;
 }
 
-bool param_int(const struct json_t *params, const char *name, int64_t min, int64_t max, int64_t *out, struct fail *f)
+bool param_int(const struct json_t *params, const char *name, int64_t min, int64_t max,
+               int64_t *out, struct fail *f)
 {
     const struct json_t *j = js_get(params, name);
     const char *text = js_text(j);
     char *end = NULL, want[64];
     int64_t v = 0;
     if (js_is_null(j)) return true;
-    bool good = text ? *text && !isspace((unsigned char)*text) && (v = strtoll(text, &end, 10), *end == 0)
+    bool good = text ? *text && !isspace((unsigned char)*text) &&
+                           (v = strtoll(text, &end, 10), *end == 0)
                      : js_get_int(params, name, &v);
     snprintf(want, sizeof want, "a number from %lld to %lld", (long long)min, (long long)max);
     if (!good || v < min || v > max) return wrong(f, name, want);
@@ -84,22 +87,24 @@ bool duration_parse(const char *text, uint64_t *out_us)
     } units[] = {{"", 1}, {"s", 1}, {"ms", 0.001}, {"m", 60}, {"h", 3600}, {"d", 86400}};
     char *end;
     if (!isdigit((unsigned char)*text)) return false;
-    if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) return false; /* strtod would take it */
+    if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
+        return false; /* strtod would take it */
     double v = strtod(text, &end);
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
         if (strcmp(end, units[i].unit) == 0) return from_number(v * units[i].s, out_us);
     return false;
 }
 
-bool param_time(const struct json_t *params, const char *name, uint64_t min_us, uint64_t max_us, uint64_t *out_us,
-                struct fail *f)
+bool param_time(const struct json_t *params, const char *name, uint64_t min_us, uint64_t max_us,
+                uint64_t *out_us, struct fail *f)
 {
     const struct json_t *j = js_get(params, name);
     const char *text = js_text(j);
     double s = 0;
     uint64_t us = 0;
     if (js_is_null(j)) return true;
-    bool good = text ? duration_parse(text, &us) : js_get_number(params, name, &s) && from_number(s, &us);
+    bool good = text ? duration_parse(text, &us)
+                     : js_get_number(params, name, &s) && from_number(s, &us);
     if (!good) return wrong(f, name, "a time like 500ms, 90s, 10m, 24h");
     if (us < min_us || us > max_us) return wrong(f, name, us < min_us ? "longer" : "shorter");
     *out_us = us;
@@ -117,7 +122,8 @@ static size_t items(const struct json_t *j)
     return js_is_null(j) ? 0 : js_is_array(j) ? js_count(j) : 1;
 }
 
-bool param_hosts(const struct json_t *params, const char *name, struct config_hosts *out, struct fail *f)
+bool param_hosts(const struct json_t *params, const char *name, struct config_hosts *out,
+                 struct fail *f)
 {
     const struct json_t *j = js_get(params, name);
     for (size_t i = 0; i < items(j); i++) {
@@ -129,7 +135,8 @@ bool param_hosts(const struct json_t *params, const char *name, struct config_ho
     return true;
 }
 
-bool param_listen(const struct json_t *params, const char *name, struct config_listen *out, struct fail *f)
+bool param_listen(const struct json_t *params, const char *name, struct config_listen *out,
+                  struct fail *f)
 {
     const struct json_t *j = js_get(params, name);
     for (size_t i = 0; i < items(j); i++) {
@@ -143,14 +150,15 @@ bool param_listen(const struct json_t *params, const char *name, struct config_l
     return true;
 }
 
-bool param_groups(const struct json_t *params, const char *name, struct name_text out[CERT_GROUPS_MAX], uint8_t *count,
-                  struct fail *f)
+bool param_groups(const struct json_t *params, const char *name,
+                  struct name_text out[CERT_GROUPS_MAX], uint8_t *count, struct fail *f)
 {
     const struct json_t *j = js_get(params, name);
     *count = 0;
     for (size_t i = 0; i < items(j); i++) {
         const char *text = item(j, i);
-        if (!text || !name_valid(text, strlen(text))) return wrong(f, name, "lower-case letters, digits and -");
+        if (!text || !name_valid(text, strlen(text)))
+            return wrong(f, name, "lower-case letters, digits and -");
         if (*count == CERT_GROUPS_MAX) return wrong(f, name, "given at most 8 times");
         snprintf(out[(*count)++].s, sizeof out->s, "%s", text);
     }

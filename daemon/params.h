@@ -10,16 +10,21 @@
 bool params_known(const struct json_t *params, const char *names, struct fail *f);
 bool param_text(const struct json_t *params, const char *name, const char **out, struct fail *f);
 bool param_needed(const struct json_t *params, const char *name, const char **out, struct fail *f);
-bool param_int(const struct json_t *params, const char *name, int64_t min, int64_t max, int64_t *out, struct fail *f);
+bool param_int(const struct json_t *params, const char *name, int64_t min, int64_t max,
+               int64_t *out, struct fail *f);
 bool param_bool(const struct json_t *params, const char *name, bool *out, struct fail *f);
 /* Microseconds, between the two. */
-bool param_time(const struct json_t *params, const char *name, uint64_t min_us, uint64_t max_us, uint64_t *out_us,
-                struct fail *f);
+bool param_time(const struct json_t *params, const char *name, uint64_t min_us, uint64_t max_us,
+                uint64_t *out_us, struct fail *f);
 /* A list of text, or one text. */
-bool param_hosts(const struct json_t *params, const char *name, struct config_hosts *out, struct fail *f);
-bool param_listen(const struct json_t *params, const char *name, struct config_listen *out, struct fail *f);
-bool param_groups(const struct json_t *params, const char *name, struct name_text out[CERT_GROUPS_MAX], uint8_t *count,
+bool param_hosts(const struct json_t *params, const char *name, struct config_hosts *out,
+                 struct fail *f);
+bool param_listen(const struct json_t *params, const char *name, struct config_listen *out,
                   struct fail *f);
-bool param_name(const struct json_t *params, const char *name, const char **out, struct fail *f); /* a DNS label */
-bool param_ipv4(const struct json_t *params, const char *name, uint32_t *out, struct fail *f);    /* host order */
+bool param_groups(const struct json_t *params, const char *name,
+                  struct name_text out[CERT_GROUPS_MAX], uint8_t *count, struct fail *f);
+bool param_name(const struct json_t *params, const char *name, const char **out,
+                struct fail *f); /* a DNS label */
+bool param_ipv4(const struct json_t *params, const char *name, uint32_t *out,
+                struct fail *f); /* host order */
 bool duration_parse(const char *text, uint64_t *out_us);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TAG "ringlet-peers-1"
+#define TAG        "ringlet-peers-1"
 #define PEERS_TEXT 16384
 
 /* "peer ID ENDPOINT", "observed ENDPOINT" */
@@ -18,7 +18,9 @@ static bool parse_line(const char *line, struct home_peers *p)
     }
     char id_text[ID_TEXT];
     struct id id;
-    if (strncmp(line, "peer ", 5) != 0 || strlen(line) < 5 + ID_TEXT || line[5 + ID_TEXT - 1] != ' ') return false;
+    if (strncmp(line, "peer ", 5) != 0 || strlen(line) < 5 + ID_TEXT ||
+        line[5 + ID_TEXT - 1] != ' ')
+        return false;
     memcpy(id_text, line + 5, ID_TEXT - 1);
     id_text[ID_TEXT - 1] = 0;
     if (!id_parse(id_text, &id) || !endpoint_parse(line + 5 + ID_TEXT, &at)) return false;
@@ -53,22 +55,25 @@ enum state_found home_read_peers(const struct state *s, struct home_peers *out, 
     *out = (struct home_peers){0};
     enum state_found found = state_read(s, "peers", text, sizeof text, &len, f);
     if (found == STATE_ABSENT) return found;
-    if (found == STATE_READ && strlen(text) == len && home_parse_peers(text, out, &line)) return STATE_READ;
+    if (found == STATE_READ && strlen(text) == len && home_parse_peers(text, out, &line))
+        return STATE_READ;
     struct fail unable;
     bool aside = state_rename(s, "peers", "peers.damaged", &unable);
     if (found == STATE_READ && strlen(text) != len) line = 1;
     if (found == STATE_READ)
-        fail(f, FAIL_DAMAGED, aside ? "it is kept as peers.damaged; the good lines are used" : "", "%s/peers:%u is damaged",
-             s->path, line);
+        fail(f, FAIL_DAMAGED, aside ? "it is kept as peers.damaged; the good lines are used" : "",
+             "%s/peers:%u is damaged", s->path, line);
     return found == STATE_READ ? STATE_FAILED : found;
 }
 
 size_t home_print_peers(const struct home_peers *p, char *out, size_t max)
 {
     char id[ID_TEXT], at[ENDPOINT_TEXT];
-    size_t len = (size_t)snprintf(out, max, TAG "\n# written by ringlet: peers to dial at start, and how others see us\n");
+    size_t len = (size_t)snprintf(
+        out, max, TAG "\n# written by ringlet: peers to dial at start, and how others see us\n");
     for (uint32_t i = 0; i < p->observed_count && len < max; i++)
-        len += (size_t)snprintf(out + len, max - len, "observed %s\n", endpoint_print(&p->observed[i], at));
+        len += (size_t)snprintf(out + len, max - len, "observed %s\n",
+                                endpoint_print(&p->observed[i], at));
     for (uint32_t i = 0; i < p->count && len < max; i++)
         len += (size_t)snprintf(out + len, max - len, "peer %s %s\n", id_print(&p->list[i].id, id),
                                 endpoint_print(&p->list[i].at, at));

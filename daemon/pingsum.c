@@ -30,7 +30,8 @@ void pingsum_add(struct pingsum *p, struct json_t *answer)
 static const struct json_t *last(const struct pingsum *p)
 {
     for (size_t i = js_count(p->answers); i > 0; i--)
-        if (!js_is_null(js_get(js_at(p->answers, i - 1), "rtt_ms"))) return js_at(p->answers, i - 1);
+        if (!js_is_null(js_get(js_at(p->answers, i - 1), "rtt_ms")))
+            return js_at(p->answers, i - 1);
     return NULL;
 }
 

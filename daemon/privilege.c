@@ -13,8 +13,8 @@
 
 static bool failed(struct fail *f, const char *what)
 {
-    return fail(f, FAIL_PERMISSION, "start it as root, or as a plain user with --no-tun", "cannot drop privileges: %s: %s",
-                what, strerror(errno));
+    return fail(f, FAIL_PERMISSION, "start it as root, or as a plain user with --no-tun",
+                "cannot drop privileges: %s: %s", what, strerror(errno));
 }
 
 static bool find_user(const char *name, struct passwd *out, struct fail *f)
@@ -22,8 +22,8 @@ static bool find_user(const char *name, struct passwd *out, struct fail *f)
     const struct passwd *p = *name ? getpwnam(name) : getpwnam("ringlet");
     if (!p && !*name) p = getpwnam("nobody");
     if (!p)
-        return fail(f, FAIL_CONFIG, "make it, or change `user` in ringlet.conf", "there is no user %s",
-                    *name ? name : "nobody");
+        return fail(f, FAIL_CONFIG, "make it, or change `user` in ringlet.conf",
+                    "there is no user %s", *name ? name : "nobody");
     *out = *p;
     return true;
 }
@@ -57,6 +57,7 @@ bool privilege_drop(const struct state *s, const char *user, struct fail *f)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed(f, "no_new_privs");
     if (geteuid() != 0) return true;
     if (!find_user(user, &to, f)) return false;
-    if (to.pw_uid != 0 && (!state_give(s, to.pw_uid, to.pw_gid, f) || !become(&to, f))) return false;
+    if (to.pw_uid != 0 && (!state_give(s, to.pw_uid, to.pw_gid, f) || !become(&to, f)))
+        return false;
     return keep_capabilities(f);
 }

@@ -6,4 +6,5 @@
 #pragma once
 #include "daemon/state.h"
 
-bool privilege_drop(const struct state *s, const char *user, struct fail *f); /* user empty: ringlet, else nobody */
+bool privilege_drop(const struct state *s, const char *user,
+                    struct fail *f); /* user empty: ringlet, else nobody */

@@ -42,7 +42,8 @@ static void on_answer(uv_getaddrinfo_t *request, int status, struct addrinfo *li
 static void ask(struct resolve *r, struct resolve_name *n)
 {
     char host[CONFIG_HOST_TEXT];
-    const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_family = AF_UNSPEC, .ai_flags = AI_ADDRCONFIG};
+    const struct addrinfo hints = {
+        .ai_socktype = SOCK_DGRAM, .ai_family = AF_UNSPEC, .ai_flags = AI_ADDRCONFIG};
     const char *from = strncmp(n->text, "tcp:", 4) == 0 ? n->text + 4 : n->text;
     snprintf(host, sizeof host, "%.*s", (int)(strrchr(from, ':') - from), from);
     n->request.data = n;
@@ -64,7 +65,8 @@ void resolve_start(struct resolve *r, const struct config_hosts *hosts)
         *n = (struct resolve_name){.all = r};
         snprintf(n->text, sizeof n->text, "%s", hosts->text[i]);
         for (uint32_t o = 0; o < old_count; o++)
-            if (strcmp(old[o].text, n->text) == 0) memcpy(n->found, old[o].found, sizeof n->found), n->count = old[o].count;
+            if (strcmp(old[o].text, n->text) == 0)
+                memcpy(n->found, old[o].found, sizeof n->found), n->count = old[o].count;
         struct endpoint numeric;
         if (endpoint_parse(n->text, &numeric)) n->found[0] = numeric, n->count = 1;
     }
@@ -78,7 +80,8 @@ uint32_t resolve_list(const struct resolve *r, struct endpoint out[RESOLVE_MAX])
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < r->count; i++)
-        for (uint32_t k = 0; k < r->names[i].count && count < RESOLVE_MAX; k++) out[count++] = r->names[i].found[k];
+        for (uint32_t k = 0; k < r->names[i].count && count < RESOLVE_MAX; k++)
+            out[count++] = r->names[i].found[k];
     return count;
 }
 

@@ -8,7 +8,7 @@
 #include <uv.h>
 
 #define RESOLVE_EACH 4
-#define RESOLVE_MAX 32
+#define RESOLVE_MAX  32
 typedef void resolve_done(void *context);
 struct resolve_name {
     uv_getaddrinfo_t request;
@@ -29,5 +29,6 @@ struct resolve {
 };
 void resolve_init(struct resolve *r, uv_loop_t *loop, resolve_done *done, void *context);
 void resolve_start(struct resolve *r, const struct config_hosts *hosts);
-uint32_t resolve_list(const struct resolve *r, struct endpoint out[RESOLVE_MAX]); /* what is known now */
-void resolve_stop(struct resolve *r);                                            /* no more calls of done */
+uint32_t resolve_list(const struct resolve *r,
+                      struct endpoint out[RESOLVE_MAX]); /* what is known now */
+void resolve_stop(struct resolve *r);                    /* no more calls of done */

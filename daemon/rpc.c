@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PARSE_ERROR (-32700)
-#define INVALID_REQUEST (-32600)
+#define PARSE_ERROR      (-32700)
+#define INVALID_REQUEST  (-32600)
 #define METHOD_NOT_FOUND (-32601)
-#define INVALID_PARAMS (-32602)
-#define SERVER_ERROR (-32000)
-#define ROOM_FIRST 4096u
+#define INVALID_PARAMS   (-32602)
+#define SERVER_ERROR     (-32000)
+#define ROOM_FIRST       4096u
 
 /* --- lines --- */
 
@@ -121,8 +121,10 @@ bool rpc_parse(const char *line, size_t len, struct rpc_request *out, struct jso
     out->id = js_get(out->whole, "id");
     const char *version = js_get_text(out->whole, "jsonrpc");
     bool good = true;
-    if (!js_is_object(out->whole) || !version || strcmp(version, "2.0") != 0 || !out->method || !id_valid(out->id))
-        good = invalid(error, id_valid(out->id) ? out->id : NULL, INVALID_REQUEST, "not a JSON-RPC 2.0 request");
+    if (!js_is_object(out->whole) || !version || strcmp(version, "2.0") != 0 || !out->method ||
+        !id_valid(out->id))
+        good = invalid(error, id_valid(out->id) ? out->id : NULL, INVALID_REQUEST,
+                       "not a JSON-RPC 2.0 request");
     else if (out->params && !js_is_object(out->params))
         good = invalid(error, out->id, INVALID_PARAMS, "params must be an object");
     if (!good) {
@@ -170,7 +172,8 @@ void rpc_fail(const struct json_t *error, struct fail *f)
     const char *text = js_get_text(error, "message");
     if (!code) code = fail_name(FAIL_INTERNAL);
     snprintf(f->code, sizeof f->code, "%s", code);
-    snprintf(f->message, sizeof f->message, "%s", text ? text : "the daemon's answer is not understood");
+    snprintf(f->message, sizeof f->message, "%s",
+             text ? text : "the daemon's answer is not understood");
     snprintf(f->hint, sizeof f->hint, "%s", hint ? hint : "");
     f->status = fail_status(f->code);
 }

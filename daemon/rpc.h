@@ -6,8 +6,8 @@
 #include "daemon/fail.h"
 #include "daemon/json.h"
 
-#define RPC_LINE_MAX 65536u        /* of a request */
-#define RPC_ANSWER_MAX 33554432u   /* of an answer: 65535 members of a few hundred bytes */
+#define RPC_LINE_MAX   65536u    /* of a request */
+#define RPC_ANSWER_MAX 33554432u /* of an answer: 65535 members of a few hundred bytes */
 
 struct rpc_lines {
     char *text;
@@ -30,9 +30,10 @@ struct rpc_request {
 };
 /* False: *error is the answer to send (new). */
 bool rpc_parse(const char *line, size_t len, struct rpc_request *out, struct json_t **error);
-struct json_t *rpc_result(const struct json_t *id, struct json_t *result);         /* new; takes result */
-struct json_t *rpc_error(const struct json_t *id, const struct fail *f);           /* new */
-struct json_t *rpc_notification(const char *method, struct json_t *params);        /* new; takes params */
-struct json_t *rpc_call(int64_t id, const char *method, struct json_t *params);    /* new; takes params */
+struct json_t *rpc_result(const struct json_t *id, struct json_t *result);  /* new; takes result */
+struct json_t *rpc_error(const struct json_t *id, const struct fail *f);    /* new */
+struct json_t *rpc_notification(const char *method, struct json_t *params); /* new; takes params */
+struct json_t *rpc_call(int64_t id, const char *method,
+                        struct json_t *params); /* new; takes params */
 /* An answer's failure back into a struct fail. */
 void rpc_fail(const struct json_t *error, struct fail *f);

@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LANE_QUEUE_BYTES (256u << 10)
-#define IDENTITIES_MAX 16384
+#define LANE_QUEUE_BYTES    (256u << 10)
+#define IDENTITIES_MAX      16384
 #define REMEMBERED_AT_START PEERS_REMEMBERED_MAX
 
 /* --- what the files say --- */
@@ -21,13 +21,16 @@
 static bool read_files(struct daemon *d, struct fail *f)
 {
     if (!config_read(&d->state, &d->config, f)) return false;
-    if (!log_set(&d->log, d->config.log)) return fail(f, FAIL_INTERNAL, "", "log level %s", d->config.log);
+    if (!log_set(&d->log, d->config.log))
+        return fail(f, FAIL_INTERNAL, "", "log level %s", d->config.log);
     enum state_found overlay = home_read_overlay(&d->state, &d->overlay, f);
     if (overlay == STATE_ABSENT)
-        fail(f, FAIL_EMPTY, "`ringlet create NAME` or `ringlet join TOKEN` first", "%s holds no overlay yet", d->state.path);
+        fail(f, FAIL_EMPTY, "`ringlet create NAME` or `ringlet join TOKEN` first",
+             "%s holds no overlay yet", d->state.path);
     if (overlay != STATE_READ) return false;
     enum state_found identity = home_read_identity(&d->state, &d->identity, f);
-    if (identity == STATE_ABSENT) fail(f, FAIL_DAMAGED, "restore it from a copy", "%s/identity is missing", d->state.path);
+    if (identity == STATE_ABSENT)
+        fail(f, FAIL_DAMAGED, "restore it from a copy", "%s/identity is missing", d->state.path);
     return identity == STATE_READ && networks_read(d, f);
 }
 
@@ -39,9 +42,11 @@ static bool check_options(const struct daemon *d, struct fail *f)
     for (uint32_t i = 0; i < d->options.device_count; i++) {
         const char *of = d->options.device_network[i].s;
         if (*of && networks_find(d, of) < 0)
-            return fail(f, FAIL_USAGE, "`ringlet status` lists them", "--tun: this node is not in network %s", of);
+            return fail(f, FAIL_USAGE, "`ringlet status` lists them",
+                        "--tun: this node is not in network %s", of);
         if (!*of && used > 1)
-            return fail(f, FAIL_AMBIGUOUS, "write --tun NETWORK=DEVICE", "--tun %s: there are several networks", d->options.device[i]);
+            return fail(f, FAIL_AMBIGUOUS, "write --tun NETWORK=DEVICE",
+                        "--tun %s: there are several networks", d->options.device[i]);
     }
     return true;
 }
@@ -69,7 +74,8 @@ static bool open_devices(struct daemon *d, struct fail *f)
         else if (strcmp(f->code, fail_name(FAIL_PERMISSION)) == 0)
             return false;
         else
-            log_say(&d->log, LOG_ERROR, "network %s has no device: %s: %s", d->networks[n].home.name.s, f->message, f->hint);
+            log_say(&d->log, LOG_ERROR, "network %s has no device: %s: %s",
+                    d->networks[n].home.name.s, f->message, f->hint);
     }
     return any; /* f says why not */
 }
@@ -88,13 +94,15 @@ static bool env_open(struct daemon *d, struct node_env *env, struct fail *f)
     d->list = malloc(sizeof *d->list * ACTIONS_MAX);
     ensure(d->arena && d->list);
     enum err e = identities_init(&d->identities, IDENTITIES_MAX, key);
-    return e == OK || fail(f, FAIL_INTERNAL, "", "cannot make the table of identities: %s", err_text(e));
+    return e == OK ||
+           fail(f, FAIL_INTERNAL, "", "cannot make the table of identities: %s", err_text(e));
 }
 
 static uint32_t read_remembered(struct daemon *d, struct home_peers *p)
 {
     struct fail f;
-    if (home_read_peers(&d->state, p, &f) == STATE_FAILED) log_say(&d->log, LOG_WARN, "%s: %s", f.message, f.hint);
+    if (home_read_peers(&d->state, p, &f) == STATE_FAILED)
+        log_say(&d->log, LOG_WARN, "%s: %s", f.message, f.hint);
     return p->count;
 }
 
@@ -111,12 +119,18 @@ static uint32_t numeric_seeds(const struct daemon *d, struct endpoint *out)
     return count;
 }
 
-static enum err node_open(struct daemon *d, const struct node_env *env, const struct home_peers *peers)
+static enum err node_open(struct daemon *d, const struct node_env *env,
+                          const struct home_peers *peers)
 {
     struct endpoint seeds[CONFIG_HOSTS_MAX];
-    struct node_config c = {.identity = &d->identity, .overlay_key = d->overlay.key, .limits = d->config.limits,
-                            .capabilities = capabilities(), .founder = d->overlay.founder, .seeds = seeds,
-                            .seed_count = numeric_seeds(d, seeds), .remembered = peers->list,
+    struct node_config c = {.identity = &d->identity,
+                            .overlay_key = d->overlay.key,
+                            .limits = d->config.limits,
+                            .capabilities = capabilities(),
+                            .founder = d->overlay.founder,
+                            .seeds = seeds,
+                            .seed_count = numeric_seeds(d, seeds),
+                            .remembered = peers->list,
                             .remembered_count = peers->count};
     memcpy(c.authority_pk, d->overlay.authority_pk, sizeof c.authority_pk);
     for (uint8_t n = 0; n < NETWORKS_MAX; n++)
@@ -145,7 +159,8 @@ static bool start_node(struct daemon *d, struct fail *f)
     if (good) {
         read_remembered(d, peers);
         enum err e = node_open(d, &env, peers);
-        good = e == OK || fail(f, FAIL_INTERNAL, "look at `ringlet config check`", "cannot start the node: %s", err_text(e));
+        good = e == OK || fail(f, FAIL_INTERNAL, "look at `ringlet config check`",
+                               "cannot start the node: %s", err_text(e));
     }
     free(peers);
     return good && (d->options.no_tun || lane_open(d, f));
@@ -193,8 +208,8 @@ static void close_all(struct daemon *d)
 static void say_ready(void)
 {
     struct stat out, err;
-    bool same = fstat(STDOUT_FILENO, &out) == 0 && fstat(STDERR_FILENO, &err) == 0 && out.st_dev == err.st_dev &&
-                out.st_ino == err.st_ino;
+    bool same = fstat(STDOUT_FILENO, &out) == 0 && fstat(STDERR_FILENO, &err) == 0 &&
+                out.st_dev == err.st_dev && out.st_ino == err.st_ino;
     fputs("ringlet: ready\n", stderr);
     if (same) return;
     puts("ringlet: ready");
@@ -203,8 +218,9 @@ static void say_ready(void)
 
 static bool start(struct daemon *d, struct fail *f)
 {
-    if (!read_files(d, f) || !check_options(d, f) || !open_sockets(d, f) || !open_devices(d, f) || !start_node(d, f) ||
-        !control_open(&d->control, &d->loop, d, &d->state, f) || !privilege_drop(&d->state, d->config.user, f))
+    if (!read_files(d, f) || !check_options(d, f) || !open_sockets(d, f) || !open_devices(d, f) ||
+        !start_node(d, f) || !control_open(&d->control, &d->loop, d, &d->state, f) ||
+        !privilege_drop(&d->state, d->config.user, f))
         return false;
     for (uint8_t n = 0; n < NETWORKS_MAX; n++)
         if (d->networks[n].used) networks_addresses(d, n);
@@ -225,8 +241,8 @@ int daemon_run(const char *dir, const struct run_options *o, struct fail *f)
     good = good && start(d, f);
     if (good) {
         char id[ID_TEXT];
-        log_say(&d->log, LOG_INFO, "ringlet " RINGLET_VERSION ", node %s, overlay %s", id_print(&d->identity.id, id),
-                d->overlay.key.name);
+        log_say(&d->log, LOG_INFO, "ringlet " RINGLET_VERSION ", node %s, overlay %s",
+                id_print(&d->identity.id, id), d->overlay.key.name);
         say_ready();
         notify_send("READY=1");
         if (d->phase != STOPPED) uv_run(&d->loop, UV_RUN_DEFAULT);

@@ -28,7 +28,8 @@ static bool failed(const struct state *s, const char *doing, const char *name, s
 
 bool state_default_path(char out[STATE_PATH_MAX], struct fail *f)
 {
-    const char *set = getenv("RINGLET_DIR"), *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    const char *set = getenv("RINGLET_DIR"), *xdg = getenv("XDG_STATE_HOME"),
+               *home = getenv("HOME");
     if (set && *set)
         snprintf(out, STATE_PATH_MAX, "%s", set);
     else if (geteuid() == 0)
@@ -38,7 +39,8 @@ bool state_default_path(char out[STATE_PATH_MAX], struct fail *f)
     else if (home && *home == '/')
         snprintf(out, STATE_PATH_MAX, "%s/.local/state/ringlet", home);
     else
-        return fail(f, FAIL_USAGE, "give one with -d", "no state directory: neither RINGLET_DIR nor HOME is set");
+        return fail(f, FAIL_USAGE, "give one with -d",
+                    "no state directory: neither RINGLET_DIR nor HOME is set");
     return true;
 }
 
@@ -50,7 +52,8 @@ static bool make_all(const char *path)
     for (char *p = part + 1; *p; p++) {
         if (*p != '/') continue;
         *p = 0;
-        if (mkdir(part, 0755) != 0 && errno != EEXIST && errno != EROFS && errno != EACCES) return false;
+        if (mkdir(part, 0755) != 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
+            return false;
         *p = '/';
     }
     return mkdir(path, 0700) == 0 || errno == EEXIST;
@@ -60,14 +63,16 @@ bool state_open(struct state *s, const char *path, bool make, struct fail *f)
 {
     *s = (struct state){.fd = -1, .lock = -1};
     if (strlen(path) >= sizeof s->path || !*path)
-        return fail(f, FAIL_USAGE, "give another with -d", "the state directory's name is empty or too long");
+        return fail(f, FAIL_USAGE, "give another with -d",
+                    "the state directory's name is empty or too long");
     snprintf(s->path, sizeof s->path, "%s", path);
     for (size_t n = strlen(s->path); n > 1 && s->path[n - 1] == '/'; n--) s->path[n - 1] = 0;
     if (make && !make_all(s->path)) return fail_system(f, "create", s->path, errno);
     s->fd = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->fd >= 0) return true;
     if (errno == ENOENT)
-        return fail(f, FAIL_EMPTY, "`ringlet create NAME` or `ringlet join TOKEN` makes it, -d names another",
+        return fail(f, FAIL_EMPTY,
+                    "`ringlet create NAME` or `ringlet join TOKEN` makes it, -d names another",
                     "there is no state directory %s", s->path);
     return fail_system(f, "open", s->path, errno);
 }
@@ -113,8 +118,8 @@ static ssize_t read_all(int fd, char *out, size_t max)
     return (ssize_t)have;
 }
 
-enum state_found state_read(const struct state *s, const char *name, char *out, size_t max, size_t *len,
-                            struct fail *f)
+enum state_found state_read(const struct state *s, const char *name, char *out, size_t max,
+                            size_t *len, struct fail *f)
 {
     char path[PATH_MAX];
     int fd = openat(s->fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -128,8 +133,8 @@ enum state_found state_read(const struct state *s, const char *name, char *out, 
     }
     close(fd);
     if ((size_t)got == max) {
-        fail(f, FAIL_DAMAGED, "put it aside or restore it", "%s is longer than %zu bytes", whole(s, name, path),
-             max - 1);
+        fail(f, FAIL_DAMAGED, "put it aside or restore it", "%s is longer than %zu bytes",
+             whole(s, name, path), max - 1);
         return STATE_FAILED;
     }
     out[got] = 0;
@@ -168,7 +173,8 @@ static void sync_folder(const struct state *s, const char *name)
     close(fd);
 }
 
-bool state_write(const struct state *s, const char *name, const void *bytes, size_t len, mode_t mode, struct fail *f)
+bool state_write(const struct state *s, const char *name, const void *bytes, size_t len,
+                 mode_t mode, struct fail *f)
 {
     char temp[PATH_MAX];
     beside(name, temp);
@@ -202,7 +208,8 @@ bool state_mkdir(const struct state *s, const char *name, struct fail *f)
 bool state_remove(const struct state *s, const char *name, struct fail *f)
 {
     if (unlinkat(s->fd, name, 0) == 0 || errno == ENOENT || errno == ENOTDIR) return true;
-    if ((errno == EISDIR || errno == EPERM) && unlinkat(s->fd, name, AT_REMOVEDIR) == 0) return true;
+    if ((errno == EISDIR || errno == EPERM) && unlinkat(s->fd, name, AT_REMOVEDIR) == 0)
+        return true;
     return failed(s, "remove", name, f);
 }
 
@@ -220,7 +227,8 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct name_text *)a)->s, ((const struct name_text *)b)->s);
 }
 
-uint32_t state_labels(const struct state *s, const char *folder, struct name_text *out, uint32_t max)
+uint32_t state_labels(const struct state *s, const char *folder, struct name_text *out,
+                      uint32_t max)
 {
     int fd = openat(s->fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -243,7 +251,8 @@ static bool give(int fd, const char *name, uid_t uid, gid_t gid)
     struct stat st;
     if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT;
     if (st.st_uid == uid && st.st_gid == gid) return true;
-    if (!S_ISDIR(st.st_mode) && !S_ISSOCK(st.st_mode) && !(S_ISREG(st.st_mode) && st.st_nlink == 1)) return true;
+    if (!S_ISDIR(st.st_mode) && !S_ISSOCK(st.st_mode) && !(S_ISREG(st.st_mode) && st.st_nlink == 1))
+        return true;
     return fchownat(fd, name, uid, gid, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
@@ -256,7 +265,8 @@ static bool give_folder(int at, const char *folder, uid_t uid, gid_t gid, int de
     for (struct dirent *e; good && (e = readdir(d));) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
         good = give(fd, e->d_name, uid, gid);
-        if (good && depth > 0 && e->d_type == DT_DIR) good = give_folder(fd, e->d_name, uid, gid, depth - 1);
+        if (good && depth > 0 && e->d_type == DT_DIR)
+            good = give_folder(fd, e->d_name, uid, gid, depth - 1);
     }
     int error = errno;
     if (d)

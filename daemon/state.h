@@ -28,14 +28,17 @@ void state_close(struct state *s);
 bool state_lock(struct state *s, struct fail *f);
 
 /* Text files; `out` gets a NUL behind. A file longer than max - 1 is damaged. */
-enum state_found state_read(const struct state *s, const char *name, char *out, size_t max, size_t *len,
-                            struct fail *f);
-bool state_write(const struct state *s, const char *name, const void *bytes, size_t len, mode_t mode, struct fail *f);
+enum state_found state_read(const struct state *s, const char *name, char *out, size_t max,
+                            size_t *len, struct fail *f);
+bool state_write(const struct state *s, const char *name, const void *bytes, size_t len,
+                 mode_t mode, struct fail *f);
 bool state_exists(const struct state *s, const char *name);
 bool state_mkdir(const struct state *s, const char *name, struct fail *f);
-bool state_remove(const struct state *s, const char *name, struct fail *f); /* a file or an empty directory; absent is fine */
+bool state_remove(const struct state *s, const char *name,
+                  struct fail *f); /* a file or an empty directory; absent is fine */
 bool state_rename(const struct state *s, const char *from, const char *to, struct fail *f);
 /* The names in a folder that are DNS labels, sorted; at most max. */
-uint32_t state_labels(const struct state *s, const char *folder, struct name_text *out, uint32_t max);
+uint32_t state_labels(const struct state *s, const char *folder, struct name_text *out,
+                      uint32_t max);
 /* Give the directory and all regular files in it to a user (before privileges are dropped). */
 bool state_give(const struct state *s, uid_t uid, gid_t gid, struct fail *f);

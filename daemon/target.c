@@ -28,25 +28,31 @@ static bool read_name(const struct daemon *d, const char *text, struct target *o
     if (label && strcmp(label, DOMAIN) == 0) label = cut_label(name);
     if (label) {
         int number = networks_find(d, label);
-        if (number < 0) return fail(f, FAIL_NOT_FOUND, "`ringlet status` lists the networks", "this node is not in network %.63s", label);
+        if (number < 0)
+            return fail(f, FAIL_NOT_FOUND, "`ringlet status` lists the networks",
+                        "this node is not in network %.63s", label);
         out->network = (int8_t)number;
     }
     if (!name_valid(name, strlen(name)))
-        return fail(f, FAIL_USAGE, "give an id, an address or a host name", "`%.80s` is no target", text);
+        return fail(f, FAIL_USAGE, "give an id, an address or a host name", "`%.80s` is no target",
+                    text);
     out->kind = TARGET_NAME;
     snprintf(out->name.s, sizeof out->name.s, "%.63s", name);
     return true;
 }
 
-bool target_read(const struct daemon *d, const struct json_t *params, struct target *out, struct fail *f)
+bool target_read(const struct daemon *d, const struct json_t *params, struct target *out,
+                 struct fail *f)
 {
     const char *text, *network = NULL;
     *out = (struct target){.network = -1};
-    if (!param_needed(params, "target", &text, f) || !param_text(params, "network", &network, f)) return false;
+    if (!param_needed(params, "target", &text, f) || !param_text(params, "network", &network, f))
+        return false;
     if (network) {
         int number = networks_find(d, network);
         if (number < 0)
-            return fail(f, FAIL_NOT_FOUND, "`ringlet status` lists the networks", "this node is not in network %.63s", network);
+            return fail(f, FAIL_NOT_FOUND, "`ringlet status` lists the networks",
+                        "this node is not in network %.63s", network);
         out->network = (int8_t)number;
     }
     if (id_parse(text, &out->id)) {
@@ -65,18 +71,23 @@ bool target_failed(const struct daemon *d, const char *text, enum err e, struct 
     char list[300] = "";
     switch (e) {
     case ERR_NOT_FOUND:
-        return fail(f, FAIL_NOT_FOUND, "`ringlet members` lists those known; is it running?", "no node %.80s is known", text);
+        return fail(f, FAIL_NOT_FOUND, "`ringlet members` lists those known; is it running?",
+                    "no node %.80s is known", text);
     case ERR_AMBIGUOUS:
         for (int n = 0; n < NETWORKS_MAX; n++)
             if (d->networks[n].used)
-                snprintf(list + strlen(list), sizeof list - strlen(list), "%s%.63s", *list ? ", " : "", d->networks[n].home.name.s);
+                snprintf(list + strlen(list), sizeof list - strlen(list), "%s%.63s",
+                         *list ? ", " : "", d->networks[n].home.name.s);
         fail(f, FAIL_AMBIGUOUS, "", "more than one node fits %.80s", text);
         return fail_hint(f, "choose the network with -n (%.200s), or give its id", list);
     case ERR_TIMEOUT:
-        return fail(f, FAIL_TIMEOUT, "`ringlet why` tells more", "%.80s did not answer in time", text);
+        return fail(f, FAIL_TIMEOUT, "`ringlet why` tells more", "%.80s did not answer in time",
+                    text);
     case ERR_FULL:
     case ERR_BUSY: return fail(f, FAIL_BUSY, "try again", "too many questions are under way");
-    case ERR_UNREACHABLE: return fail(f, FAIL_UNREACHABLE, "is the node joined? `ringlet status`", "no way to %.80s is known", text);
+    case ERR_UNREACHABLE:
+        return fail(f, FAIL_UNREACHABLE, "is the node joined? `ringlet status`",
+                    "no way to %.80s is known", text);
     default: return fail(f, FAIL_INTERNAL, "", "%.80s: %s", text, err_text(e));
     }
 }

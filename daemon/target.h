@@ -4,6 +4,7 @@
 #pragma once
 #include "daemon/daemon.h"
 
-bool target_read(const struct daemon *d, const struct json_t *params, struct target *out, struct fail *f);
+bool target_read(const struct daemon *d, const struct json_t *params, struct target *out,
+                 struct fail *f);
 /* What an answer's error means to whoever asked about `text`. Always false. */
 bool target_failed(const struct daemon *d, const char *text, enum err e, struct fail *f);

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_MS 5000u
+#define FIRST_MS   5000u
 #define PARTIAL_MS 10000u
-#define IDLE_MS 300000u
-#define TICK_MS 1000u
+#define IDLE_MS    300000u
+#define TICK_MS    1000u
 #define READ_BYTES 65536u
 
 struct tcp_connection {
@@ -22,7 +22,8 @@ struct tcp_connection {
     struct endpoint peer;
     bool trusted; /* we dialled, or its HELLO1 came */
     bool closing;
-    uint64_t opened_ms, used_ms, partial_ms; /* partial_ms: since when a frame is incomplete; 0: none is */
+    uint64_t opened_ms, used_ms,
+        partial_ms; /* partial_ms: since when a frame is incomplete; 0: none is */
     struct tcp_frames frames;
 };
 
@@ -57,7 +58,8 @@ static struct tcp_connection *find(struct tcp *t, const struct endpoint *peer)
 static uint32_t count_at(const struct tcp *t, const struct endpoint *peer)
 {
     uint32_t count = 0;
-    for (const struct tcp_connection *c = t->first; c; c = c->next) count += endpoint_same_ip(&c->peer, peer);
+    for (const struct tcp_connection *c = t->first; c; c = c->next)
+        count += endpoint_same_ip(&c->peer, peer);
     return count;
 }
 
@@ -169,12 +171,14 @@ static bool listen_one(struct tcp *t, const struct endpoint *e, int *error)
     l->at = *e;
     l->at.transport = TRANSPORT_TCP;
     t->listener_count++; /* closed with the others, whatever comes now */
-    *error = uv_tcp_bind(&l->handle, (struct sockaddr *)&at, at.ss_family == AF_INET6 ? UV_TCP_IPV6ONLY : 0);
+    *error = uv_tcp_bind(&l->handle, (struct sockaddr *)&at,
+                         at.ss_family == AF_INET6 ? UV_TCP_IPV6ONLY : 0);
     if (!*error) *error = uv_listen((uv_stream_t *)&l->handle, 64, on_incoming);
     return *error == 0;
 }
 
-bool tcp_open(struct tcp *t, uv_loop_t *loop, const struct config_listen *l, bool strict, const char *conf, struct fail *f)
+bool tcp_open(struct tcp *t, uv_loop_t *loop, const struct config_listen *l, bool strict,
+              const char *conf, struct fail *f)
 {
     char text[ENDPOINT_TEXT];
     int error;
@@ -184,9 +188,12 @@ bool tcp_open(struct tcp *t, uv_loop_t *loop, const struct config_listen *l, boo
     for (uint32_t i = 0; i < l->count; i++) {
         if (listen_one(t, &l->at[i], &error)) continue;
         t->listeners[t->listener_count - 1].at = (struct endpoint){0}; /* not one to show */
-        if (!strict || (!endpoint_is_v4(&l->at[i]) && endpoint_is_any(&l->at[i]) && error != UV_EADDRINUSE)) continue;
-        fail(f, error == UV_EADDRINUSE ? FAIL_IN_USE : FAIL_IO, "", "cannot listen on %s for TCP: %s",
-             endpoint_print(&l->at[i], text), uv_strerror(error));
+        if (!strict ||
+            (!endpoint_is_v4(&l->at[i]) && endpoint_is_any(&l->at[i]) && error != UV_EADDRINUSE))
+            continue;
+        fail(f, error == UV_EADDRINUSE ? FAIL_IN_USE : FAIL_IO, "",
+             "cannot listen on %s for TCP: %s", endpoint_print(&l->at[i], text),
+             uv_strerror(error));
         return fail_hint(f, "change `tcp` in %.200s", conf);
     }
     return true;
@@ -203,7 +210,8 @@ bool tcp_start(struct tcp *t, tcp_received *received, tcp_batch_end *end_of_batc
 void tcp_close(struct tcp *t)
 {
     for (uint32_t i = 0; i < t->listener_count; i++)
-        if (!uv_is_closing((uv_handle_t *)&t->listeners[i].handle)) uv_close((uv_handle_t *)&t->listeners[i].handle, NULL);
+        if (!uv_is_closing((uv_handle_t *)&t->listeners[i].handle))
+            uv_close((uv_handle_t *)&t->listeners[i].handle, NULL);
     for (struct tcp_connection *c = t->first; c; c = c->next) end(c);
     uv_close((uv_handle_t *)&t->tick, NULL);
 }
@@ -269,7 +277,8 @@ static void send_frame(struct tcp_connection *c, const uint8_t *bytes, uint32_t 
     c->used_ms = uv_now(t->loop);
 }
 
-void tcp_send(struct tcp *t, const struct endpoint *to, const uint8_t *bytes, uint32_t len, uint16_t segment)
+void tcp_send(struct tcp *t, const struct endpoint *to, const uint8_t *bytes, uint32_t len,
+              uint16_t segment)
 {
     struct tcp_connection *c = find(t, to);
     if (!c) c = dial(t, to);
@@ -278,7 +287,8 @@ void tcp_send(struct tcp *t, const struct endpoint *to, const uint8_t *bytes, ui
         return;
     }
     uint32_t size = segment ? segment : len;
-    for (uint32_t at = 0; at < len; at += size) send_frame(c, bytes + at, size < len - at ? size : len - at);
+    for (uint32_t at = 0; at < len; at += size)
+        send_frame(c, bytes + at, size < len - at ? size : len - at);
 }
 
 void tcp_hang_up(struct tcp *t, const struct endpoint *to)

@@ -13,7 +13,7 @@
 #include "daemon/tcp_frames.h"
 #include <uv.h>
 
-#define TCP_MAX 256
+#define TCP_MAX         256
 #define TCP_PER_ADDRESS 8
 #define TCP_QUEUE_BYTES (256u << 10)
 
@@ -39,9 +39,11 @@ struct tcp {
     uint64_t dropped;
 };
 /* `strict`: a port in use is a failure; else (the same as `listen`) it is left out. */
-bool tcp_open(struct tcp *t, uv_loop_t *loop, const struct config_listen *l, bool strict, const char *conf, struct fail *f);
+bool tcp_open(struct tcp *t, uv_loop_t *loop, const struct config_listen *l, bool strict,
+              const char *conf, struct fail *f);
 bool tcp_start(struct tcp *t, tcp_received *received, tcp_batch_end *end, void *context);
 /* A train (segment > 0) becomes a frame each. */
-void tcp_send(struct tcp *t, const struct endpoint *to, const uint8_t *bytes, uint32_t len, uint16_t segment);
+void tcp_send(struct tcp *t, const struct endpoint *to, const uint8_t *bytes, uint32_t len,
+              uint16_t segment);
 void tcp_hang_up(struct tcp *t, const struct endpoint *to);
 void tcp_close(struct tcp *t); /* all handles; the loop must run once more */

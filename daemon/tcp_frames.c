@@ -4,7 +4,8 @@
 #include "overlay/wire.h"
 #include <string.h>
 
-size_t tcp_frames_feed(struct tcp_frames *f, const uint8_t *in, size_t len, uint8_t **frame, uint32_t *frame_len)
+size_t tcp_frames_feed(struct tcp_frames *f, const uint8_t *in, size_t len, uint8_t **frame,
+                       uint32_t *frame_len)
 {
     size_t taken = 0;
     *frame = NULL;

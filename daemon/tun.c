@@ -12,16 +12,17 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define DEVICE "/dev/net/tun"
+#define DEVICE      "/dev/net/tun"
 #define IPV6_PREFIX 48 /* fd and 40 bits of the network's hash */
 
 static bool not_opened(int error, struct fail *f)
 {
     if (error == EACCES || error == EPERM)
-        return fail(f, FAIL_PERMISSION, "run it as root, or with --no-tun to be only a part of the overlay",
+        return fail(f, FAIL_PERMISSION,
+                    "run it as root, or with --no-tun to be only a part of the overlay",
                     "not allowed to make network devices");
-    return fail(f, FAIL_IO, "load the tun module (modprobe tun), or run with --no-tun", "cannot open " DEVICE ": %s",
-                strerror(error));
+    return fail(f, FAIL_IO, "load the tun module (modprobe tun), or run with --no-tun",
+                "cannot open " DEVICE ": %s", strerror(error));
 }
 
 void tuns_init(struct tuns *t)
@@ -59,9 +60,11 @@ void tuns_close(struct tuns *t)
 static bool not_made(const char *name, int error, struct fail *f)
 {
     if (error == EBUSY)
-        return fail(f, FAIL_IN_USE, "choose another with --tun or `device` in ringlet.conf", "device %s is in use", name);
+        return fail(f, FAIL_IN_USE, "choose another with --tun or `device` in ringlet.conf",
+                    "device %s is in use", name);
     if (error == EPERM) return not_opened(error, f);
-    return fail(f, FAIL_IO, "choose another name with --tun", "cannot make device %s: %s", name, strerror(error));
+    return fail(f, FAIL_IO, "choose another name with --tun", "cannot make device %s: %s", name,
+                strerror(error));
 }
 
 static void own_devices(struct tuns *t)
@@ -76,12 +79,16 @@ bool tun_add(struct tuns *t, uint8_t number, const char *name, uint16_t mtu_byte
     struct ifreq r = {.ifr_flags = IFF_TUN | IFF_NO_PI};
     struct tun *d = &t->list[number];
     ensure(d->fd < 0);
-    if (!t->spare_count) return fail(f, FAIL_BUSY, "restart the daemon", "no descriptor is left for one more device");
+    if (!t->spare_count)
+        return fail(f, FAIL_BUSY, "restart the daemon",
+                    "no descriptor is left for one more device");
     int fd = t->spare[t->spare_count - 1];
-    snprintf(r.ifr_name, sizeof r.ifr_name, "%s", *name ? name : "ring%d"); /* the kernel takes the first free number */
+    snprintf(r.ifr_name, sizeof r.ifr_name, "%s",
+             *name ? name : "ring%d"); /* the kernel takes the first free number */
     if (ioctl(fd, TUNSETIFF, &r) != 0) return not_made(*name ? name : "ring0", errno, f);
     t->spare_count--;
-    *d = (struct tun){.all = t, .fd = fd, .number = number, .index = (int)if_nametoindex(r.ifr_name)};
+    *d = (struct tun){
+        .all = t, .fd = fd, .number = number, .index = (int)if_nametoindex(r.ifr_name)};
     memcpy(d->name, r.ifr_name, sizeof d->name);
     own_devices(t);
     if (netlink_device_up(d->index, mtu_bytes, f)) return true;
@@ -89,7 +96,8 @@ bool tun_add(struct tuns *t, uint8_t number, const char *name, uint16_t mtu_byte
     return false;
 }
 
-static bool replace(struct tun *d, uint8_t set[16], const uint8_t ip[16], uint8_t prefix, uint8_t old_prefix, struct fail *f)
+static bool replace(struct tun *d, uint8_t set[16], const uint8_t ip[16], uint8_t prefix,
+                    uint8_t old_prefix, struct fail *f)
 {
     static const uint8_t none[16];
     struct fail ignored;
@@ -102,7 +110,8 @@ static bool replace(struct tun *d, uint8_t set[16], const uint8_t ip[16], uint8_
     return true;
 }
 
-bool tun_addresses(struct tuns *t, uint8_t number, uint32_t ipv4, uint8_t prefix4, const uint8_t ipv6[16], struct fail *f)
+bool tun_addresses(struct tuns *t, uint8_t number, uint32_t ipv4, uint8_t prefix4,
+                   const uint8_t ipv6[16], struct fail *f)
 {
     struct tun *d = &t->list[number];
     uint8_t ip4[16] = {0};

@@ -10,8 +10,8 @@
 #include "node/lane.h"
 #include <uv.h>
 
-#define TUN_BATCH 64
-#define TUN_ROOM LANE_HEADROOM
+#define TUN_BATCH  64
+#define TUN_ROOM   LANE_HEADROOM
 #define TUN_PACKET 2048u
 #define TUN_BUFFER (TUN_ROOM + TUN_PACKET + 64u)
 
@@ -19,7 +19,7 @@ struct tuns;
 struct tun {
     uv_poll_t poll;
     struct tuns *all;
-    int fd; /* -1: none */
+    int fd;    /* -1: none */
     int index; /* of the interface */
     uint8_t number;
     char name[16];
@@ -46,7 +46,8 @@ void tuns_close(struct tuns *t);
 /* A device for network `number`; name empty: ring0, ring1.. Up, with this MTU, without addresses. */
 bool tun_add(struct tuns *t, uint8_t number, const char *name, uint16_t mtu_bytes, struct fail *f);
 /* Give it these addresses instead of those it has; ipv4 0: none. */
-bool tun_addresses(struct tuns *t, uint8_t number, uint32_t ipv4, uint8_t prefix4, const uint8_t ipv6[16], struct fail *f);
+bool tun_addresses(struct tuns *t, uint8_t number, uint32_t ipv4, uint8_t prefix4,
+                   const uint8_t ipv6[16], struct fail *f);
 bool tun_start(struct tuns *t, uint8_t number, uv_loop_t *loop);
 void tun_drop(struct tuns *t, uint8_t number);
 const char *tun_name(const struct tuns *t, uint8_t number); /* NULL: none */

@@ -21,8 +21,10 @@ static void set(int fd, int level, int name, int value)
 static void tune(int fd, bool v4)
 {
     int size = UDP_SOCKET_BUFFER;
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0) set(fd, SOL_SOCKET, SO_RCVBUF, size);
-    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0) set(fd, SOL_SOCKET, SO_SNDBUF, size);
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0)
+        set(fd, SOL_SOCKET, SO_RCVBUF, size);
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0)
+        set(fd, SOL_SOCKET, SO_SNDBUF, size);
     if (v4)
         set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
     else
@@ -38,9 +40,13 @@ static bool refused(const struct endpoint *e, const char *conf, int error, struc
         fail(f, FAIL_IN_USE, "", "port %u is in use: cannot listen on %s", (unsigned)e->port, text);
         return fail_hint(f, "change `listen` in %.200s (create and join take --listen)", conf);
     }
-    fail(f, error == EACCES ? FAIL_PERMISSION : FAIL_IO, "", "cannot listen on %s: %s", text, strerror(error));
-    return fail_hint(f, error == EADDRNOTAVAIL ? "is the address on this host? change `listen` in %.200s (create and join take --listen)"
-                                               : "change `listen` in %.200s (create and join take --listen)",
+    fail(f, error == EACCES ? FAIL_PERMISSION : FAIL_IO, "", "cannot listen on %s: %s", text,
+         strerror(error));
+    return fail_hint(f,
+                     error == EADDRNOTAVAIL
+                         ? "is the address on this host? change `listen` in %.200s (create and "
+                           "join take --listen)"
+                         : "change `listen` in %.200s (create and join take --listen)",
                      conf);
 }
 
@@ -69,7 +75,8 @@ bool udp_open(struct udp *u, const struct config_listen *l, const char *conf, st
         const struct endpoint *e = &l->at[i];
         int fd = open_one(e);
         /* a host without IPv6: the wildcard is a default, not a wish */
-        bool without = (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL) && !endpoint_is_v4(e) && endpoint_is_any(e);
+        bool without = (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL) && !endpoint_is_v4(e) &&
+                       endpoint_is_any(e);
         if (fd < 0 && without) continue;
         if (fd < 0) {
             bool said = refused(e, conf, errno, f);
@@ -122,7 +129,8 @@ static uint16_t segment_of(struct msghdr *m)
 {
     int size = 0;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
-        if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) memcpy(&size, CMSG_DATA(c), sizeof size);
+        if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO)
+            memcpy(&size, CMSG_DATA(c), sizeof size);
     return size > 0 && size <= UINT16_MAX ? (uint16_t)size : 0;
 }
 
@@ -150,12 +158,15 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct udp_socket *s = poll->data;
     (void)events;
-    if (status < 0) uv_poll_start(poll, UV_READABLE, on_readable); /* libuv stops at POLLERR; reading clears it */
+    if (status < 0)
+        uv_poll_start(poll, UV_READABLE,
+                      on_readable); /* libuv stops at POLLERR; reading clears it */
     for (int i = 0; i < BATCHES_A_WAKE; i++)
         if (receive(s) < UDP_BATCH) break;
 }
 
-bool udp_start(struct udp *u, uv_loop_t *loop, udp_received *received, udp_batch_end *end, void *context)
+bool udp_start(struct udp *u, uv_loop_t *loop, udp_received *received, udp_batch_end *end,
+               void *context)
 {
     u->received = received;
     u->batch_end = end;
@@ -163,7 +174,9 @@ bool udp_start(struct udp *u, uv_loop_t *loop, udp_received *received, udp_batch
     for (uint32_t i = 0; i < u->count; i++) {
         struct udp_socket *s = &u->sockets[i];
         s->poll.data = s;
-        if (uv_poll_init(loop, &s->poll, s->fd) != 0 || uv_poll_start(&s->poll, UV_READABLE, on_readable) != 0) return false;
+        if (uv_poll_init(loop, &s->poll, s->fd) != 0 ||
+            uv_poll_start(&s->poll, UV_READABLE, on_readable) != 0)
+            return false;
     }
     return true;
 }
@@ -183,7 +196,9 @@ static void send_pieces(struct udp *u, const struct msghdr *m, uint16_t segment)
     const uint8_t *p = m->msg_iov->iov_base;
     for (size_t left = m->msg_iov->iov_len; left > 0;) {
         size_t part = left < segment ? left : segment;
-        if (sendto(u->out_fd, p, part, MSG_DONTWAIT | MSG_NOSIGNAL, m->msg_name, m->msg_namelen) < 0) u->dropped++;
+        if (sendto(u->out_fd, p, part, MSG_DONTWAIT | MSG_NOSIGNAL, m->msg_name, m->msg_namelen) <
+            0)
+            u->dropped++;
         p += part, left -= part;
     }
 }
@@ -191,7 +206,8 @@ static void send_pieces(struct udp *u, const struct msghdr *m, uint16_t segment)
 static uint16_t train_of(const struct msghdr *m)
 {
     uint16_t segment = 0;
-    if (m->msg_controllen) memcpy(&segment, CMSG_DATA(CMSG_FIRSTHDR((struct msghdr *)m)), sizeof segment);
+    if (m->msg_controllen)
+        memcpy(&segment, CMSG_DATA(CMSG_FIRSTHDR((struct msghdr *)m)), sizeof segment);
     return segment;
 }
 
@@ -211,7 +227,8 @@ void udp_flush(struct udp *u)
 {
     uint32_t done = 0;
     while (done < u->out_count) {
-        int sent = sendmmsg(u->out_fd, u->out + done, u->out_count - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+        int sent = sendmmsg(u->out_fd, u->out + done, u->out_count - done,
+                            MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR) continue;
         if (sent <= 0) {
             refused_one(u, &u->out[done].msg_hdr, errno);
@@ -228,11 +245,13 @@ static void add_segment(struct udp *u, uint32_t i, uint16_t segment)
     m->msg_control = u->out_control[i].bytes;
     m->msg_controllen = sizeof u->out_control[i].bytes;
     struct cmsghdr *c = CMSG_FIRSTHDR(m);
-    *c = (struct cmsghdr){.cmsg_level = IPPROTO_UDP, .cmsg_type = UDP_SEGMENT, .cmsg_len = CMSG_LEN(sizeof segment)};
+    *c = (struct cmsghdr){
+        .cmsg_level = IPPROTO_UDP, .cmsg_type = UDP_SEGMENT, .cmsg_len = CMSG_LEN(sizeof segment)};
     memcpy(CMSG_DATA(c), &segment, sizeof segment);
 }
 
-void udp_queue(struct udp *u, const struct endpoint *to, const uint8_t *bytes, uint32_t len, uint16_t segment)
+void udp_queue(struct udp *u, const struct endpoint *to, const uint8_t *bytes, uint32_t len,
+               uint16_t segment)
 {
     int fd = socket_for(u, to);
     if (fd < 0) {

@@ -11,10 +11,10 @@
 #include <sys/socket.h>
 #include <uv.h>
 
-#define UDP_BATCH 32
-#define UDP_ROOM 64u /* before each received datagram */
-#define UDP_BUFFER (UDP_ROOM + 65536u + 64u)
-#define UDP_OUT 64
+#define UDP_BATCH         32
+#define UDP_ROOM          64u /* before each received datagram */
+#define UDP_BUFFER        (UDP_ROOM + 65536u + 64u)
+#define UDP_OUT           64
 #define UDP_SOCKET_BUFFER (4 << 20)
 
 struct udp;
@@ -24,7 +24,8 @@ struct udp_socket {
     int fd;
     struct endpoint at;
 };
-typedef void udp_received(void *context, const struct endpoint *from, uint8_t *bytes, uint32_t len, uint16_t segment);
+typedef void udp_received(void *context, const struct endpoint *from, uint8_t *bytes, uint32_t len,
+                          uint16_t segment);
 typedef void udp_batch_end(void *context);
 struct udp {
     struct udp_socket sockets[CONFIG_LISTEN_MAX];
@@ -46,7 +47,9 @@ struct udp {
     uint64_t rx_bytes, tx_bytes, dropped;
 };
 bool udp_open(struct udp *u, const struct config_listen *l, const char *conf, struct fail *f);
-bool udp_start(struct udp *u, uv_loop_t *loop, udp_received *received, udp_batch_end *end, void *context);
-void udp_queue(struct udp *u, const struct endpoint *to, const uint8_t *bytes, uint32_t len, uint16_t segment);
+bool udp_start(struct udp *u, uv_loop_t *loop, udp_received *received, udp_batch_end *end,
+               void *context);
+void udp_queue(struct udp *u, const struct endpoint *to, const uint8_t *bytes, uint32_t len,
+               uint16_t segment);
 void udp_flush(struct udp *u);
 void udp_close(struct udp *u); /* the descriptors; handles are closed with the loop */

@@ -3,25 +3,31 @@
 #include "vnet/address.h"
 #include <string.h>
 
-#define WORD(table, i) ((size_t)(i) < sizeof table / sizeof *table && table[i] ? table[i] : "unknown")
+#define WORD(table, i)                                                                             \
+    ((size_t)(i) < sizeof table / sizeof *table && table[i] ? table[i] : "unknown")
 
 const char *view_state(uint8_t state)
 {
-    static const char *const words[] = {[STATE_STARTING] = "starting", [STATE_ALONE] = "alone", [STATE_JOINING] = "joining",
+    static const char *const words[] = {[STATE_STARTING] = "starting",
+                                        [STATE_ALONE] = "alone",
+                                        [STATE_JOINING] = "joining",
                                         [STATE_JOINED] = "joined"};
     return WORD(words, state);
 }
 
 const char *view_path(uint8_t path)
 {
-    static const char *const words[] = {[PATH_NONE] = "none", [PATH_DIRECT] = "direct", [PATH_RELAYED] = "relayed",
+    static const char *const words[] = {[PATH_NONE] = "none",
+                                        [PATH_DIRECT] = "direct",
+                                        [PATH_RELAYED] = "relayed",
                                         [PATH_ROUTED] = "routed"};
     return WORD(words, path);
 }
 
 const char *view_nat(uint8_t kind)
 {
-    static const char *const words[] = {[NAT_UNKNOWN] = "unknown", [NAT_NONE] = "none",
+    static const char *const words[] = {[NAT_UNKNOWN] = "unknown",
+                                        [NAT_NONE] = "none",
                                         [NAT_ENDPOINT_INDEPENDENT] = "endpoint-independent",
                                         [NAT_ADDRESS_DEPENDENT] = "address-dependent",
                                         [NAT_PORT_DEPENDENT] = "port-dependent"};
@@ -30,7 +36,9 @@ const char *view_nat(uint8_t kind)
 
 const char *view_source(uint8_t source)
 {
-    static const char *const words[] = {[SOURCE_SELF] = "self", [SOURCE_CERTIFICATE] = "certificate", [SOURCE_CACHE] = "cache",
+    static const char *const words[] = {[SOURCE_SELF] = "self",
+                                        [SOURCE_CERTIFICATE] = "certificate",
+                                        [SOURCE_CACHE] = "cache",
                                         [SOURCE_RING] = "ring"};
     return WORD(words, source);
 }
@@ -86,7 +94,11 @@ struct json_t *view_links(uint8_t links)
     static const struct {
         uint8_t bit;
         const char *word;
-    } words[] = {{LINK_NEAR, "near"}, {LINK_FAR, "far"}, {LINK_DEMAND, "demand"}, {LINK_LEAF, "leaf"}, {LINK_PINNED, "pinned"}};
+    } words[] = {{LINK_NEAR, "near"},
+                 {LINK_FAR, "far"},
+                 {LINK_DEMAND, "demand"},
+                 {LINK_LEAF, "leaf"},
+                 {LINK_PINNED, "pinned"}};
     struct json_t *list = js_array();
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (links & words[i].bit) js_add_text(list, words[i].word);
