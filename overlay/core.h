@@ -160,7 +160,7 @@ struct overlay {
     uint16_t seed_count, seed_next;
     struct overlay_seed_peer *passive;
     uint16_t passive_count, passive_next;
-    uint64_t join_due_us, passive_due_us;
+    uint64_t join_due_us, passive_due_us, leave_seeds_us;
     uint8_t join_tries;
     struct {
         struct id id;
@@ -203,6 +203,7 @@ struct link *link_by_id(const struct overlay *o, const struct id *id);     /* UP
 struct link *link_by_id_any(const struct overlay *o, const struct id *id); /* UP or CERT */
 struct link *link_new(struct overlay *o, uint64_t now_us, peer_handle peer,
                       struct outbox *out); /* NULL: full of better ones. Takes over the holder */
+bool link_room(struct overlay *o, uint64_t now_us); /* would link_new find a place? */
 void close_send(struct overlay *o, struct link *l, uint64_t now_us, unsigned reason,
                 struct outbox *out); /* CONTROL CLOSE; 1: we leave */
 bool link_may_hello(struct overlay *o, const struct link *l,

@@ -6,9 +6,11 @@
 #include <string.h>
 
 #define HELLO_FIRST_BARE_US   MILLIS(400) /* well above a 100 ms round trip; doubles */
-#define HELLO_FIRST_ROUTED_US SECONDS(1)  /* several hops and their acknowledgements */
+#define HELLO_FIRST_ROUTED_US MILLIS(700) /* several hops and their acknowledgements */
 #define HELLO_TRIES           4
 #define HELLO_PAUSE_MAX_US    SECONDS(3)
+#define HELLO_TRIES_SEED 7
+#define HELLO_PAUSE_SEED_US MILLIS(800)
 #define HELLO_RESPONDER_US    SECONDS(4) /* a HELLO1 without its HELLO3: several round trips */
 #define SIMULTANEOUS_US       SECONDS(10)
 #define PREVIOUS_US           SECONDS(10) /* design 4: the old keys open so much longer */
@@ -116,9 +118,10 @@ static void send_hello1(struct overlay *o, uint64_t now_us, struct hello *h, str
     if (h->has_cookie) mac2_write(o->crypto, h->cookie, bytes);
     crypto_wipe(fresh, sizeof fresh);
     h->sent_us = now_us;
-    uint64_t pause = time_min((h->routed ? HELLO_FIRST_ROUTED_US : HELLO_FIRST_BARE_US) << h->tries,
-                              HELLO_PAUSE_MAX_US);
-    h->next_us = now_us + rng_jitter(&o->rng, pause, 10);
+    uint64_t pause = h->routed ? HELLO_FIRST_ROUTED_US : HELLO_FIRST_BARE_US;
+    /* a seed under a rush has room again soon: ask often, and not in step with everybody else */
+    pause = time_min(pause << h->tries, h->from_seed ? HELLO_PAUSE_SEED_US : HELLO_PAUSE_MAX_US);
+    h->next_us = now_us + rng_jitter(&o->rng, pause, h->from_seed ? 35 : 10);
     h->tries++;
     wake_at(o, h->next_us);
     hello_send(o, now_us, h, bytes, sizeof bytes, out);
@@ -205,7 +208,7 @@ void on_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
                size_t len, struct outbox *out)
 {
     if (!knock_ok(o, now_us, a, b, len, out)) return;
-    struct hello *h = hello_new(o, now_us, false);
+    struct hello *h = link_room(o, now_us) ? hello_new(o, now_us, false) : NULL;
     if (!h) {
         drop(o, DROP_FULL);
         return;
@@ -392,7 +395,6 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
                size_t len, struct outbox *out)
 {
     uint32_t sender, receiver;
-    (void)a;
     if (!hello_indices(b, len, &sender, &receiver)) {
         drop(o, DROP_LENGTH);
         return;
@@ -402,8 +404,11 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
         struct link *l = &o->links[(meaning & ~ENTRY_KIND) % o->limits.links];
         if (l->state == LINK_UP && !(l->s.flags & SESSION_INITIATOR) &&
             l->s.remote_index == sender && link_age_us(l, now_us) <= SECONDS(30) &&
-            knock_mac1(&o->knock, o->crypto, now_us, b, len))
+            knock_mac1(&o->knock, o->crypto, now_us, b, len)) {
+            struct extra *x = link_extra(o, l);
+            if (x && a->routed && link_path(l) == PATH_ROUTED) x->waypoint = *link_id(o, a->link); /* back the way this came */
             cert_send(o, l, now_us, out);
+        }
         return;
     }
     struct hello *h = hello_by_meaning(o, meaning);
@@ -449,8 +454,14 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
 
 static void send_hello3(struct overlay *o, uint64_t now_us, struct hello *h, struct outbox *out)
 {
+    if (h->routed && h->tries) { /* the way through the waypoint was silent: another */
+        struct extra *x = link_extra(o, &o->links[h->link_slot]);
+        h->waypoint = waypoint_near(o, &h->target, &h->waypoint);
+        if (x) x->waypoint = h->waypoint;
+    }
     h->sent_us = now_us;
-    h->next_us = now_us + ((h->routed ? HELLO_FIRST_ROUTED_US : HELLO_FIRST_BARE_US) << h->tries);
+    h->next_us = now_us + time_min((h->routed ? HELLO_FIRST_ROUTED_US : HELLO_FIRST_BARE_US) << h->tries,
+                                    HELLO_PAUSE_MAX_US);
     h->tries++;
     wake_at(o, h->next_us);
     hello_send(o, now_us, h, h->hello3, h->hello3_len, out);
@@ -480,6 +491,8 @@ void on_hello2(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
         drop(o, e == ERR_DENIED ? DROP_STOLEN_ID : DROP_HANDSHAKE);
     } else if (id_equal(&h->hs.peer_id, &o->self.id)) {
         hello_end(o, h, false);
+    } else if (h->from_seed && !(h->kinds & KIND_NEAR) && (link_by_id(o, &h->hs.peer_id) || (!o->joined && o->up_count))) {
+        hello_end(o, h, false); /* one seed is handing us on: leave the others to those who have none */
     } else {
         if (!h->routed && !endpoint_is_none(&a->from)) h->at = a->from;
         struct hello_info own = own_info(o, h->routed ? &(struct endpoint){0} : &h->at);
@@ -592,7 +605,7 @@ void hello_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         if (!h) continue;
         if (h->next_us > now_us) {
             wake_at(o, h->next_us);
-        } else if (!h->hs.initiator || h->tries >= HELLO_TRIES) {
+        } else if (!h->hs.initiator || h->tries >= (h->from_seed ? HELLO_TRIES_SEED : HELLO_TRIES)) {
             hello_failed(o, now_us, h, out);
         } else if (h->link_slot != NO_SLOT) {
             send_hello3(o, now_us, h, out);

@@ -143,12 +143,31 @@ static void probe_passive(struct overlay *o, uint64_t now_us, struct outbox *out
     }
 }
 
+/* On the ring: let go of the seeds that handed us on, they have others to receive. */
+static void leave_seeds(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    if (o->near_count < NEAR_SIDE_MAX) return;
+    for (uint16_t i = 0; i < o->limits.links; i++) {
+        struct link *l = &o->links[i];
+        if (l->state != LINK_UP || !(l->kinds & KIND_LEAF)) continue;
+        l->kinds &= (uint8_t)~KIND_LEAF;
+        if (l->kinds || (l->s.flags & LINK_WANTED) || o->limits.links > 256) continue;
+        close_send(o, l, now_us, 0, out);
+        link_close(o, l, now_us, "on the ring now", out);
+    }
+}
+
 void join_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     if (o->leaving) return;
     if (o->up_count > 0 && o->joined) {
         o->join_tries = 0;
         o->join_due_us = 0;
+        if (o->leave_seeds_us && o->leave_seeds_us <= now_us) {
+            o->leave_seeds_us = 0;
+            leave_seeds(o, now_us, out);
+        }
+        if (o->leave_seeds_us) wake_at(o, o->leave_seeds_us);
         probe_passive(o, now_us, out);
         join_state(o, now_us, out);
         return;
@@ -212,6 +231,7 @@ void join_state(struct overlay *o, uint64_t now_us, struct outbox *out)
         outbox_event(out, OE_JOINED, NULL);
         o->was_alone = false;
         if (o->up_count) wake_at(o, now_us + 1000);
+        o->leave_seeds_us = now_us + MILLIS(300);
     } else if (!o->joined && was) {
         o->join_due_us = now_us + MILLIS(100);
         wake_at(o, o->join_due_us);

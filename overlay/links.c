@@ -2,6 +2,8 @@
 #include "overlay/core.h"
 #include <string.h>
 
+#define HAND_ON_US MILLIS(750) /* so long a newcomer is never pushed out: a handshake through us takes about six one-way trips */
+
 const struct id *link_id(const struct overlay *o, const struct link *l)
 {
     return &identities_get(o->identities, l->peer)->id;
@@ -102,7 +104,7 @@ static struct link *least_useful(struct overlay *o, uint64_t now_us, uint32_t be
     for (uint16_t i = 0; i < o->limits.links; i++) {
         struct link *l = &o->links[i];
         /* a newcomer needs a moment to be handed on */
-        if (l->state == LINK_FREE || link_age_us(l, now_us) < SECONDS(1)) continue;
+        if (l->state == LINK_FREE || link_age_us(l, now_us) < HAND_ON_US) continue;
         uint32_t u = usefulness(o, l, now_us);
         if (u < below) below = u, worst = l;
     }
@@ -137,6 +139,11 @@ uint64_t link_age_us(const struct link *l, uint64_t now_us)
 {
     return (uint64_t)(uint16_t)((uint16_t)(now_us / LINK_BORN_UNIT_US) - l->born) *
            LINK_BORN_UNIT_US;
+}
+
+bool link_room(struct overlay *o, uint64_t now_us)
+{
+    return o->link_count < o->limits.links || least_useful(o, now_us, 3000) != NULL;
 }
 
 struct link *link_new(struct overlay *o, uint64_t now_us, peer_handle peer, struct outbox *out)
