@@ -203,6 +203,8 @@ struct link *link_by_id(const struct overlay *o, const struct id *id);     /* UP
 struct link *link_by_id_any(const struct overlay *o, const struct id *id); /* UP or CERT */
 struct link *link_new(struct overlay *o, uint64_t now_us, peer_handle peer,
                       struct outbox *out); /* NULL: full of better ones. Takes over the holder */
+bool links_any_direct(
+    const struct overlay *o); /* is there anybody we reach without anybody's help? */
 bool link_room(struct overlay *o, uint64_t now_us); /* would link_new find a place? */
 void close_send(struct overlay *o, struct link *l, uint64_t now_us, unsigned reason,
                 struct outbox *out); /* CONTROL CLOSE; 1: we leave */
@@ -279,8 +281,9 @@ void on_frame(struct overlay *o, uint64_t now_us, struct link *l, const struct a
 /* Start one; id zero: whoever is there. Returns false when the table is full or one to it runs already. */
 bool hello_dial(struct overlay *o, uint64_t now_us, const struct endpoint *at, const struct id *id,
                 uint8_t kinds, bool from_seed, struct outbox *out);
+/* at: where it may also be tried at once, bare, with the very same HELLO1 (none: nowhere); the first answer decides. */
 bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const struct id *waypoint,
-                 uint8_t kinds, struct outbox *out);
+                 const struct endpoint *at, uint8_t kinds, struct outbox *out);
 bool hello_pending(const struct overlay *o, const struct id *id);
 bool hello_dialling(const struct overlay *o);
 void on_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,

@@ -69,7 +69,7 @@ void far_found(struct overlay *o, uint64_t now_us, const struct id *owner, struc
     if (l) {
         if (!(l->kinds & KIND_NEAR)) l->kinds |= KIND_FAR;
     } else if (!failed_lately(o, owner, now_us)) {
-        (void)hello_route(o, now_us, owner, &ID_ZERO, KIND_FAR, out);
+        (void)hello_route(o, now_us, owner, &ID_ZERO, &(struct endpoint){0}, KIND_FAR, out);
     }
 }
 

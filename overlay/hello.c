@@ -9,8 +9,8 @@
 #define HELLO_FIRST_ROUTED_US MILLIS(700) /* several hops and their acknowledgements */
 #define HELLO_TRIES           4
 #define HELLO_PAUSE_MAX_US    SECONDS(3)
-#define HELLO_TRIES_SEED 7
-#define HELLO_PAUSE_SEED_US MILLIS(800)
+#define HELLO_TRIES_SEED      7
+#define HELLO_PAUSE_SEED_US   MILLIS(800)
 #define HELLO_RESPONDER_US    SECONDS(4) /* a HELLO1 without its HELLO3: several round trips */
 #define SIMULTANEOUS_US       SECONDS(10)
 #define PREVIOUS_US           SECONDS(10) /* design 4: the old keys open so much longer */
@@ -124,6 +124,7 @@ static void send_hello1(struct overlay *o, uint64_t now_us, struct hello *h, str
     h->next_us = now_us + rng_jitter(&o->rng, pause, h->from_seed ? 35 : 10);
     h->tries++;
     wake_at(o, h->next_us);
+    if (h->routed && h->at.port) datagram_send(o, &h->at, bytes, sizeof bytes, out);
     hello_send(o, now_us, h, bytes, sizeof bytes, out);
 }
 
@@ -147,7 +148,7 @@ bool hello_dial(struct overlay *o, uint64_t now_us, const struct endpoint *at, c
 }
 
 bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const struct id *waypoint,
-                 uint8_t kinds, struct outbox *out)
+                 const struct endpoint *at, uint8_t kinds, struct outbox *out)
 {
     if (hello_pending(o, id) || id_equal(id, &o->self.id)) return false;
     struct hello *h = hello_new(o, now_us, true);
@@ -155,6 +156,7 @@ bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const 
     h->routed = true;
     h->target = *id;
     h->waypoint = *waypoint;
+    if (endpoint_is_usable(at)) h->at = *at;
     h->kinds = kinds;
     char text[ID_TEXT];
     trace(o->trace, now_us, HELLO, "%.8s > ask over the ring", id_print(id, text));
@@ -406,7 +408,8 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
             l->s.remote_index == sender && link_age_us(l, now_us) <= SECONDS(30) &&
             knock_mac1(&o->knock, o->crypto, now_us, b, len)) {
             struct extra *x = link_extra(o, l);
-            if (x && a->routed && link_path(l) == PATH_ROUTED) x->waypoint = *link_id(o, a->link); /* back the way this came */
+            if (x && a->routed && link_path(l) == PATH_ROUTED)
+                x->waypoint = *link_id(o, a->link); /* back the way this came */
             cert_send(o, l, now_us, out);
         }
         return;
@@ -435,13 +438,14 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
     } else {
         uint64_t created = h->created_us;
         struct link *l = link_from_hello(o, now_us, h, out);
-        hello_end(o, h, l != NULL);
-        if (!l) {
+        if (!l) { /* it will say HELLO3 again; by then there may be room */
+            h->hs = saved;
             drop(o, DROP_FULL);
         } else {
+            hello_end(o, h, true);
             cert_send(
                 o, l, now_us,
-                out); /* on the new keys, whichever session goes on: the other end waits for it there */
+                out); /* on the new keys, whichever session goes on: the other end waits there */
             l = proven(o, now_us, l, created, &m, out);
             l->s.flags |= SESSION_OWN_CERT;
             settled(o, now_us, l, out);
@@ -460,8 +464,9 @@ static void send_hello3(struct overlay *o, uint64_t now_us, struct hello *h, str
         if (x) x->waypoint = h->waypoint;
     }
     h->sent_us = now_us;
-    h->next_us = now_us + time_min((h->routed ? HELLO_FIRST_ROUTED_US : HELLO_FIRST_BARE_US) << h->tries,
-                                    HELLO_PAUSE_MAX_US);
+    h->next_us = now_us +
+                 time_min((h->routed ? HELLO_FIRST_ROUTED_US : HELLO_FIRST_BARE_US) << h->tries,
+                          h->from_seed ? HELLO_PAUSE_SEED_US : HELLO_PAUSE_MAX_US);
     h->tries++;
     wake_at(o, h->next_us);
     hello_send(o, now_us, h, h->hello3, h->hello3_len, out);
@@ -491,10 +496,13 @@ void on_hello2(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
         drop(o, e == ERR_DENIED ? DROP_STOLEN_ID : DROP_HANDSHAKE);
     } else if (id_equal(&h->hs.peer_id, &o->self.id)) {
         hello_end(o, h, false);
-    } else if (h->from_seed && !(h->kinds & KIND_NEAR) && (link_by_id(o, &h->hs.peer_id) || (!o->joined && o->up_count))) {
-        hello_end(o, h, false); /* one seed is handing us on: leave the others to those who have none */
+    } else if (h->from_seed && !(h->kinds & KIND_NEAR) &&
+               (link_by_id(o, &h->hs.peer_id) || (!o->joined && links_any_direct(o)))) {
+        hello_end(o, h,
+                  false); /* one seed is handing us on: leave the others to those who have none */
     } else {
-        if (!h->routed && !endpoint_is_none(&a->from)) h->at = a->from;
+        h->routed = endpoint_is_none(&a->from); /* the way that was faster */
+        if (!h->routed) h->at = a->from;
         struct hello_info own = own_info(o, h->routed ? &(struct endpoint){0} : &h->at);
         h->hello3_len = (uint16_t)hello3_write(&h->hs, o->crypto, &o->key, &o->self, &own,
                                                o->chains[0].bytes, o->chains[0].len, h->hello3);
@@ -605,7 +613,9 @@ void hello_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         if (!h) continue;
         if (h->next_us > now_us) {
             wake_at(o, h->next_us);
-        } else if (!h->hs.initiator || h->tries >= (h->from_seed ? HELLO_TRIES_SEED : HELLO_TRIES)) {
+        } else if (!h->hs.initiator ||
+                   h->tries >=
+                       (h->from_seed && h->link_slot == NO_SLOT ? HELLO_TRIES_SEED : HELLO_TRIES)) {
             hello_failed(o, now_us, h, out);
         } else if (h->link_slot != NO_SLOT) {
             send_hello3(o, now_us, h, out);

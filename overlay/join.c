@@ -4,6 +4,8 @@
 
 #define RETRY_FIRST_US SECONDS(1)
 #define RETRY_MAX_US   SECONDS(30)
+#define RETRY_QUICK                                                                                \
+    12 /* so often at RETRY_FIRST_US: a seed under a rush of newcomers has room again soon */
 #define PASSIVE_MIN_US SECONDS(15)
 #define PASSIVE_MAX_US SECONDS(600)
 #define FAILED_FOR_MS  8000u
@@ -177,8 +179,8 @@ void join_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         if (o->up_count > 0)
             find_send(o, now_us, &o->self.id, PURPOSE_JOIN, 0, SECONDS(5),
                       o->order[rng_below(&o->rng, o->up_count)], out);
-        uint64_t pause = time_min(RETRY_FIRST_US << (o->join_tries < 6 ? o->join_tries : 6),
-                                  RETRY_MAX_US);
+        unsigned doublings = o->join_tries < RETRY_QUICK ? 0 : o->join_tries - RETRY_QUICK + 1u;
+        uint64_t pause = time_min(RETRY_FIRST_US << (doublings < 6 ? doublings : 6), RETRY_MAX_US);
         if (o->join_tries < 255) o->join_tries++;
         if (o->join_tries >= 3 && o->up_count == 0) outbox_event(out, OE_RESOLVE, NULL);
         o->join_due_us = now_us + rng_jitter(&o->rng, pause, 25);
@@ -211,7 +213,7 @@ static bool is_joined(const struct overlay *o)
     uint16_t left[NEAR_SIDE_MAX], right[NEAR_SIDE_MAX];
     uint8_t lefts, rights;
     ring_sides(o, left, right, &lefts, &rights);
-    if (!confirmed(o, left[0]) || !confirmed(o, right[0])) return false;
+    if (!links_any_direct(o) || !confirmed(o, left[0]) || !confirmed(o, right[0])) return false;
     for (uint16_t i = 0; i < o->limits.handshakes && !o->joined;
          i++) { /* somebody nearer is still answering */
         const struct hello *h = o->hellos[i];

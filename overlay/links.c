@@ -2,7 +2,9 @@
 #include "overlay/core.h"
 #include <string.h>
 
-#define HAND_ON_US MILLIS(750) /* so long a newcomer is never pushed out: a handshake through us takes about six one-way trips */
+#define HAND_ON_US                                                                                 \
+    MILLIS(                                                                                        \
+        750) /* so long a newcomer is never pushed out: a handshake through us takes about six one-way trips */
 
 const struct id *link_id(const struct overlay *o, const struct link *l)
 {
@@ -139,6 +141,13 @@ uint64_t link_age_us(const struct link *l, uint64_t now_us)
 {
     return (uint64_t)(uint16_t)((uint16_t)(now_us / LINK_BORN_UNIT_US) - l->born) *
            LINK_BORN_UNIT_US;
+}
+
+bool links_any_direct(const struct overlay *o)
+{
+    for (uint16_t i = 0; i < o->up_count; i++)
+        if (link_path(order_at(o, i)) == PATH_DIRECT) return true;
+    return false;
 }
 
 bool link_room(struct overlay *o, uint64_t now_us)

@@ -214,7 +214,8 @@ void overlay_want(struct overlay *o, uint64_t now_us, const struct id *id, struc
     }
     if (hello_pending(o, id)) return;
     struct id via = request_via(o);
-    if (!hello_route(o, now_us, id, &via, KIND_DEMAND, out)) outbox_event(out, OE_FAILED, id);
+    if (!hello_route(o, now_us, id, &via, &(struct endpoint){0}, KIND_DEMAND, out))
+        outbox_event(out, OE_FAILED, id);
 }
 
 void overlay_leave(struct overlay *o, uint64_t now_us, struct outbox *out)

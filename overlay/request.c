@@ -142,7 +142,7 @@ void on_find(struct overlay *o, uint64_t now_us, const struct arrival *a, struct
     /* a newcomer that is not on the ring cannot be answered over several hops, but through its seed: so we begin */
     if (!id_is_zero(&via) && !link_by_id(o, &a->routed_src) &&
         ring_would_be_near(o, &a->routed_src))
-        (void)hello_route(o, now_us, &a->routed_src, &via, KIND_NEAR, out);
+        (void)hello_route(o, now_us, &a->routed_src, &via, &(struct endpoint){0}, KIND_NEAR, out);
 }
 
 void on_found(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbox *out)
@@ -176,7 +176,8 @@ void on_found(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbo
         ring_would_be_near(o, &owner)) {
         /* while we are not on the ring the owner begins, through our seed (on_find) */
         struct id via = request_via(o);
-        if (id_is_zero(&via)) (void)hello_route(o, now_us, &owner, &through, KIND_NEAR, out);
+        if (id_is_zero(&via))
+            (void)hello_route(o, now_us, &owner, &through, &(struct endpoint){0}, KIND_NEAR, out);
     }
 }
 

@@ -10,6 +10,7 @@
 #define REPAIR_FIRST_US SECONDS(1)
 #define REPAIR_MAX_US   SECONDS(40)
 #define ASK_EVERY_US    SECONDS(5)
+#define NEAR_LIST_MAX   32
 #define LIST_MAX        20
 
 uint8_t ring_sides(const struct overlay *o, uint16_t left[NEAR_SIDE_MAX],
@@ -101,8 +102,15 @@ void near_list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask
     pack_array(&k, 3);
     pack_uint(&k, CONTROL_NEAR);
     pack_bool(&k, ask);
-    pack_array(&k, n);
-    for (uint8_t i = 0; i < n; i++) pack_bin(&k, link_id(o, &o->links[list[i]])->b, ID_SIZE);
+    pack_array(&k, 2u * n);
+    for (uint8_t i = 0; i < n; i++) {
+        const struct link *p = &o->links[list[i]];
+        uint8_t at[ENDPOINT_WIRE];
+        struct endpoint e = link_path(p) == PATH_DIRECT ? link_endpoint(p) : (struct endpoint){0};
+        endpoint_encode(&e, at);
+        pack_bin(&k, link_id(o, p)->b, ID_SIZE);
+        pack_bin(&k, at, sizeof at);
+    }
     ensure(!k.bad);
     frame_send(o, l, now_us, frame, k.len + 1, NULL, out);
 }
@@ -137,9 +145,15 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
              struct outbox *out)
 {
     bool ask = unpack_bool(u);
-    uint32_t n = unpack_array(u, 0, 64);
-    struct id ids[64];
-    for (uint32_t i = 0; i < n && !u->bad; i++) unpack_copy(u, ids[i].b, ID_SIZE);
+    uint32_t n = unpack_array(u, 0, 2 * NEAR_LIST_MAX) / 2;
+    struct id ids[NEAR_LIST_MAX];
+    struct endpoint at[NEAR_LIST_MAX];
+    for (uint32_t i = 0; i < n && !u->bad; i++) {
+        uint8_t e[ENDPOINT_WIRE];
+        unpack_copy(u, ids[i].b, ID_SIZE);
+        unpack_copy(u, e, sizeof e);
+        if (!endpoint_decode(e, &at[i])) u->bad = true;
+    }
     if (u->bad) {
         drop(o, DROP_MALFORMED);
         return;
@@ -149,8 +163,10 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
     uint32_t fresh = 0; /* keep those that are news */
     for (uint32_t i = 0; i < n; i++)
         if (!id_equal(&ids[i], &o->self.id) && !link_by_id(o, &ids[i]) &&
-            !failed_lately(o, &ids[i], now_us))
-            ids[fresh++] = ids[i];
+            !failed_lately(o, &ids[i], now_us)) {
+            ids[fresh] = ids[i];
+            at[fresh++] = at[i];
+        }
     for (uint32_t i = 0; i < fresh; i++) {
         /* only whom we would keep if all of them came: T-Man's selection */
         bool near = listed_between(o, ids, fresh, &ids[i], true) +
@@ -159,7 +175,7 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
                     listed_between(o, ids, fresh, &ids[i], false) +
                             linked_between(o, &ids[i], false) <
                         NEAR_SIDE_MAX;
-        if (near) (void)hello_route(o, now_us, &ids[i], link_id(o, l), KIND_NEAR, out);
+        if (near) (void)hello_route(o, now_us, &ids[i], link_id(o, l), &at[i], KIND_NEAR, out);
     }
     if (ask) near_list_send(o, now_us, l, false, out);
     join_state(o, now_us, out);
@@ -175,6 +191,11 @@ void ring_changed(struct overlay *o, uint64_t now_us, struct outbox *out)
         o->ring_tell_us = now_us + TELL_DELAY_US + rng_below(&o->rng, TELL_DELAY_US);
         wake_at(o, o->ring_tell_us);
     }
+    /* as long as things change, look around often */
+    o->repair_us = REPAIR_FIRST_US;
+    uint64_t soon = now_us + rng_jitter(&o->rng, REPAIR_FIRST_US, 30);
+    if (o->ring_due_us == 0 || o->ring_due_us > soon) o->ring_due_us = soon;
+    wake_at(o, o->ring_due_us);
     join_state(o, now_us, out);
 }
 

@@ -230,7 +230,8 @@ static void rekey_if_due(struct overlay *o, struct link *l, uint64_t now_us, str
     if (link_path(l) == PATH_DIRECT)
         (void)hello_dial(o, now_us, &at, link_id(o, l), l->kinds, false, out);
     else
-        (void)hello_route(o, now_us, link_id(o, l), x ? &x->waypoint : &ID_ZERO, l->kinds, out);
+        (void)hello_route(o, now_us, link_id(o, l), x ? &x->waypoint : &ID_ZERO,
+                          &(struct endpoint){0}, l->kinds, out);
 }
 
 static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
