@@ -8,6 +8,7 @@
 #include "daemon/version.h"
 #include "daemon/views.h"
 #include "vnet/address.h"
+#include <ctype.h>
 #include <string.h>
 
 static bool params_fine(struct call *c, const char *names)
@@ -115,6 +116,29 @@ static struct json_t *ring(const struct node_view *v)
     return o;
 }
 
+static void put_drops(struct json_t *o, const char *name, uint64_t count)
+{
+    char key[32];
+    size_t i = 0;
+    for (; name[i] && i + 1 < sizeof key; i++)
+        key[i] = (char)(name[i] == '_' ? '-' : tolower((unsigned char)name[i]));
+    key[i] = 0;
+    if (count) js_put_int(o, key, (int64_t)count);
+}
+
+/* Those that happened, by reason. */
+static struct json_t *drops(const struct daemon *d)
+{
+    struct json_t *o = js_object();
+    const uint32_t *counts = node_drops(d->node);
+    for (unsigned i = 0; i < DROP_COUNT; i++) put_drops(o, drop_name((enum drop)i), counts[i]);
+    put_drops(o, "udp-send", d->udp.dropped);
+    put_drops(o, "tcp-send", d->tcp.dropped);
+    put_drops(o, "tun-write", d->tuns.dropped);
+    put_drops(o, "actions", d->actions_lost);
+    return o;
+}
+
 void method_status(struct call *c)
 {
     struct daemon *d = c->daemon;
@@ -139,6 +163,7 @@ void method_status(struct call *c)
     js_put_int(o, "uptime_s", (int64_t)(time_since(clock_us(), v.started_us) / SECONDS(1)));
     js_put_int(o, "rx_bytes", (int64_t)v.rx_bytes);
     js_put_int(o, "tx_bytes", (int64_t)v.tx_bytes);
+    js_put(o, "drops", drops(d));
     call_result(c, o);
 }
 
@@ -195,23 +220,6 @@ static struct json_t *member(const struct daemon *d, const struct member_view *v
     return o;
 }
 
-/* This node is a member too; the node's own list is of others. */
-static bool self(const struct daemon *d, uint8_t number, struct member_view *out)
-{
-    struct network_view v;
-    const struct membership *is = &d->networks[number].home.is;
-    if (!d->networks[number].used || !node_network_view(d->node, number, &v)) return false;
-    *out = (struct member_view){.id = d->identity.id,
-                                .network = (int8_t)number,
-                                .name = is->host,
-                                .ipv4 = v.ipv4,
-                                .group_count = is->group_count,
-                                .expires_s = is->expires_s};
-    memcpy(out->ipv6, v.ipv6, sizeof out->ipv6);
-    memcpy(out->groups, is->groups, sizeof out->groups);
-    return true;
-}
-
 void method_members(struct call *c)
 {
     struct member_view v;
@@ -219,12 +227,8 @@ void method_members(struct call *c)
     int wanted;
     if (!params_fine(c, "network") || (wanted = network_wanted(c)) == -2) return;
     struct json_t *list = js_array();
-    for (uint8_t n = 0; n < NETWORKS_MAX; n++)
-        if ((wanted < 0 || wanted == n) && self(c->daemon, n, &v))
-            js_add(list, member(c->daemon, &v));
     while (node_member_next(c->daemon->node, &cursor, &v))
-        if ((wanted < 0 || v.network == wanted) && !id_equal(&v.id, &c->daemon->identity.id))
-            js_add(list, member(c->daemon, &v));
+        if (wanted < 0 || v.network == wanted) js_add(list, member(c->daemon, &v));
     call_result(c, list);
 }
 

@@ -42,8 +42,7 @@ static void on_answer(uv_getaddrinfo_t *request, int status, struct addrinfo *li
 static void ask(struct resolve *r, struct resolve_name *n)
 {
     char host[CONFIG_HOST_TEXT];
-    const struct addrinfo hints = {
-        .ai_socktype = SOCK_DGRAM, .ai_family = AF_UNSPEC, .ai_flags = AI_ADDRCONFIG};
+    const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_family = AF_UNSPEC};
     const char *from = strncmp(n->text, "tcp:", 4) == 0 ? n->text + 4 : n->text;
     snprintf(host, sizeof host, "%.*s", (int)(strrchr(from, ':') - from), from);
     n->request.data = n;
