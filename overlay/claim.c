@@ -106,7 +106,10 @@ void overlay_get(struct overlay *o, uint64_t now_us, const struct id *key, uint3
         answer_error(out, request, ERR_UNREACHABLE, NULL);
         return;
     }
-    struct request *r = ask_start(o, now_us, REQUEST_GET, key, timeout_us, request, PURPOSE_CALLER);
+    struct dht *d = dht_need(o); /* which looks at our neighbours */
+    struct request *r = d ? ask_start(o, now_us, REQUEST_GET, key, timeout_us, request,
+                                      PURPOSE_CALLER)
+                          : NULL;
     if (!r)
         answer_error(out, request, ERR_FULL, NULL);
     else
@@ -367,8 +370,28 @@ void claim_disputed(struct overlay *o, uint64_t now_us, const struct id *key)
     dht_due(o, c->next_us);
 }
 
-void claims_near_changed(struct overlay *o, uint64_t now_us)
+/* Questions under way whose root we have become: nobody else will answer them. */
+static void answer_here(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
+    for (uint16_t i = 0; i < o->limits.requests; i++) {
+        struct request *r = o->requests[i];
+        if (!r || (r->what != REQUEST_GET && r->what != REQUEST_PUT) || !dht_is_root(o, &r->target))
+            continue;
+        struct id key = r->target;
+        uint32_t request = r->external;
+        uint8_t what = r->what, purpose = r->purpose;
+        struct own_claim *c = claim_find(o, &key);
+        request_end(o, r);
+        if (what == REQUEST_GET)
+            get_here(o, now_us, &key, request, out);
+        else if (c)
+            claim_put(o, now_us, c, purpose, out);
+    }
+}
+
+void claims_near_changed(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    if (o->joined) answer_here(o, now_us, out);
     for (unsigned i = 0; i < CLAIMS_MAX; i++) {
         struct own_claim *c = o->dht->claims[i];
         if (!c) continue;

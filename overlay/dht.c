@@ -17,7 +17,14 @@ static const struct id *near_id(const struct overlay *o, uint8_t i)
     return link_id(o, &o->links[o->near[i].slot]);
 }
 
-/* Remember the near set, and who of it is new. Those whose turn has not come yet stay new. */
+static uint8_t among(const uint32_t *near, uint8_t count, uint32_t one) /* its place, or count */
+{
+    uint8_t i = 0;
+    while (i < count && near[i] != one) i++;
+    return i;
+}
+
+/* Remember the near set, who of it is new and how many went. What has not been handed over yet stays to be done. */
 static void near_look(const struct overlay *o, struct dht *d)
 {
     struct dht before = *d;
@@ -25,11 +32,12 @@ static void near_look(const struct overlay *o, struct dht *d)
     d->near_count = o->near_count;
     d->fresh = 0;
     for (uint8_t i = 0; i < o->near_count; i++) {
-        uint8_t k = 0;
         d->near[i] = get_u32(near_id(o, i)->b);
-        while (k < before.near_count && before.near[k] != d->near[i]) k++;
+        uint8_t k = among(before.near, before.near_count, d->near[i]);
         if (k == before.near_count || before.fresh >> k & 1) d->fresh |= (uint8_t)(1u << i);
     }
+    for (uint8_t k = 0; k < before.near_count; k++)
+        d->lost |= among(d->near, d->near_count, before.near[k]) == d->near_count;
 }
 
 struct dht *dht_need(struct overlay *o)
@@ -87,9 +95,9 @@ static bool make_room(struct overlay *o, uint64_t until_us)
     if (o->record_count < o->limits.records) return true;
     for (uint16_t i = 1; i < o->record_count; i++)
         if (o->records[i]->until_us < o->records[first]->until_us) first = i;
-    drop(o, DROP_FULL);
     if (o->record_count == 0 || o->records[first]->until_us >= until_us) return false;
     entry_remove(o, first);
+    drop(o, DROP_FULL);
     return true;
 }
 
@@ -122,7 +130,10 @@ static enum dht_result keep(struct overlay *o, uint64_t now_us, const struct rec
     char key[ID_TEXT], writer[ID_TEXT];
     if (r->value.len > o->limits.record_bytes) return DHT_REFUSED;
     struct record_entry *e = dht_need(o) ? entry_for(o, r, until_us) : NULL;
-    if (!e) return DHT_FULL;
+    if (!e) {
+        drop(o, DROP_FULL);
+        return DHT_FULL;
+    }
     e->key = r->key;
     e->writer = r->writer;
     e->seq = r->seq;
@@ -254,13 +265,12 @@ static void on_put(struct overlay *o, uint64_t now_us, const struct arrival *a, 
         drop(o, DROP_MALFORMED);
         return;
     }
-    if (!verified(o, now_us, bytes, &r)) return;
-    if (!dht_is_root(
-            o,
-            &r.key)) { /* it was sent to us on purpose, or somebody nearer has just come: then it is sent again */
+    /* sent to us on purpose, or somebody nearer has just come: then it is sent again */
+    if (record_decode(bytes, o->crypto, &r) == OK && !dht_is_root(o, &r.key)) {
         drop(o, DROP_NO_ROUTE);
         return;
     }
+    if (!verified(o, now_us, bytes, &r)) return;
     enum dht_result result = dht_put(o, now_us, &r, bytes, &held, out);
     bool show = result == DHT_CONFLICT || result == DHT_OLD;
     got_send(o, now_us, &a->routed_src, &via, request, result, show ? held : NULL, out);
@@ -303,8 +313,8 @@ static void on_store_conflict(struct overlay *o, uint64_t now_us, struct link *l
     struct id loser = r->writer;
     conflict_trace(o, now_us, held, r);
     if (record_stays(o->crypto, &r->key, &held->writer, &r->writer)) {
-        store_send(o, now_us, held, link_slot(o, l),
-                   out); /* it replaces theirs, by the same rule */
+        /* it replaces theirs, by the same rule */
+        store_send(o, now_us, held, link_slot(o, l), out);
     } else {
         loser = held->writer;
         if (keep(o, now_us, r, bytes, until_us) != DHT_OK) return;
@@ -326,15 +336,15 @@ static void on_store(struct overlay *o, uint64_t now_us, struct link *l, struct 
     if (same(held, bytes)) return; /* before verifying: most copies are of what we have */
     enum dht_result result = judge(held, &r);
     uint64_t until_us = now_us + SECONDS(left_s < r.ttl_s ? left_s : r.ttl_s);
-    if (result == DHT_OLD) {
-        store_send(o, now_us, held, link_slot(o, l), out);
+    if (result == DHT_OLD) { /* not if they are equally old: we would send them to and fro */
+        if (held->seq > r.seq) store_send(o, now_us, held, link_slot(o, l), out);
         return;
     }
     if (!verified(o, now_us, bytes, &r)) return;
     if (result == DHT_CONFLICT)
         on_store_conflict(o, now_us, l, held, &r, bytes, until_us, out);
-    else if (keep(o, now_us, &r, bytes, until_us) != DHT_OK)
-        drop(o, DROP_FULL);
+    else
+        (void)keep(o, now_us, &r, bytes, until_us); /* or not: there are others */
 }
 
 void on_dht(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
@@ -369,42 +379,50 @@ static void expire(struct overlay *o, uint64_t now_us)
     if (next_us != TIME_NEVER) dht_due(o, time_max(next_us, now_us + EXPIRY_EVERY_US));
 }
 
-static void near_changed(struct overlay *o, uint64_t now_us)
+static void near_changed(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     struct dht *d = o->dht;
     near_look(o, d);
     d->next = ID_ZERO;
     d->hand_over_us = now_us;
-    if (d->fresh) dht_due(o, now_us);
-    claims_near_changed(o, now_us);
+    if (d->fresh || d->lost) dht_due(o, now_us);
+    claims_near_changed(o, now_us, out);
 }
 
-/* Is it for us to hand it over? For the nearest holders, newcomers not counted. */
-static bool hands_over(const struct overlay *o, const struct record_entry *e)
+/* How many lie nearer than we do, newcomers not counted: if few, it is for us to hand it over. */
+static unsigned own_rank(const struct overlay *o, const struct record_entry *e)
 {
     unsigned nearer = 0;
     for (uint8_t i = 0; i < o->near_count; i++)
         nearer += !(o->dht->fresh >> i & 1) && id_nearer(&e->key, near_id(o, i), &o->self.id) < 0;
-    return nearer < HANDING_OVER;
+    return nearer;
 }
 
-/* To each new neighbour, what it should hold: about HAND_OVER_AT_A_TIME copies, then a pause. */
+/* To each new neighbour what it should hold; and when somebody has gone, the root, which may not have been it before, to all. */
+static unsigned hand_over_one(struct overlay *o, uint64_t now_us, const struct record_entry *e,
+                              struct outbox *out)
+{
+    unsigned own = own_rank(o, e), sent = 0;
+    bool to_all = own == 0 && o->dht->lost;
+    for (uint8_t n = 0; n < o->near_count && own < HANDING_OVER; n++) {
+        bool fresh = o->dht->fresh >> n & 1;
+        if (!(fresh || to_all) || rank(o, &e->key, near_id(o, n)) >= REPLICAS) continue;
+        store_send(o, now_us, e, o->near[n].slot, out);
+        sent++;
+    }
+    return sent;
+}
+
 static void hand_over(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     struct dht *d = o->dht;
     unsigned sent = 0;
     uint16_t i = position(o, &d->next);
-    for (; i < o->record_count && sent < HAND_OVER_AT_A_TIME; i++) {
-        const struct record_entry *e = o->records[i];
-        if (!hands_over(o, e)) continue;
-        for (uint8_t n = 0; n < o->near_count; n++) {
-            if (!(d->fresh >> n & 1) || rank(o, &e->key, near_id(o, n)) >= REPLICAS) continue;
-            store_send(o, now_us, e, o->near[n].slot, out);
-            sent++;
-        }
-    }
+    while (i < o->record_count && sent < HAND_OVER_AT_A_TIME)
+        sent += hand_over_one(o, now_us, o->records[i++], out);
     if (i == o->record_count) {
         d->fresh = 0;
+        d->lost = false;
         return;
     }
     d->next = o->records[i]->key;
@@ -416,16 +434,16 @@ void dht_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     struct dht *d = o->dht;
     if (!d || o->leaving) return;
-    if (d->digest != o->near_digest) near_changed(o, now_us);
+    if (d->digest != o->near_digest) near_changed(o, now_us, out);
     if (o->records_due_us > now_us) {
         wake_at(o, o->records_due_us);
         return;
     }
     o->records_due_us = TIME_NEVER;
     expire(o, now_us);
-    if (d->fresh && d->hand_over_us <= now_us)
+    if ((d->fresh || d->lost) && d->hand_over_us <= now_us)
         hand_over(o, now_us, out);
-    else if (d->fresh)
+    else if (d->fresh || d->lost)
         dht_due(o, d->hand_over_us);
     claims_tick(o, now_us, out);
 }

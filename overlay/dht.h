@@ -46,8 +46,10 @@ struct dht {
     struct budget verify;
     /* hand-over: the near set as it was looked at last (first bytes of the ids), and who of it is new */
     uint32_t digest, near[2 * NEAR_SIDE_MAX];
-    uint8_t near_count, fresh; /* fresh: a bit for each of near */
-    struct id next;            /* the next key to look at */
+    uint8_t near_count;
+    uint8_t fresh;  /* a bit for each of near */
+    bool lost;      /* somebody went away, whose copies others should hold now */
+    struct id next; /* the next key to look at */
     uint64_t hand_over_us;
     struct own_claim *claims[CLAIMS_MAX];
 };
@@ -72,5 +74,5 @@ enum dht_result dht_put(struct overlay *o, uint64_t now_us, const struct record 
 void on_got(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbox *out);
 void claim_disputed(struct overlay *o, uint64_t now_us,
                     const struct id *key); /* somebody says that another holds it: ask soon */
-void claims_near_changed(struct overlay *o, uint64_t now_us);
+void claims_near_changed(struct overlay *o, uint64_t now_us, struct outbox *out);
 void claims_tick(struct overlay *o, uint64_t now_us, struct outbox *out); /* and says when next */
