@@ -53,7 +53,7 @@ struct inflight {
     bool used;
     uint16_t avoid[3];   /* links tried; NO_SLOT */
     uint16_t arrived_on; /* NO_SLOT: ours */
-    uint64_t due_us, sent_us;
+    uint64_t born_us, due_us, sent_us;
     uint16_t len;
     uint8_t frame[1400]; /* ROUTED frame */
 };

@@ -219,6 +219,7 @@ void on_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
     h->at = a->from;
     h->target = a->routed_src;
     h->waypoint = a->waypoint;
+    h->sent_us = now_us;
     h->next_us = now_us + HELLO_RESPONDER_US;
     wake_at(o, h->next_us);
     uint8_t fresh[32], bytes[HELLO2_SIZE];
@@ -436,12 +437,13 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
         drop(o, DROP_CERT);
         hello_end(o, h, false);
     } else {
-        uint64_t created = h->created_us;
+        uint64_t created = h->created_us, rtt_us = time_since(now_us, h->sent_us);
         struct link *l = link_from_hello(o, now_us, h, out);
         if (!l) { /* it will say HELLO3 again; by then there may be room */
             h->hs = saved;
             drop(o, DROP_FULL);
         } else {
+            link_rtt_sample(l, rtt_us);
             hello_end(o, h, true);
             cert_send(
                 o, l, now_us,

@@ -310,7 +310,7 @@ uint32_t link_rtt_us(const struct link *l)
 
 uint64_t link_rto_us(const struct link *l)
 {
-    if (l->srtt == 0) return SECONDS(1);
+    if (l->srtt == 0) return MILLIS(600); /* RFC 6298 says 1 s; a lost ping costs little */
     uint64_t rto = ((uint64_t)l->srtt + 4u * l->rttvar) * 250u;
     return time_min(time_max(rto, MILLIS(50)), SECONDS(3));
 }

@@ -154,7 +154,9 @@ void path_move(struct overlay *o, uint64_t now_us, struct link *l, enum path_kin
         endpoint_print(at, where);
     }
     l->tries = 0;
-    if (from != to || to == PATH_DIRECT) l->srtt = 0;
+    if (to == PATH_DIRECT) l->srtt = 0; /* measured anew; a detour is at most a few times as long */
+    if (from == PATH_DIRECT && to != PATH_DIRECT && l->srtt < 8000)
+        l->srtt = (uint16_t)(l->srtt * 3);
     trace(o->trace, now_us, PATH, "%.8s > %s %s: %s", id_print(link_id(o, l), id), path_name(to),
           where, why);
     if (x) {

@@ -2,7 +2,8 @@
 #include "overlay/core.h"
 #include <string.h>
 
-#define RETRY_US MILLIS(1500)
+#define RETRY_US                                                                                   \
+    MILLIS(1000) /* each hop has retried by then; a dead neighbour is known within 3 s */
 
 struct request *request_by_id(const struct overlay *o, uint32_t id)
 {
@@ -46,7 +47,7 @@ void request_send(struct overlay *o, uint64_t now_us, struct request *r, struct 
 {
     r->tries++;
     r->sent_us = now_us;
-    r->next_us = now_us + (RETRY_US << (r->tries < 4 ? r->tries - 1 : 3));
+    r->next_us = now_us + (r->tries < 4 ? RETRY_US : 2 * RETRY_US);
     wake_at(o, time_min(r->next_us, r->until_us));
     uint16_t force = r->force_slot;
     if (force != NO_SLOT && o->links[force].state != LINK_UP) force = NO_SLOT;

@@ -1,7 +1,7 @@
 /* overlay/route.c - recursive, greedy routing by ring distance; every hop acknowledges, every hop retries.
  *
  * Source: Brunet's AHSender for greedy; the acknowledgement per hop is ours (design 5). A frame is delivered here when it is for us, or when
- * it asks for the nearest and no link lies nearer. A retry goes to the same link once (loss is commoner than death), then to
+ * it asks for the nearest and no link lies nearer. A retry goes to
  * the next best that still makes progress: it never ends at us merely because a link was avoided. */
 #include "overlay/core.h"
 #include <string.h>
@@ -9,6 +9,7 @@
 #define ROUTE_TTL_MAX 64
 #define ROUTE_TRIES   3
 #define ACK_DELAY_US  MILLIS(10)
+#define ROUTE_HOLD_US SECONDS(4) /* a neighbour's death is known in 3 s */
 
 uint8_t route_ttl(const struct overlay *o)
 {
@@ -23,7 +24,7 @@ static bool usable(const struct overlay *o, const struct link *l, const struct i
                    const uint16_t avoid[3])
 {
     uint16_t slot = link_slot(o, l);
-    if (slot == arrived_on || l->tries >= 2) return false;
+    if (slot == arrived_on) return false;
     for (unsigned i = 0; avoid && i < 3; i++)
         if (avoid[i] == slot) return false;
     if (physical && link_path(l) == PATH_ROUTED) return false;
@@ -32,7 +33,8 @@ static bool usable(const struct overlay *o, const struct link *l, const struct i
 }
 
 static struct link *next_hop(const struct overlay *o, const struct id *dst, const struct id *src,
-                             bool physical, uint16_t arrived_on, const uint16_t avoid[3])
+                             bool physical, bool suspects, uint16_t arrived_on,
+                             const uint16_t avoid[3])
 {
     if (o->up_count == 0) return NULL;
     uint16_t n = o->up_count, start = order_find(o, dst);
@@ -42,7 +44,8 @@ static struct link *next_hop(const struct overlay *o, const struct id *dst, cons
         for (uint16_t i = 0; i < n; i++) {
             uint16_t pos = (uint16_t)(side ? (start + n - 1 - i) % n : (start + i) % n);
             struct link *l = order_at(o, pos);
-            if (!usable(o, l, dst, src, physical, arrived_on, avoid)) continue;
+            if (!usable(o, l, dst, src, physical, arrived_on, avoid) || (l->tries >= 2) != suspects)
+                continue;
             if (!best || id_nearer(dst, link_id(o, l), link_id(o, best)) < 0) best = l;
             break;
         }
@@ -55,7 +58,9 @@ static struct link *next_hop(const struct overlay *o, const struct id *dst, cons
 struct link *route_next(const struct overlay *o, const struct id *dst, const struct id *src,
                         bool physical, uint16_t arrived_on, const uint16_t avoid[3])
 {
-    return next_hop(o, dst, src, physical, arrived_on, avoid);
+    struct link *l = next_hop(o, dst, src, physical, false, arrived_on, avoid);
+    /* silent links last, but before saying that nobody is nearer: a doubt must not make us the owner */
+    return l ? l : next_hop(o, dst, src, physical, true, arrived_on, avoid);
 }
 
 struct id waypoint_near(const struct overlay *o, const struct id *dst, const struct id *not_this)
@@ -105,7 +110,7 @@ static void inflight_arm(struct overlay *o, struct inflight *f, const struct lin
                          uint64_t now_us)
 {
     f->sent_us = now_us;
-    uint64_t rto = l->srtt ? link_rto_us(l) : SECONDS(1);
+    uint64_t rto = link_rto_us(l);
     f->due_us = now_us + ((rto + 2 * ACK_DELAY_US) << f->tries);
     wake_at(o, f->due_us);
 }
@@ -123,6 +128,7 @@ static void hop_send(struct overlay *o, uint64_t now_us, struct link *l, uint8_t
             f->seq = seq;
             f->arrived_on = arrived_on;
             f->len = (uint16_t)len;
+            f->born_us = now_us;
             memcpy(f->frame, frame, len);
             inflight_arm(o, f, l, now_us);
         } else if (f) {
@@ -337,32 +343,58 @@ void on_ack(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *f
     }
 }
 
+/* The link it waited on is gone: look at it as if it had just come, for now we may be the nearest ourselves. */
+static void once_more(struct overlay *o, uint64_t now_us, uint16_t i, struct outbox *out)
+{
+    struct inflight *f = o->inflights[i];
+    struct routed r;
+    uint8_t frame[sizeof f->frame];
+    uint16_t len = f->len, arrived_on = f->arrived_on;
+    memcpy(frame, f->frame, len);
+    inflight_end(o, i);
+    if (!routed_read(frame, len, &r)) return;
+    if (arrived_on != NO_SLOT && o->links[arrived_on].state == LINK_UP) {
+        forward(o, now_us, &o->links[arrived_on], &r, frame + (len - r.body_len), out);
+        return;
+    }
+    bool physical = r.body_len && r.body[0] == OUTER_DATA;
+    struct link *l = route_next(o, &r.dst, &r.src, physical, NO_SLOT, NULL);
+    if (l)
+        hop_send(o, now_us, l, frame, len, NO_SLOT, out);
+    else
+        drop(o, DROP_NO_ROUTE);
+}
+
 static void retry(struct overlay *o, uint64_t now_us, uint16_t i, struct outbox *out)
 {
     struct inflight *f = o->inflights[i];
     struct link *l = &o->links[f->slot];
     struct routed r;
+    if (l->state != LINK_UP) {
+        once_more(o, now_us, i, out);
+        return;
+    }
+    if (f->tries + 1 >= ROUTE_TRIES && l->tries && time_since(now_us, f->born_us) < ROUTE_HOLD_US) {
+        f->due_us = now_us +
+                    MILLIS(50); /* whether that link lives is being found out: wait for it */
+        wake_at(o, f->due_us);
+        return;
+    }
     if (++f->tries >= ROUTE_TRIES || !routed_read(f->frame, f->len, &r)) {
         drop(o, DROP_RETRIES);
         inflight_end(o, i);
         return;
     }
-    if (l->state == LINK_UP) link_verify(o, l, now_us, out);
-    if (l->state != LINK_UP || f->tries >= 2) {
-        f->avoid[f->tries - 1] = f->slot;
-        bool physical = r.body_len && r.body[0] == OUTER_DATA;
-        struct link *other = route_next(o, &r.dst, &r.src, physical, f->arrived_on, f->avoid);
-        if (other) {
-            l = other;
-            f->slot = link_slot(o, l);
-            f->seq = ++o->seq_next;
-            put_u16(f->frame + 4, f->seq);
-        }
-    }
-    if (l->state != LINK_UP) {
-        drop(o, DROP_NO_ROUTE);
-        inflight_end(o, i);
-        return;
+    link_verify(o, l, now_us, out);
+    /* the next best that makes progress; if there is none, the same again */
+    f->avoid[f->tries - 1] = f->slot;
+    bool physical = r.body_len && r.body[0] == OUTER_DATA;
+    struct link *other = route_next(o, &r.dst, &r.src, physical, f->arrived_on, f->avoid);
+    if (other) {
+        l = other;
+        f->slot = link_slot(o, l);
+        f->seq = ++o->seq_next;
+        put_u16(f->frame + 4, f->seq);
     }
     inflight_arm(o, f, l, now_us);
     frame_send(o, l, now_us, f->frame, f->len, NULL, out);

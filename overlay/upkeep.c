@@ -10,6 +10,7 @@
 #define KEEPALIVE_OPEN_US SECONDS(60)
 #define LISTEN_SLACK_US   SECONDS(12) /* the other end pings; we ask only when it is so late */
 #define PING_TRIES        3
+#define PING_TRIES_ROUTED 2 /* its hops have been retried already */
 #define TOKEN_LIFE_US     SECONDS(60)
 #define REKEY_USED_US     SECONDS(120)
 #define REKEY_IDLE_US     SECONDS(3600)
@@ -237,7 +238,7 @@ static void rekey_if_due(struct overlay *o, struct link *l, uint64_t now_us, str
 static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
 {
     uint64_t silent = (uint64_t)(ms32(now_us) - l->heard_ms) * 1000u;
-    if (l->tries >= PING_TRIES) {
+    if (l->tries >= (link_path(l) == PATH_ROUTED ? PING_TRIES_ROUTED : PING_TRIES)) {
         if (link_path(l) == PATH_ROUTED || link_path(l) == PATH_NONE || o->up_count < 2) {
             upkeep_dead(o, now_us, l, "no answer", out);
         } else {
@@ -248,7 +249,7 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
     if (l->tries) {
         l->tries++;
         link_ping(o, l, now_us, NULL, 0, out);
-        upkeep_arm(o, l, now_us + (link_rto_us(l) << (l->tries - 1)));
+        upkeep_arm(o, l, now_us + (link_rto_us(l) * (l->tries > 2 ? 2 : 1)));
         return;
     }
     const struct extra *x = link_extra(o, l);
