@@ -272,3 +272,10 @@ void observe_forget(struct observe *o)
 {
     observe_init(o);
 }
+
+bool observe_newest(const struct observe *o, struct endpoint *out)
+{
+    if (!o->count) return false;
+    *out = o->reports[0].seen;
+    return true;
+}

@@ -56,6 +56,8 @@ bool observe_report(struct observe *o, uint64_t now_us, const struct endpoint *r
                     const struct endpoint *seen);
 /* At most max of them, newest first; returns how many. */
 uint8_t observe_believed(const struct observe *o, struct endpoint *out, uint8_t max);
+/* What was said last, believed or not; false: nobody said anything yet. */
+bool observe_newest(const struct observe *o, struct endpoint *out);
 /* How the NAT maps this socket, whose own endpoints are `locals`. Judged by public IPv4 reports if
  * there are any, else public IPv6, else carrier's, else private ones. Without two ports of one
  * reporter to compare, dependent means PORT_DEPENDENT: the commoner, and the safe guess. */

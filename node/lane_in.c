@@ -182,7 +182,8 @@ void lane_datagram(struct lane *l, uint64_t now_us, const struct lane_arrival *a
     struct hot_session *s = open_in_place(l, p, len, &newest);
     if (!s) return;
     s->used.rx_bytes += len;
-    s->used.heard_us = now_us;
+    /* a direct path is heard only by what comes directly: else answers over the ring would hide its silence */
+    if (s->way.path != PATH_DIRECT || !endpoint_is_none(&a->from)) s->used.heard_us = now_us;
     if (newest) roam(l, now_us, s, a, len);
     uint8_t *frame = p + DATA_HEADER;
     switch (frame[0]) {

@@ -311,7 +311,8 @@ void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
              const uint8_t *f, size_t len, struct outbox *out);
 void upkeep_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void upkeep_arm(struct overlay *o, struct link *l, uint64_t at_us);
-void upkeep_heard(struct overlay *o, struct link *l, uint64_t now_us);
+/* Something sealed came; it counts for the path only if it came by it. */
+void upkeep_heard(struct overlay *o, struct link *l, uint64_t now_us, const struct arrival *a);
 void upkeep_dead(struct overlay *o, uint64_t now_us, struct link *l, const char *why,
                  struct outbox *out);
 
@@ -320,6 +321,8 @@ void path_started(struct overlay *o, uint64_t now_us, struct link *l,
                   struct outbox *out); /* the session came up: seek a direct path */
 void path_move(struct overlay *o, uint64_t now_us, struct link *l, enum path_kind to,
                const struct endpoint *at, const char *why, struct outbox *out);
+void path_waypoint_lost(struct overlay *o,
+                        const struct id *id); /* whoever goes through it takes another */
 void path_lost(struct overlay *o, uint64_t now_us, struct link *l,
                struct outbox *out); /* the direct or relayed path is silent */
 void path_roam(struct overlay *o, uint64_t now_us, struct link *l, const struct endpoint *from,

@@ -211,7 +211,10 @@ void link_close(struct overlay *o, struct link *l, uint64_t now_us, const char *
         l->extra = 0;
     }
     index_free(o, link_index(l));
-    if (was_up) order_remove(o, l);
+    if (was_up) {
+        order_remove(o, l);
+        path_waypoint_lost(o, &id);
+    }
     session_wipe(&l->s);
     l->state = LINK_FREE;
     o->link_count--;

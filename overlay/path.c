@@ -24,6 +24,9 @@ void local_candidates(const struct overlay *o, struct candidates *out)
         (void)candidates_add(out, &o->locals[i], CANDIDATE_LOCAL);
     uint8_t n = observe_believed(&o->observe, seen, 4);
     for (uint8_t i = 0; i < n; i++) (void)candidates_add(out, &seen[i], CANDIDATE_OBSERVED);
+    /* one voice is not believed, but a probe there costs nothing: we may just have moved */
+    if (observe_newest(&o->observe, &seen[0]))
+        (void)candidates_add(out, &seen[0], CANDIDATE_OBSERVED);
 }
 
 void candidates_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask,
@@ -181,6 +184,15 @@ void path_move(struct overlay *o, uint64_t now_us, struct link *l, enum path_kin
     join_state(o, now_us, out);
 }
 
+void path_waypoint_lost(struct overlay *o, const struct id *id)
+{
+    for (uint16_t i = 0; i < o->limits.extras; i++) {
+        struct extra *x = o->extras[i];
+        if (!x || !id_equal(&x->waypoint, id)) continue;
+        x->waypoint = waypoint_near(o, link_id(o, &o->links[x->slot]), id);
+    }
+}
+
 /* Silence on the present path: carry on over the ring, and seek a better way at once. */
 void path_lost(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out)
 {
@@ -191,6 +203,7 @@ void path_lost(struct overlay *o, uint64_t now_us, struct link *l, struct outbox
     }
     bool was_direct = link_path(l) == PATH_DIRECT;
     x->relay_slot = 0;
+    path_waypoint_lost(o, link_id(o, l));
     x->waypoint = waypoint_near(o, link_id(o, l), link_id(o, l));
     path_move(o, now_us, l, PATH_ROUTED, NULL,
               was_direct ? "the direct path is silent" : "the relay is silent", out);

@@ -34,7 +34,7 @@ static void on_previous(struct overlay *o, uint64_t now_us, struct link *l, cons
         return;
     }
     x->previous_heard = true;
-    upkeep_heard(o, l, now_us);
+    upkeep_heard(o, l, now_us, a);
     on_frame(o, now_us, l, a, false, frame, frame_len, out);
 }
 
@@ -69,7 +69,7 @@ static void on_data(struct overlay *o, uint64_t now_us, const struct arrival *a,
         return;
     }
     if (o->stats) o->stats[link_slot(o, l)].rx_bytes += len;
-    upkeep_heard(o, l, now_us);
+    upkeep_heard(o, l, now_us, a);
     on_frame(o, now_us, l, a, newest, frame, frame_len, out);
 }
 
@@ -151,7 +151,7 @@ void overlay_lane_up(struct overlay *o, uint64_t now_us, const struct hot_messag
     struct arrival a = {.from = m->endpoint};
     switch (m->op) {
     case UP_FRAME:
-        upkeep_heard(o, l, now_us);
+        upkeep_heard(o, l, now_us, &a);
         if (m->len) on_frame(o, now_us, l, &a, m->flag & 1, body, m->len, out);
         break;
     case UP_ROAM: path_roam(o, now_us, l, &m->endpoint, out); break;

@@ -157,7 +157,7 @@ void on_found(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbo
         return;
     }
     struct request *r = request_by_id(o, (uint32_t)id);
-    if (!r) return; /* answered already */
+    if (!r || (r->what != REQUEST_FIND && r->what != REQUEST_TRACE)) return; /* answered already */
     uint8_t purpose = r->purpose;
     struct id through = r->force_slot != NO_SLOT && o->links[r->force_slot].state == LINK_UP
                             ? *link_id(o, &o->links[r->force_slot])

@@ -67,17 +67,15 @@ struct id waypoint_near(const struct overlay *o, const struct id *dst, const str
 {
     uint16_t n = o->up_count, start = order_find(o, dst);
     const struct link *best = NULL;
-    for (unsigned side = 0; side < 2; side++) {
-        for (uint16_t i = 0; i < n && i < 8; i++) {
-            const struct link *l = order_at(
-                o, (uint16_t)(side ? (start + n - 1 - i) % n : (start + i) % n));
-            const struct id *id = link_id(o, l);
-            if (link_path(l) == PATH_ROUTED || l->tries || id_equal(id, dst) ||
-                id_equal(id, not_this))
-                continue;
-            if (!best || id_nearer(dst, id, link_id(o, best)) < 0) best = l;
-            break;
-        }
+    /* of those around dst the one we heard last: it is the likeliest to hear us */
+    for (uint16_t i = 0; i < n && i < 2 * NEAR_SIDE_MAX; i++) {
+        uint16_t step = (uint16_t)(i / 2);
+        const struct link *l = order_at(
+            o, (uint16_t)(i & 1 ? (start + n - 1 - step % n) % n : (start + step) % n));
+        const struct id *id = link_id(o, l);
+        if (link_path(l) == PATH_ROUTED || l->tries || id_equal(id, dst) || id_equal(id, not_this))
+            continue;
+        if (!best || (int32_t)(l->heard_ms - best->heard_ms) > 0) best = l;
     }
     return best ? *link_id(o, best) : ID_ZERO;
 }

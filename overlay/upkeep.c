@@ -10,7 +10,7 @@
 #define KEEPALIVE_OPEN_US SECONDS(60)
 #define LISTEN_SLACK_US   SECONDS(12) /* the other end pings; we ask only when it is so late */
 #define PING_TRIES        3
-#define PING_TRIES_ROUTED 2 /* its hops have been retried already */
+#define PING_TRIES_ROUTED 3 /* each through another waypoint; its hops are retried, too */
 #define TOKEN_LIFE_US     SECONDS(60)
 #define REKEY_USED_US     SECONDS(120)
 #define REKEY_IDLE_US     SECONDS(3600)
@@ -132,6 +132,8 @@ static void pong_moves(struct overlay *o, uint64_t now_us, struct link *l, const
                  (roamed || l->tries > 1 || rtt_us * 10 < (uint64_t)link_rtt_us(l) * 7))
             path_move(o, now_us, l, PATH_DIRECT, &way->at, roamed ? "it moved" : "a faster way",
                       out);
+    } else if (way->path == PATH_ROUTED && link_path(l) == PATH_DIRECT && l->tries >= 2) {
+        path_lost(o, now_us, l, out); /* the peer lives, the path does not */
     } else if (way->path == PATH_RELAYED && link_path(l) == PATH_ROUTED && x) {
         x->relay_slot = (uint16_t)(way->relay + 1);
         x->relay_channel = way->channel;
@@ -164,9 +166,13 @@ void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
             upkeep_arm(o, l, now_us + KEEPALIVE_US);
         }
     }
-    if (way.path == PATH_DIRECT && !endpoint_is_none(&p.observed) &&
-        observe_report(&o->observe, now_us, &way.at, &p.observed))
-        path_observed_changed(o, now_us, out);
+    if (way.path == PATH_DIRECT && !endpoint_is_none(&p.observed)) {
+        struct endpoint before = {0}, after = {0};
+        (void)observe_newest(&o->observe, &before);
+        bool belief = observe_report(&o->observe, now_us, &way.at, &p.observed);
+        (void)observe_newest(&o->observe, &after);
+        if (belief || !endpoint_equal(&before, &after)) path_observed_changed(o, now_us, out);
+    }
     struct extra *x = link_extra(o, l);
     if (x) {
         x->silent_us = 0;
@@ -177,9 +183,10 @@ void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
     join_state(o, now_us, out);
 }
 
-void upkeep_heard(struct overlay *o, struct link *l, uint64_t now_us)
+void upkeep_heard(struct overlay *o, struct link *l, uint64_t now_us, const struct arrival *a)
 {
     (void)o;
+    if (link_path(l) == PATH_DIRECT && endpoint_is_none(&a->from)) return;
     l->heard_ms = ms32(now_us);
 }
 
@@ -243,12 +250,23 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
             upkeep_dead(o, now_us, l, "no answer", out);
         } else {
             path_lost(o, now_us, l, out);
+            if (l->state == LINK_UP)
+                l->tries = PING_TRIES_ROUTED - 1; /* it was asked around the path already */
         }
         return;
     }
     if (l->tries) {
+        struct extra *x = link_extra(o, l);
+        if (x && link_path(l) == PATH_ROUTED)
+            x->waypoint = waypoint_near(o, link_id(o, l), &x->waypoint);
         l->tries++;
         link_ping(o, l, now_us, NULL, 0, out);
+        if (link_path(l) == PATH_DIRECT &&
+            o->up_count > 1) { /* is it the path, or the peer? ask around the path, too */
+            struct way way = {.path = PATH_ROUTED,
+                              .waypoint = waypoint_near(o, link_id(o, l), link_id(o, l))};
+            link_ping(o, l, now_us, &way, 0, out);
+        }
         upkeep_arm(o, l, now_us + (link_rto_us(l) * (l->tries > 2 ? 2 : 1)));
         return;
     }
