@@ -149,6 +149,12 @@ void overlay_lane_up(struct overlay *o, uint64_t now_us, const struct hot_messag
     struct link *l = &o->links[(meaning & ~ENTRY_KIND) % o->limits.links];
     if (l->state != LINK_UP) return;
     struct arrival a = {.from = m->endpoint};
+    uint16_t via = m->op == UP_FRAME && m->via ? index_meaning(o, m->via) : ENTRY_FREE;
+    if ((via & ENTRY_KIND) == ENTRY_LINK || (via & ENTRY_KIND) == ENTRY_PREVIOUS) {
+        a.relayed = true;
+        a.link = &o->links[(via & ~ENTRY_KIND) % o->limits.links];
+        a.channel = m->channel;
+    }
     switch (m->op) {
     case UP_FRAME:
         upkeep_heard(o, l, now_us, &a);

@@ -45,12 +45,16 @@ static void send_relayed(struct overlay *o, const struct link *l, const struct w
     frame_send(o, relay, now_us, frame, w.len, NULL, out);
 }
 
-static void send_hot(struct overlay *o, const struct link *l, const uint8_t *frame, size_t len,
+static void send_hot(struct overlay *o, struct link *l, const uint8_t *frame, size_t len,
                      const struct way *way)
 {
     struct hot_message m = {.op = DOWN_SEAL, .index = link_index(l), .len = (uint32_t)len};
     m.path = (uint8_t)way->path;
     m.endpoint = way->at;
+    if (way->path == PATH_RELAYED && !overlay_heat_link(o, &o->links[way->relay])) {
+        drop(o, DROP_NO_ROUTE); /* the lane has no room for the relay's session */
+        return;
+    }
     if (way->path == PATH_RELAYED) {
         m.via = link_index(&o->links[way->relay]);
         m.channel = way->channel;
