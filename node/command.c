@@ -17,24 +17,15 @@ static struct ask *ask_by_request(struct node *n, uint32_t request, uint16_t *at
     return n->asks[i];
 }
 
-static void ask_end(struct step *s, uint16_t i, enum err e)
-{
-    struct ask *a = s->n->asks[i];
-    a->reply.err = e;
-    step_reply(s, &a->reply);
-    s->n->asks[i] = NULL;
-    pool_give(s->n->env.extras, a);
-}
-
 /* What we know of the target goes into the reply: name, addresses. */
 static void describe(struct node *n, struct reply *r, const struct id *id, int network)
 {
     r->id = *id;
     if (id_equal(id, &n->id)) {
         for (unsigned i = 0; i < NETWORKS_MAX; i++) {
-            const struct own_network *net = &n->networks[i];
-            if (!net->used || (network >= 0 && network != (int)i)) continue;
-            r->name = net->is.host;
+            const struct own_network *net = n->networks[i];
+            if (!net || (network >= 0 && network != (int)i)) continue;
+            r->name = net->host;
             r->ipv4 = net->ipv4;
             memcpy(r->ipv6, net->ipv6, 16);
             return;
@@ -47,18 +38,55 @@ static void describe(struct node *n, struct reply *r, const struct id *id, int n
     memcpy(r->ipv6, m->ipv6, 16);
 }
 
+static void put_hops(struct node *n, struct reply *r, const struct ask *a)
+{
+    r->hop_count = a->hop_count;
+    for (uint8_t i = 0; i < a->hop_count; i++) {
+        const struct ask_hop *h = &a->hop[i];
+        const struct member *m = members_by_id(&n->members, -1, &h->id);
+        r->hop[i] = (struct trace_hop){.id = h->id, .rtt_us = h->rtt_us, .number = h->number};
+        if (m) r->hop[i].name = m->is.host;
+    }
+}
+
+/* The one answer, put together from what was gathered; `r` has what came with the last piece, NULL: nothing did. */
+static void ask_end(struct step *s, uint16_t i, enum err e, const struct overlay_answer *r)
+{
+    struct node *n = s->n;
+    struct ask *a = n->asks[i];
+    struct reply reply = {
+        .command = a->type, .request = a->request, .err = e, .source = a->source};
+    if (a->stage == ASK_RUN && a->type != CMD_ROUTE_TEST)
+        describe(n, &reply, &a->id, a->target.network);
+    if (a->type == CMD_TRACE) put_hops(n, &reply, a);
+    if (r) {
+        reply.rtt_us = r->rtt_us;
+        reply.hops = r->hops;
+    }
+    if (r && a->type == CMD_PING) {
+        const struct member *via = members_by_id(&n->members, -1, &r->via);
+        reply.path = r->path;
+        reply.endpoint = r->endpoint;
+        reply.via = r->via;
+        if (via) reply.via_name = via->is.host;
+    }
+    if (r && a->type == CMD_ROUTE_TEST) reply.id = r->id;
+    step_reply(s, &reply);
+    n->asks[i] = NULL;
+    pool_give(n->env.extras, a);
+}
+
 static void run(struct step *s, uint16_t i)
 {
     struct node *n = s->n;
     struct ask *a = n->asks[i];
     uint64_t left = time_since(a->until_us, s->now_us);
     a->stage = ASK_RUN;
-    describe(n, &a->reply, &a->id, a->command.target.network);
-    if (a->command.type == CMD_LOOKUP) {
-        ask_end(s, i, OK);
+    if (a->type == CMD_LOOKUP) {
+        ask_end(s, i, OK, NULL);
     } else if (id_equal(&a->id, &n->id)) {
-        ask_end(s, i, OK); /* ourselves: no path, no time */
-    } else if (a->command.type == CMD_TRACE) {
+        ask_end(s, i, OK, NULL); /* ourselves: no path, no time */
+    } else if (a->type == CMD_TRACE) {
         overlay_trace_route(n->overlay, s->now_us, &a->id, number_of(n, i), left, s->box);
     } else {
         overlay_ping(n->overlay, s->now_us, &a->id, number_of(n, i), left, s->box);
@@ -69,9 +97,9 @@ static void connect_then_run(struct step *s, uint16_t i)
 {
     struct node *n = s->n;
     struct ask *a = n->asks[i];
-    bool known = members_by_id(&n->members, a->command.target.network, &a->id) != NULL;
-    if (id_equal(&a->id, &n->id) || a->command.type == CMD_TRACE ||
-        (a->command.type == CMD_LOOKUP && known)) {
+    bool known = members_by_id(&n->members, a->target.network, &a->id) != NULL;
+    if (id_equal(&a->id, &n->id) || a->type == CMD_TRACE ||
+        (a->type == CMD_LOOKUP && known)) {
         run(s, i);
         return;
     }
@@ -83,23 +111,23 @@ static void resolve(struct step *s, uint16_t i)
 {
     struct node *n = s->n;
     struct ask *a = n->asks[i];
-    const struct target *t = &a->command.target;
-    enum err e = node_resolve(n, t, &a->id, &a->reply.source);
+    const struct target *t = &a->target;
+    enum err e = node_resolve(n, t, &a->id, &a->source);
     if (e == OK) {
         connect_then_run(s, i);
         return;
     }
     uint8_t network = 0;
     for (uint8_t k = NETWORKS_MAX; k-- > 0;)
-        if (n->networks[k].used && (t->network < 0 || t->network == (int)k)) network = k;
+        if (n->networks[k] && (t->network < 0 || t->network == (int)k)) network = k;
     a->stage = ASK_RESOLVE;
-    a->reply.source = SOURCE_RING;
+    a->source = SOURCE_RING;
     if (e != ERR_NOT_FOUND)
-        ask_end(s, i, e);
+        ask_end(s, i, e, NULL);
     else if (t->kind == TARGET_NAME)
         name_resolve_start(s, network, t->name.s, number_of(n, i));
     else if (t->kind != TARGET_IP || !traffic_resolve_start(s, network, t->ip, number_of(n, i)))
-        ask_end(s, i, ERR_NOT_FOUND);
+        ask_end(s, i, ERR_NOT_FOUND, NULL);
 }
 
 static void immediate(struct step *s, const struct command *c)
@@ -131,9 +159,10 @@ void command_start(struct step *s, const struct command *c)
     }
     n->asks[i] = a;
     n->salt++;
-    a->command = *c;
+    a->type = c->type;
+    a->request = c->request;
+    a->target = c->target;
     a->until_us = s->now_us + (c->timeout_us ? c->timeout_us : DEFAULT_TIMEOUT_US);
-    a->reply = (struct reply){.command = c->type, .request = c->request};
     node_wake_at(n, a->until_us);
     if (c->type == CMD_ROUTE_TEST) {
         a->stage = ASK_RUN;
@@ -156,16 +185,16 @@ void command_failed(struct step *s, const struct id *id)
 {
     for (uint16_t i = 0; i < s->n->ask_max; i++) {
         struct ask *a = s->n->asks[i];
-        if (a && a->stage == ASK_CONNECT && id_equal(&a->id, id)) ask_end(s, i, ERR_UNREACHABLE);
+        if (a && a->stage == ASK_CONNECT && id_equal(&a->id, id)) ask_end(s, i, ERR_UNREACHABLE, NULL);
     }
 }
 
 static void resolved(struct step *s, uint16_t i, const struct overlay_answer *r)
 {
     struct ask *a = s->n->asks[i];
-    bool v6 = a->command.target.kind == TARGET_IP && !ip_to_v4(a->command.target.ip);
-    if (!answer_id(r, &a->id) || (v6 && memcmp(a->id.b, a->command.target.ip + 6, 10) != 0)) {
-        ask_end(s, i, r->err == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_NOT_FOUND);
+    bool v6 = a->target.kind == TARGET_IP && !ip_to_v4(a->target.ip);
+    if (!answer_id(r, &a->id) || (v6 && memcmp(a->id.b, a->target.ip + 6, 10) != 0)) {
+        ask_end(s, i, r->err == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_NOT_FOUND, NULL);
         return;
     }
     connect_then_run(s, i);
@@ -180,35 +209,21 @@ void command_answer(struct step *s, const struct overlay_answer *r)
         resolved(s, i, r);
         return;
     }
-    a->reply.rtt_us = r->rtt_us;
-    a->reply.hops = r->hops;
-    if (a->command.type == CMD_PING) {
-        a->reply.path = r->path;
-        a->reply.endpoint = r->endpoint;
-        a->reply.via = r->via;
-        const struct member *via = members_by_id(&s->n->members, -1, &r->via);
-        if (via) a->reply.via_name = via->is.host;
-    } else if (a->command.type == CMD_ROUTE_TEST) {
-        a->reply.id = r->id;
-    }
-    ask_end(s, i, r->err);
+    ask_end(s, i, r->err, r);
 }
 
 void command_hop(struct step *s, const struct overlay_answer *r)
 {
     uint16_t i = 0;
     struct ask *a = ask_by_request(s->n, r->request, &i);
-    if (!a || a->command.type != CMD_TRACE) return;
-    struct reply *t = &a->reply;
+    if (!a || a->type != CMD_TRACE) return;
     uint8_t at = 0; /* hops may answer out of order; hops holds the number */
-    while (at < t->hop_count && t->hop[at].number < r->hops) at++;
-    if (t->hop_count == TRACE_HOPS_MAX || (at < t->hop_count && t->hop[at].number == r->hops))
+    while (at < a->hop_count && a->hop[at].number < r->hops) at++;
+    if (a->hop_count == TRACE_HOPS_MAX || (at < a->hop_count && a->hop[at].number == r->hops))
         return;
-    memmove(t->hop + at + 1, t->hop + at, (size_t)(t->hop_count - at) * sizeof *t->hop);
-    t->hop[at] = (struct trace_hop){.id = r->id, .rtt_us = r->rtt_us, .number = r->hops};
-    t->hop_count++;
-    const struct member *m = members_by_id(&s->n->members, -1, &r->id);
-    if (m) t->hop[at].name = m->is.host;
+    memmove(a->hop + at + 1, a->hop + at, (size_t)(a->hop_count - at) * sizeof *a->hop);
+    a->hop[at] = (struct ask_hop){r->id, r->rtt_us, r->hops};
+    a->hop_count++;
 }
 
 void command_tick(struct step *s)
@@ -217,7 +232,7 @@ void command_tick(struct step *s)
         struct ask *a = s->n->asks[i];
         if (!a) continue;
         if (a->until_us <= s->now_us)
-            ask_end(s, i, ERR_TIMEOUT);
+            ask_end(s, i, ERR_TIMEOUT, NULL);
         else
             node_wake_at(s->n, a->until_us);
     }

@@ -9,16 +9,23 @@
 #include "vnet/ip.h"
 #include "vnet/members.h"
 
+/* A network we are in: what its certificate says of us, without what only its checking needs. Allocated when it is joined. */
 struct own_network {
-    bool used;
-    uint8_t number, tag;
-    uint16_t mtu_bytes;
-    struct membership is;
-    uint32_t ipv4;      /* fixed or derived; 0: refused */
-    bool ipv4_conflict; /* somebody else holds the derived one */
+    uint8_t network_key[32];
+    struct name_text network, host;
+    struct range4 range;
+    uint64_t expires_s;
+    uint32_t fixed_ipv4; /* by the certificate; 0: none */
+    uint32_t ipv4;       /* fixed or derived; 0: refused */
     uint8_t ipv6[16];
-    bool claimed; /* its records were put since we joined */
+    uint16_t mtu_bytes;
+    uint8_t number, tag, mode;
+    bool ipv4_conflict; /* somebody else holds the derived one */
+    bool claimed;       /* its records were put since we joined */
+    uint8_t group_count;
+    struct name_text groups[]; /* mostly none */
 };
+_Static_assert(sizeof(struct own_network) <= 224, "a node has one at least: docs/memory.md");
 /* Inner packets to one destination that wait for its id, or for a session with it. Pooled. */
 struct waiting {
     uint8_t network;
@@ -30,13 +37,22 @@ struct waiting {
 };
 /* A command under way. Pooled. */
 enum ask_stage { ASK_RESOLVE = 1, ASK_CONNECT, ASK_RUN };
-struct ask {
-    uint8_t stage;
-    struct command command;
+struct ask_hop { /* of a trace; its name is looked up when the reply is made */
     struct id id;
-    uint64_t until_us;
-    struct reply reply;
+    uint32_t rtt_us;
+    uint8_t number;
 };
+struct ask {
+    uint8_t stage; /* enum ask_stage */
+    uint8_t type;  /* enum command_type */
+    uint8_t source, hop_count;
+    uint32_t request; /* the driver's */
+    struct target target;
+    struct id id; /* the target's, once known */
+    uint64_t until_us;
+    struct ask_hop hop[TRACE_HOPS_MAX];
+};
+_Static_assert(sizeof(struct ask) <= 1100, "not the largest object of the pool: docs/memory.md");
 #define REQUEST_WAITING                                                                            \
     0x80000000u /* internal request numbers: of a waiting destination, else of an ask */
 #define REQUEST_CLAIM 0x40000000u /* of a claim: network number, and which */
@@ -48,7 +64,7 @@ struct node {
     uint8_t authority_pk[32];
     struct id id;
     uint64_t started_us, calendar_s, calendar_at_us;
-    struct own_network networks[NETWORKS_MAX];
+    struct own_network *networks[NETWORKS_MAX]; /* NULL: not in one of that number */
     struct members members;
     struct hot_queue *down, *up;
     struct waiting **waitings;

@@ -22,6 +22,29 @@ size_t node_size(const struct limits *l)
            l->members * sizeof(struct member);
 }
 
+static struct own_network *own_network_new(const struct node *n, const struct network_config *c,
+                                           const struct membership *m, uint8_t tag)
+{
+    struct own_network *net = calloc(1, sizeof *net + m->group_count * sizeof *net->groups);
+    if (!net) return NULL;
+    memcpy(net->network_key, m->network_key, sizeof net->network_key);
+    net->network = m->network;
+    net->host = m->host;
+    net->range = m->range;
+    net->mode = m->mode;
+    net->expires_s = m->expires_s;
+    net->fixed_ipv4 = m->ipv4;
+    net->ipv4 = m->ipv4 ? m->ipv4
+                        : address_ipv4(n->env.crypto, m->network_key, &m->range, &n->id, 0);
+    address_ipv6(net->ipv6, n->env.crypto, m->network_key, &n->id);
+    net->number = c->number;
+    net->tag = tag;
+    net->mtu_bytes = c->mtu_bytes;
+    net->group_count = m->group_count;
+    memcpy(net->groups, m->groups, m->group_count * sizeof *net->groups);
+    return net;
+}
+
 static enum err network_set(struct node *n, const struct network_config *c, uint64_t now_s)
 {
     struct membership m;
@@ -29,19 +52,21 @@ static enum err network_set(struct node *n, const struct network_config *c, uint
     enum err e = chain_verify((struct span){c->chain, c->chain_len}, n->env.crypto, n->authority_pk,
                               &n->id, now_s, &m);
     if (e != OK) return e;
-    struct own_network *net = &n->networks[c->number];
     uint8_t tag = address_tag(n->env.crypto, m.network_key);
     for (unsigned i = 0; i < NETWORKS_MAX; i++) {
-        const struct own_network *o = &n->networks[i];
-        if (o->used && o != net && o->tag == tag)
+        const struct own_network *o = n->networks[i];
+        if (o && i != c->number && o->tag == tag)
             return ERR_CONFLICT; /* docs/decisions/0004-network-tag.md */
     }
+    struct own_network *net = own_network_new(n, c, &m, tag);
+    if (!net) return ERR_NO_MEMORY;
     e = overlay_chain_set(n->overlay, c->number, c->chain, c->chain_len);
-    if (e != OK) return e;
-    *net = (struct own_network){
-        .used = true, .number = c->number, .tag = tag, .mtu_bytes = c->mtu_bytes, .is = m};
-    net->ipv4 = m.ipv4 ? m.ipv4 : address_ipv4(n->env.crypto, m.network_key, &m.range, &n->id, 0);
-    address_ipv6(net->ipv6, n->env.crypto, m.network_key, &n->id);
+    if (e != OK) {
+        free(net);
+        return e;
+    }
+    free(n->networks[c->number]);
+    n->networks[c->number] = net;
     network_tell_lane(n, net, false);
     return OK;
 }
@@ -103,6 +128,7 @@ void node_free(struct node *n)
     members_fini(&n->members);
     free(n->waitings);
     free(n->asks);
+    for (unsigned i = 0; i < NETWORKS_MAX; i++) free(n->networks[i]);
     free(n);
 }
 
@@ -112,7 +138,7 @@ void node_attach(struct node *n, struct hot_queue *down, struct hot_queue *up)
     n->up = up;
     overlay_lanes(n->overlay, down);
     for (unsigned i = 0; i < NETWORKS_MAX; i++)
-        if (n->networks[i].used) network_tell_lane(n, &n->networks[i], false);
+        if (n->networks[i]) network_tell_lane(n, n->networks[i], false);
 }
 
 uint64_t node_wake_us(const struct node *n)
@@ -294,11 +320,12 @@ void network_changed(struct step *s, const struct command *c)
     if (c->type == CMD_NETWORK_ADD) {
         r.err = network_set(n, &c->network_config, 0);
         if (r.err == OK) traffic_joined(s);
-    } else if (c->network < NETWORKS_MAX && n->networks[c->network].used) {
-        network_tell_lane(n, &n->networks[c->network], true);
+    } else if (c->network < NETWORKS_MAX && n->networks[c->network]) {
+        network_tell_lane(n, n->networks[c->network], true);
         members_forget_network(&n->members, c->network);
         overlay_chain_drop(n->overlay, c->network);
-        n->networks[c->network].used = false;
+        free(n->networks[c->network]);
+        n->networks[c->network] = NULL;
     } else {
         r.err = ERR_NOT_FOUND;
     }

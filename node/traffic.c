@@ -11,8 +11,8 @@
 struct own_network *network_by_key(struct node *n, const uint8_t key[32])
 {
     for (unsigned i = 0; i < NETWORKS_MAX; i++)
-        if (n->networks[i].used && memcmp(n->networks[i].is.network_key, key, 32) == 0)
-            return &n->networks[i];
+        if (n->networks[i] && memcmp(n->networks[i]->network_key, key, 32) == 0)
+            return n->networks[i];
     return NULL;
 }
 
@@ -30,8 +30,8 @@ void network_tell_lane(struct node *n, const struct own_network *net, bool remov
 {
     struct lane_network ln = {.tag = net->tag,
                               .number = net->number,
-                              .prefix = net->is.range.prefix,
-                              .net = net->is.range.net,
+                              .prefix = net->range.prefix,
+                              .net = net->range.net,
                               .ipv4 = net->ipv4,
                               .mtu_bytes = net->mtu_bytes};
     memcpy(ln.ipv6, net->ipv6, 16);
@@ -62,8 +62,7 @@ static uint32_t place(struct step *s, const struct id *id)
     struct node *n = s->n;
     uint32_t index = overlay_heat(n->overlay, s->now_us, id);
     for (unsigned i = 0; index && i < NETWORKS_MAX; i++) {
-        const struct member *m = n->networks[i].used ? members_by_id(&n->members, (int)i, id)
-                                                     : NULL;
+        const struct member *m = n->networks[i] ? members_by_id(&n->members, (int)i, id) : NULL;
         if (m) rows(n, m, index);
     }
     return index;
@@ -160,12 +159,12 @@ static struct id id_from_ipv6(const uint8_t ip[16])
 
 bool traffic_resolve_start(struct step *s, uint8_t network, const uint8_t ip[16], uint32_t request)
 {
-    struct own_network *net = &s->n->networks[network];
+    struct own_network *net = s->n->networks[network];
     uint32_t v4 = ip_to_v4(ip);
     if (v4) {
         struct id key;
-        struct record_name name = record_name_ip4(net->is.network_key, v4);
-        if (!range_contains(&net->is.range, v4)) return false;
+        struct record_name name = record_name_ip4(net->network_key, v4);
+        if (!range_contains(&net->range, v4)) return false;
         record_key(&key, s->n->env.crypto, &name, &ID_ZERO);
         overlay_get(s->n->overlay, s->now_us, &key, request, SECONDS(5), s->box);
         return true;
@@ -179,7 +178,7 @@ bool traffic_resolve_start(struct step *s, uint8_t network, const uint8_t ip[16]
 void name_resolve_start(struct step *s, uint8_t network, const char *name, uint32_t request)
 {
     struct id key;
-    struct record_name r = record_name_host(s->n->networks[network].is.network_key, name,
+    struct record_name r = record_name_host(s->n->networks[network]->network_key, name,
                                             strlen(name));
     record_key(&key, s->n->env.crypto, &r, &ID_ZERO);
     overlay_get(s->n->overlay, s->now_us, &key, request, SECONDS(5), s->box);
@@ -196,7 +195,7 @@ bool answer_id(const struct overlay_answer *a, struct id *out)
 void traffic_miss(struct step *s, const struct hot_message *m, const uint8_t *packet)
 {
     struct node *n = s->n;
-    if (m->network >= NETWORKS_MAX || !n->networks[m->network].used) {
+    if (m->network >= NETWORKS_MAX || !n->networks[m->network]) {
         count(n, DROP_NETWORK);
         return;
     }
@@ -258,14 +257,14 @@ static void learn(struct step *s, const struct overlay_event *e)
     uint8_t ipv6[16];
     bool conflict = false;
     if (!net || !n->limits.members) return;
-    address_ipv6(ipv6, n->env.crypto, net->is.network_key, &e->id);
+    address_ipv6(ipv6, n->env.crypto, net->network_key, &e->id);
     uint32_t ipv4 = e->member.ipv4 ? e->member.ipv4
-                                   : address_ipv4(n->env.crypto, net->is.network_key,
-                                                  &net->is.range, &e->id, 0);
+                                   : address_ipv4(n->env.crypto, net->network_key,
+                                                  &net->range, &e->id, 0);
     enum err err = members_put(&n->members, net->number, &e->member, ipv4, ipv6, s->now_us,
                                &conflict);
     if (err != OK)
-        log_line(n->env.trace, LOG_WARN, "a member of %s was not taken: %s", net->is.network.s,
+        log_line(n->env.trace, LOG_WARN, "a member of %s was not taken: %s", net->network.s,
                  err_text(err));
     if (ipv4 == net->ipv4 && ipv4) conflict = true;
     if (conflict) {
@@ -310,7 +309,7 @@ void traffic_inner(struct step *s, const struct overlay_event *e)
         return;
     }
     for (unsigned i = 0; i < NETWORKS_MAX; i++)
-        if (n->networks[i].used && n->networks[i].tag == e->bytes[1]) net = &n->networks[i];
+        if (n->networks[i] && n->networks[i]->tag == e->bytes[1]) net = n->networks[i];
     const uint8_t *packet = e->bytes + IP_HEADER;
     uint32_t len = e->len - IP_HEADER;
     const struct member *m = net ? members_by_id(&n->members, net->number, &e->id) : NULL;
@@ -343,13 +342,13 @@ static void claim_all(struct step *s, const struct own_network *net)
 {
     struct overlay *o = s->n->overlay;
     if (net->ipv4) {
-        struct record_name name = record_name_ip4(net->is.network_key, net->ipv4);
+        struct record_name name = record_name_ip4(net->network_key, net->ipv4);
         overlay_claim(o, s->now_us, &name, NULL, 0, CLAIM_TTL_US, REQUEST_CLAIM | net->number,
                       s->box);
     }
-    if (net->is.host.s[0]) {
-        struct record_name name = record_name_host(net->is.network_key, net->is.host.s,
-                                                   strlen(net->is.host.s));
+    if (net->host.s[0]) {
+        struct record_name name = record_name_host(net->network_key, net->host.s,
+                                                   strlen(net->host.s));
         overlay_claim(o, s->now_us, &name, NULL, 0, CLAIM_TTL_US,
                       REQUEST_CLAIM | 0x100u | net->number, s->box);
     }
@@ -358,8 +357,8 @@ static void claim_all(struct step *s, const struct own_network *net)
 void traffic_joined(struct step *s)
 {
     for (unsigned i = 0; i < NETWORKS_MAX; i++) {
-        struct own_network *net = &s->n->networks[i];
-        if (!net->used || net->claimed || !s->n->limits.members) continue;
+        struct own_network *net = s->n->networks[i];
+        if (!net || net->claimed || !s->n->limits.members) continue;
         net->claimed = true;
         claim_all(s, net);
     }
@@ -368,8 +367,8 @@ void traffic_joined(struct step *s)
 void traffic_claim_answer(struct step *s, const struct overlay_answer *a)
 {
     unsigned number = a->request & 0xff;
-    struct own_network *net = number < NETWORKS_MAX ? &s->n->networks[number] : NULL;
-    if (!net || !net->used || a->err == OK) return;
+    struct own_network *net = number < NETWORKS_MAX ? s->n->networks[number] : NULL;
+    if (!net || a->err == OK) return;
     if (a->err != ERR_CONFLICT) { /* the ring was not there: try again when it is */
         net->claimed = false;
         return;
@@ -382,7 +381,7 @@ void traffic_claim_answer(struct step *s, const struct overlay_answer *a)
             name ? "this host name is held by another member"
                  : "this IPv4 address is held by another member",
             sizeof notice.why - 1);
-    if (!name && !net->is.ipv4) { /* derived: we do not use it */
+    if (!name && !net->fixed_ipv4) { /* derived: we do not use it */
         net->ipv4_conflict = true;
         net->ipv4 = 0;
         network_tell_lane(s->n, net, false);

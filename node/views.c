@@ -34,18 +34,18 @@ void node_view(const struct node *n, struct node_view *v)
 bool node_network_view(const struct node *n, uint32_t number, struct network_view *v)
 {
     memset(v, 0, sizeof *v);
-    if (number >= NETWORKS_MAX || !n->networks[number].used) return false;
-    const struct own_network *net = &n->networks[number];
+    if (number >= NETWORKS_MAX || !n->networks[number]) return false;
+    const struct own_network *net = n->networks[number];
     v->used = true;
-    v->network = net->is.network;
-    v->host = net->is.host;
-    memcpy(v->key, net->is.network_key, 32);
-    v->range = net->is.range;
+    v->network = net->network;
+    v->host = net->host;
+    memcpy(v->key, net->network_key, 32);
+    v->range = net->range;
     v->ipv4 = net->ipv4;
     v->ipv4_conflict = net->ipv4_conflict;
     memcpy(v->ipv6, net->ipv6, 16);
     v->mtu_bytes = net->mtu_bytes;
-    v->mode = net->is.mode;
+    v->mode = net->mode;
     v->number = (uint8_t)number;
     return true;
 }
@@ -77,12 +77,12 @@ static void own_member(const struct node *n, const struct own_network *net, stru
 {
     v->id = n->id;
     v->network = (int8_t)net->number;
-    v->name = net->is.host;
+    v->name = net->host;
     v->ipv4 = net->ipv4;
     memcpy(v->ipv6, net->ipv6, 16);
-    memcpy(v->groups, net->is.groups, sizeof v->groups);
-    v->group_count = net->is.group_count;
-    v->expires_s = net->is.expires_s;
+    memcpy(v->groups, net->groups, net->group_count * sizeof *v->groups);
+    v->group_count = net->group_count;
+    v->expires_s = net->expires_s;
 }
 
 /* Ourselves in each network first, then the others. */
@@ -90,8 +90,8 @@ bool node_member_next(const struct node *n, uint32_t *cursor, struct member_view
 {
     memset(v, 0, sizeof *v);
     for (; *cursor < NETWORKS_MAX; (*cursor)++) {
-        if (!n->networks[*cursor].used) continue;
-        own_member(n, &n->networks[(*cursor)++], v);
+        if (!n->networks[*cursor]) continue;
+        own_member(n, n->networks[(*cursor)++], v);
         return true;
     }
     for (; *cursor - NETWORKS_MAX < n->members.room; (*cursor)++) {
@@ -139,8 +139,8 @@ static enum err resolve_ip(const struct node *n, const struct target *t, struct 
                            uint8_t *source)
 {
     for (unsigned i = 0; i < NETWORKS_MAX; i++) {
-        const struct own_network *net = &n->networks[i];
-        if (!net->used || (t->network >= 0 && t->network != (int)i)) continue;
+        const struct own_network *net = n->networks[i];
+        if (!net || (t->network >= 0 && t->network != (int)i)) continue;
         uint32_t v4 = ip_to_v4(t->ip);
         if (v4 ? v4 == net->ipv4 : memcmp(t->ip, net->ipv6, 16) == 0) {
             *out = n->id, *source = SOURCE_SELF;
@@ -159,9 +159,9 @@ static enum err resolve_name(const struct node *n, const struct target *t, struc
     uint32_t matches = 0;
     const struct member *m = members_by_name(&n->members, t->network, t->name.s, &matches);
     for (unsigned i = 0; i < NETWORKS_MAX; i++) {
-        const struct own_network *net = &n->networks[i];
-        if (!net->used || (t->network >= 0 && t->network != (int)i) ||
-            strcasecmp(net->is.host.s, t->name.s) != 0)
+        const struct own_network *net = n->networks[i];
+        if (!net || (t->network >= 0 && t->network != (int)i) ||
+            strcasecmp(net->host.s, t->name.s) != 0)
             continue;
         if (m && !id_equal(&m->is.id, &n->id)) return ERR_AMBIGUOUS;
         *out = n->id, *source = SOURCE_SELF;
