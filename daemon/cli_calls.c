@@ -32,14 +32,20 @@ int cli_call(struct cli *cli)
     return finish(cli, good, result);
 }
 
-/* The connection closes when the daemon is done with saying good-bye. */
+#define STOP_PAUSE_US 10000
+#define STOP_TRIES    300
+
+/* The connection closes when the daemon has said good-bye; when its lock goes, the directory is free for the next. */
 int cli_stop(struct cli *cli)
 {
     struct client c;
     struct json_t *result = NULL;
     if (client_open(&c, cli->dir, &cli->fail) != CLIENT_READY) return cli_failed(cli);
-    bool good = client_call(&c, "stop", NULL, &result, &cli->fail) && client_wait_closed(&c, 5000);
+    bool good = client_call(&c, "stop", NULL, &result, &cli->fail);
+    if (good && !client_wait_closed(&c, 5000))
+        good = fail(&cli->fail, FAIL_TIMEOUT, "look at its log", "the daemon does not end");
     client_close(&c);
+    for (int i = 0; good && i < STOP_TRIES && state_locked(cli->dir); i++) usleep(STOP_PAUSE_US);
     if (good && !cli->json) return js_free(result), 0;
     return finish(cli, good, result);
 }

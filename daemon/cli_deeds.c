@@ -62,8 +62,10 @@ static bool on_files(struct cli *cli, unsigned which, struct json_t **made, bool
     bool was_there = access(cli->dir, F_OK) == 0;
     *held = false;
     if (!state_open(&s, cli->dir, deeds[which].makes, &cli->fail)) return false;
-    *held = !state_lock(&s, &cli->fail) && strcmp(cli->fail.code, fail_name(FAIL_IN_USE)) == 0;
-    bool good = s.lock >= 0;
+    bool good = state_lock(&s, &cli->fail);
+    *held = !good && strcmp(cli->fail.code, fail_name(FAIL_IN_USE)) == 0;
+    /* from a read-only copy, too */
+    if (!good && !*held) good = deeds[which].run == deed_invite || deeds[which].run == invites_list;
     if (good) {
         *made = deeds[which].lists ? js_array() : js_object();
         good = deeds[which].run(&s, cli->params, *made, &cli->fail);

@@ -79,6 +79,7 @@ struct daemon {
     uint64_t remembered_us, resolved_us;
     uint32_t calendar_ticks;
     uv_signal_t term, interrupt, hangup;
+    int notify_fd;  /* the service manager's; -1: none */
     int monitor_fd; /* netlink; -1: none */
     uv_poll_t monitor;
     struct resolve seeds, advertise;

@@ -253,7 +253,7 @@ void loop_stop(struct daemon *d, const char *why)
     }
     d->phase = STOPPING;
     log_say(&d->log, LOG_INFO, "stopping: %s", why);
-    notify_send("STOPPING=1");
+    notify_send(d->notify_fd, "STOPPING=1");
     uv_timer_start(&d->stopping, on_leave_timeout, LEAVE_MS, 0);
     if (!requests_send(d, &c, on_left, d)) finish(d);
 }

@@ -57,7 +57,8 @@ bool privilege_drop(const struct state *s, const char *user, struct fail *f)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed(f, "no_new_privs");
     if (geteuid() != 0) return true;
     if (!find_user(user, &to, f)) return false;
-    if (to.pw_uid != 0 && (!state_give(s, to.pw_uid, to.pw_gid, f) || !become(&to, f)))
-        return false;
+    if (!state_give(s, to.pw_uid, to.pw_gid, f))
+        return false; /* root too: it will not override modes any more */
+    if (to.pw_uid != 0 && !become(&to, f)) return false;
     return keep_capabilities(f);
 }

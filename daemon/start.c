@@ -34,11 +34,17 @@ static bool read_files(struct daemon *d, struct fail *f)
     return identity == STATE_READ && networks_read(d, f);
 }
 
-/* `--tun NETWORK=DEVICE` must name one of ours; `--tun DEVICE` is for a node with one. */
-static bool check_options(const struct daemon *d, struct fail *f)
+static uint32_t count_networks(const struct daemon *d)
 {
     uint32_t used = 0;
     for (unsigned n = 0; n < NETWORKS_MAX; n++) used += d->networks[n].used;
+    return used;
+}
+
+/* `--tun NETWORK=DEVICE` must name one of ours; `--tun DEVICE` is for a node with one. */
+static bool check_options(const struct daemon *d, struct fail *f)
+{
+    uint32_t used = count_networks(d);
     for (uint32_t i = 0; i < d->options.device_count; i++) {
         const char *of = d->options.device_network[i].s;
         if (*of && networks_find(d, of) < 0)
@@ -58,8 +64,17 @@ static bool open_sockets(struct daemon *d, struct fail *f)
     char conf[STATE_PATH_MAX + 16];
     const struct config_listen *tcp = d->config.tcp_same ? &d->config.listen : &d->config.tcp;
     snprintf(conf, sizeof conf, "%s/ringlet.conf", d->state.path);
-    return udp_open(&d->udp, &d->config.listen, conf, f) &&
-           tcp_open(&d->tcp, &d->loop, tcp, !d->config.tcp_same, conf, f);
+    if (!udp_open(&d->udp, &d->config.listen, conf, f) ||
+        !tcp_open(&d->tcp, &d->loop, tcp, !d->config.tcp_same, conf, f))
+        return false;
+    if (d->udp.count < d->config.listen.count) log_say(&d->log, LOG_INFO, "this host has no IPv6");
+    uint32_t tcp_count = 0;
+    for (uint32_t i = 0; i < d->tcp.listener_count; i++)
+        tcp_count += !endpoint_is_none(&d->tcp.listeners[i].at);
+    if (tcp_count < d->udp.count && d->config.tcp_same)
+        log_say(&d->log, LOG_WARN,
+                "a port of `listen` is in use for TCP: not reachable there by TCP");
+    return true;
 }
 
 static bool open_devices(struct daemon *d, struct fail *f)
@@ -67,11 +82,12 @@ static bool open_devices(struct daemon *d, struct fail *f)
     if (d->options.no_tun) return true;
     if (!tuns_open(&d->tuns, f)) return false;
     bool any = false;
+    uint32_t used = count_networks(d);
     for (uint8_t n = 0; n < NETWORKS_MAX; n++) {
         if (!d->networks[n].used) continue;
         if (networks_device(d, n, f))
             any = true;
-        else if (strcmp(f->code, fail_name(FAIL_PERMISSION)) == 0)
+        else if (used == 1 || strcmp(f->code, fail_name(FAIL_PERMISSION)) == 0)
             return false;
         else
             log_say(&d->log, LOG_ERROR, "network %s has no device: %s: %s",
@@ -186,6 +202,7 @@ static void close_all(struct daemon *d)
     uv_loop_close(&d->loop);
     if (d->wake_fd >= 0) close(d->wake_fd);
     if (d->monitor_fd >= 0) close(d->monitor_fd);
+    if (d->notify_fd >= 0) close(d->notify_fd);
     udp_close(&d->udp);
     tuns_close(&d->tuns);
     for (struct waiting_reply *w; (w = d->first_reply); free(w)) d->first_reply = w->next;
@@ -233,6 +250,7 @@ int daemon_run(const char *dir, const struct run_options *o, struct fail *f)
     ensure(d);
     d->options = *o;
     d->wake_fd = d->monitor_fd = -1;
+    d->notify_fd = notify_open();
     d->last_reply = &d->first_reply;
     log_init(&d->log);
     tuns_init(&d->tuns);
@@ -244,7 +262,7 @@ int daemon_run(const char *dir, const struct run_options *o, struct fail *f)
         log_say(&d->log, LOG_INFO, "ringlet " RINGLET_VERSION ", node %s, overlay %s",
                 id_print(&d->identity.id, id), d->overlay.key.name);
         say_ready();
-        notify_send("READY=1");
+        notify_send(d->notify_fd, "READY=1");
         if (d->phase != STOPPED) uv_run(&d->loop, UV_RUN_DEFAULT);
         notices_remember_now(d);
         log_say(&d->log, LOG_INFO, "stopped");

@@ -103,6 +103,17 @@ bool state_lock(struct state *s, struct fail *f)
     return true;
 }
 
+bool state_locked(const char *path)
+{
+    char name[PATH_MAX];
+    snprintf(name, sizeof name, "%s/lock", path);
+    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return false;
+    bool held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return held;
+}
+
 /* --- reading and writing --- */
 
 static ssize_t read_all(int fd, char *out, size_t max)

@@ -26,6 +26,7 @@ bool state_open(struct state *s, const char *path, bool make, struct fail *f);
 void state_close(struct state *s);
 /* One writer at a time: daemons for their life, commands for their change. FAIL_IN_USE names the holder. */
 bool state_lock(struct state *s, struct fail *f);
+bool state_locked(const char *path); /* does somebody hold it now? */
 
 /* Text files; `out` gets a NUL behind. A file longer than max - 1 is damaged. */
 enum state_found state_read(const struct state *s, const char *name, char *out, size_t max,
