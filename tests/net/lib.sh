@@ -11,27 +11,28 @@ shopt -s inherit_errexit
 natlab=tests/natlab/natlab
 SEED_IP=10.77.0.1
 declare -A HOST=() PID=()
-FAILED=0 # assertions failed by `bad`
+FAILED=() # what failed, to be said at the end
 
 finish() {
-  local status=$?
+  local status=$? log logs=("$TMPDIR"/*.log) line
   trap - EXIT INT TERM
+  $natlab down || status=1
   if [[ $status != 0 && $status != 77 ]]; then
-    local log
-    for log in "$TMPDIR"/*.log; do
-      [[ ! -s $log ]] || { echo "--- $(basename "$log")"; tail -n 15 "$log"; } >&2
+    for log in "${logs[@]}"; do
+      [[ ! -s $log ]] || { echo "--- $(basename "$log")"; tail -n $((3 + 30 / ${#logs[@]})) "$log"; }
     done
+    [[ ${#FAILED[@]} -gt 0 ]] || FAILED=("exit status $status of: ${BASH_COMMAND}")
+    for line in "${FAILED[@]}"; do echo "FAILED: $line"; done
   fi
-  $natlab down || true
   exit "$status"
 }
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-fail() { echo "FAILED: $*" >&2; exit 1; }
-bad() { echo "FAILED: $*" >&2; FAILED=$((FAILED + 1)); } # goes on; `verdict` ends
-verdict() { [[ $FAILED == 0 ]] || fail "$FAILED of the above"; }
+fail() { FAILED+=("$*"); exit 1; }                                # ends the test
+bad() { FAILED+=("$*"); echo "FAILED: $*"; }                       # goes on; `verdict` ends it
+verdict() { [[ ${#FAILED[@]} == 0 ]] || exit 1; }
 now_ms() { local t=${EPOCHREALTIME/[.,]/}; echo "${t%???}"; }
 
 lab() { cat >"$TMPDIR/lab.spec"; $natlab up "$TMPDIR/lab.spec"; } # the spec on standard input

@@ -24,24 +24,27 @@ rebind() { # rebind SITE: the router's LAN is away meanwhile, so that old packet
   $natlab rebind "$1"
   on "$1" ip link set lan up
 }
-for who in "ann ben" "ben"; do
-  echo "== ann's router is new; sending: $who"
-  [[ $who != *ann* ]] || stream ann "$ben" 12
-  stream ben "$ann" 12
-  sleep 1
-  rebind ann
-  t=$(now_ms)
-  for node in $who; do
-    silence "$node"
-    echo "$node sends: $answered of $sent answered, longest silence $gap ms"
-    [[ $gap -lt 10000 ]] || bad "$node's traffic did not resume"
-  done
+again() { # the path is direct again, by the new address
   if within 15 direct ann ben; then
     echo "direct again, $(peer ben ann endpoint)"
-    [[ $(peer ben ann endpoint) == "$($natlab addr ann):"* ]] || bad "ben uses $(peer ben ann endpoint), ann's router has $($natlab addr ann)"
+    [[ $(peer ben ann endpoint) == "$($natlab addr ann):"* ]] ||
+      bad "ben uses $(peer ben ann endpoint), ann's router has $($natlab addr ann)"
   else
     bad "not direct again after $(($(now_ms) - t)) ms: '$(path ann ben)'"
   fi
   within 10 reach pub "$ann" || bad "pub lost ann"
+}
+
+echo "== ann's router is new; both send"
+stream ann "$ben" 12
+stream ben "$ann" 12
+sleep 1
+rebind ann
+t=$(now_ms)
+for node in ann ben; do
+  silence $node
+  echo "$node sends: $answered of $sent answered, longest silence $gap ms"
+  [[ $gap -lt 10000 ]] || bad "$node's traffic did not resume"
 done
+again
 verdict
