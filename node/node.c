@@ -17,7 +17,7 @@ static uint16_t waiting_max(const struct limits *l)
 
 size_t node_size(const struct limits *l)
 {
-    return sizeof(struct node) + overlay_size(l) +
+    return sizeof(struct node) + overlay_size(l) + sizeof(struct own_network) +
            (waiting_max(l) + (size_t)l->requests) * sizeof(void *) +
            l->members * sizeof(struct member);
 }

@@ -66,7 +66,9 @@ size_t node_extra_size(void);
 MUST_CHECK enum err node_new(struct node **out, const struct node_config *config,
                              const struct node_env *env, uint64_t now_us);
 void node_free(struct node *n);
-size_t node_size(const struct limits *l); /* bytes node_new allocates at most, pools not counted */
+/* Bytes of a node in one network, with one local address; pools, its chain (CHAIN_BYTES at most) and, in
+ * a daemon, the statistics not counted. docs/memory.md has the table. */
+size_t node_size(const struct limits *l);
 
 /* --- targets: what a person names a node by --- */
 enum target_kind { TARGET_ID = 1, TARGET_IP, TARGET_NAME };

@@ -73,10 +73,10 @@ enum request_what { REQUEST_FIND = 1, REQUEST_TRACE, REQUEST_GET, REQUEST_PUT };
 enum purpose { PURPOSE_CALLER, PURPOSE_JOIN, PURPOSE_FAR, PURPOSE_REPAIR };
 
 struct near_info { /* what we know of a near link's own near set */
-    uint16_t slot;
-    uint32_t digest; /* its last */
-    bool listed;     /* it has told us its near set */
     uint64_t asked_us;
+    uint32_t digest; /* its last */
+    uint16_t slot;
+    bool listed; /* it has told us its near set */
 };
 struct channel {       /* relay for others: RELAYED on (from, in) goes out on (to, out) */
     uint16_t from, to; /* slots; NO_SLOT: free */
@@ -149,7 +149,7 @@ struct overlay {
     bool joined, was_alone, everybody_knows;
     /* reaching others and being reached */
     struct observe observe;
-    struct endpoint locals[LOCALS_MAX];
+    struct endpoint *locals; /* local_count of them; at most LOCALS_MAX */
     uint8_t local_count;
     struct budget probe_budget;
     struct channel *channels;

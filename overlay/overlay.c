@@ -9,7 +9,14 @@ union pooled {
     struct inflight inflight;
     struct request request;
 };
-_Static_assert(sizeof(union pooled) <= 2560, "one object of the pool");
+_Static_assert(sizeof(union pooled) <= 2048, "docs/memory.md: one object of the pool");
+_Static_assert(sizeof(struct hello) <= 1856 && sizeof(struct inflight) <= 1472 &&
+                   sizeof(struct request) <= 1184 && sizeof(struct extra) <= 1088,
+               "docs/memory.md: what is pooled");
+_Static_assert(sizeof(struct near_info) <= 16 && sizeof(struct channel) <= 24 &&
+                   sizeof(struct overlay_seed_peer) <= 40 && sizeof(struct knock) <= 280,
+               "docs/memory.md: one or several in every node");
+_Static_assert(sizeof(struct overlay) <= 2400, "docs/memory.md: a node holds one");
 size_t overlay_extra_size(void)
 {
     return sizeof(union pooled);
@@ -29,6 +36,7 @@ static size_t arrays_size(const struct limits *l)
            ((size_t)l->extras + l->handshakes + l->inflight + l->requests + l->records) *
                sizeof(void *) +
            (size_t)l->channels * sizeof(struct channel) + l->seeds * sizeof(struct endpoint) +
+           sizeof(struct endpoint) /* one local address */ +
            l->passive * sizeof(struct overlay_seed_peer) + 2u * l->hello_filter_bytes;
 }
 
@@ -126,6 +134,7 @@ void overlay_free(struct overlay *o)
     free(o->map);
     free(o->channels);
     free(o->seeds);
+    free(o->locals);
     free(o->passive);
     free(o->hello_filter);
     free(o->stats);
@@ -166,13 +175,17 @@ void overlay_calendar(struct overlay *o, uint64_t now_us, uint64_t calendar_s)
 void overlay_locals(struct overlay *o, uint64_t now_us, const struct endpoint *list, uint32_t count,
                     struct outbox *out)
 {
+    uint32_t kept = count < LOCALS_MAX ? count : LOCALS_MAX;
     bool changed = count != o->local_count;
-    for (uint32_t i = 0; i < count && i < LOCALS_MAX; i++) {
-        changed |= i >= o->local_count || !endpoint_equal(&o->locals[i], &list[i]);
-        o->locals[i] = list[i];
-    }
-    o->local_count = (uint8_t)(count < LOCALS_MAX ? count : LOCALS_MAX);
+    for (uint32_t i = 0; i < kept && !changed; i++)
+        changed = !endpoint_equal(&o->locals[i], &list[i]);
     if (!changed) return;
+    struct endpoint *copy = calloc(kept ? kept : 1, sizeof *copy);
+    if (!copy) return; /* no memory: what we knew stays */
+    for (uint32_t i = 0; i < kept; i++) copy[i] = list[i];
+    free(o->locals);
+    o->locals = copy;
+    o->local_count = (uint8_t)kept;
     path_restart_all(o, now_us, out);
     if (o->up_count == 0) o->join_tries = 0;
     o->join_due_us = now_us;
