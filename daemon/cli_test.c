@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -189,6 +190,23 @@ static void parameters_say_what_is_wrong(void **state)
     js_free(p);
 }
 
+/* The man page lists every error code. */
+static void the_man_page_knows_every_code(void **state)
+{
+    static char page[65536];
+    (void)state;
+    FILE *file = fopen("docs/man/ringlet.1", "r");
+    if (!file) skip(); /* not run from the root of the tree */
+    page[fread(page, 1, sizeof page - 1, file)] = 0;
+    fclose(file);
+    for (unsigned i = 0; i < FAIL_COUNT; i++) {
+        char want[64] = ".B ";
+        for (const char *p = fail_name((enum fail_code)i); *p; p++)
+            strncat(want, *p == '-' ? "\\-" : (char[]){*p, 0}, 2);
+        if (!strstr(page, strcat(want, "\n"))) fail_msg("%s", want);
+    }
+}
+
 static struct json_t *answer(int seq, double rtt_ms, const char *path)
 {
     struct json_t *o = js_object();
@@ -239,6 +257,7 @@ int main(void)
         cmocka_unit_test(durations),
         cmocka_unit_test(parameters_say_what_is_wrong),
         cmocka_unit_test(pings_are_summed_up),
+        cmocka_unit_test(the_man_page_knows_every_code),
     };
     return cmocka_run_group_tests(tests, open_cli, close_cli);
 }
