@@ -76,7 +76,7 @@ within() { # within SECONDS COMMAND...: whether it succeeds in that time; tried 
   done
 }
 ip4() { r "$1" status --json | jq -r '.networks[0].ipv4'; }
-id() { r "$1" status --json | jq -r .id; }
+node_id() { r "$1" status --json | jq -r .id; }
 peer() { r "$1" peers --json | jq -r --arg n "$2" --arg k "$3" '.[] | select(.name == $n) | .[$k]'; } # peer A B KEY
 path() { peer "$1" "$2" path; }                                       # path A B: of A to B
 direct() { [[ $(path "$1" "$2") == direct && $(path "$2" "$1") == direct ]]; } # both ways

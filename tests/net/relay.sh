@@ -12,7 +12,7 @@ seed seed seed
 member ann ann1 seed
 member ben ben1 seed
 await ann; await ben
-ann=$(ip4 ann) ben=$(ip4 ben) relay=$(id seed)
+ann=$(ip4 ann) ben=$(ip4 ben) relay=$(node_id seed)
 
 echo "== cut from the start"
 within 12 reach ann "$ben" || fail "ann does not reach ben through the seed"

@@ -69,7 +69,7 @@ v 0 ann status --wait joined
 v 0 seed invite; cp "$out" "$TMPDIR/token"
 j 0 bob join --json "$(<"$TMPDIR/token")" --host bob; has . ok:boolean id:string ipv4:string ipv6:string
 start bob; await bob
-ann=$(ip4 ann) ann_id=$(id ann) seed_id=$(id seed) bob_id=$(id bob)
+ann=$(ip4 ann) ann_id=$(node_id ann) seed_id=$(node_id seed) bob_id=$(node_id bob)
 within 12 reach ann $SEED_IP || bad "no traffic between ann and seed"
 within 12 reach bob "$ann" || bad "no traffic between bob and ann"
 
