@@ -99,6 +99,7 @@ void network_tell_lane(struct node *n, const struct own_network *net, bool remov
 void traffic_miss(struct step *s, const struct hot_message *m, const uint8_t *packet);
 void traffic_inner(struct step *s, const struct overlay_event *e);
 void traffic_peer_up(struct step *s, const struct overlay_event *e);
+void traffic_heated(struct step *s); /* rows for sessions that the overlay put into the lane */
 void traffic_failed(struct step *s, const struct id *id);
 void traffic_answer(struct step *s, const struct overlay_answer *a);
 void traffic_claim_answer(struct step *s, const struct overlay_answer *a);

@@ -233,6 +233,7 @@ static void settle(struct step *s)
         on_event(s, &e);
     }
     s->box->event_count = 0;
+    traffic_heated(s);
 }
 
 static void on_lane(struct step *s)
@@ -319,7 +320,10 @@ void network_changed(struct step *s, const struct command *c)
     struct reply r = {.command = c->type, .request = c->request};
     if (c->type == CMD_NETWORK_ADD) {
         r.err = network_set(n, &c->network_config, 0);
-        if (r.err == OK) traffic_joined(s);
+        if (r.err == OK) {
+            overlay_chain_tell(n->overlay, s->now_us, c->network_config.number, NULL, s->box);
+            traffic_joined(s);
+        }
     } else if (c->network < NETWORKS_MAX && n->networks[c->network]) {
         network_tell_lane(n, n->networks[c->network], true);
         members_forget_network(&n->members, c->network);

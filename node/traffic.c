@@ -56,16 +56,27 @@ static void rows(struct node *n, const struct member *m, uint32_t index)
     if (!down(n, &row, NULL)) count(n, DROP_FULL);
 }
 
-/* The session with this id into the lane, with the rows of all networks we share. 0: no session yet. */
-static uint32_t place(struct step *s, const struct id *id)
+static void rows_of(struct node *n, const struct id *id, uint32_t index)
 {
-    struct node *n = s->n;
-    uint32_t index = overlay_heat(n->overlay, s->now_us, id);
-    for (unsigned i = 0; index && i < NETWORKS_MAX; i++) {
+    for (unsigned i = 0; i < NETWORKS_MAX; i++) {
         const struct member *m = n->networks[i] ? members_by_id(&n->members, (int)i, id) : NULL;
         if (m) rows(n, m, index);
     }
+}
+
+/* The session with this id into the lane, with the rows of all networks we share. 0: no session yet. */
+static uint32_t place(struct step *s, const struct id *id)
+{
+    uint32_t index = overlay_heat(s->n->overlay, s->now_us, id);
+    if (index) rows_of(s->n, id, index);
     return index;
+}
+
+void traffic_heated(struct step *s)
+{
+    struct id id;
+    uint32_t index;
+    while ((index = overlay_next_heated(s->n->overlay, &id)) != 0) rows_of(s->n, &id, index);
 }
 
 /* --- packets that wait --- */
@@ -258,14 +269,17 @@ static void learn(struct step *s, const struct overlay_event *e)
     bool conflict = false;
     if (!net || !n->limits.members) return;
     address_ipv6(ipv6, n->env.crypto, net->network_key, &e->id);
-    uint32_t ipv4 = e->member.ipv4 ? e->member.ipv4
-                                   : address_ipv4(n->env.crypto, net->network_key,
-                                                  &net->range, &e->id, 0);
+    uint32_t ipv4 = e->member.ipv4
+                        ? e->member.ipv4
+                        : address_ipv4(n->env.crypto, net->network_key, &net->range, &e->id, 0);
+    bool fresh = e->type == OE_CERT && !members_by_id(&n->members, net->number, &e->id);
     enum err err = members_put(&n->members, net->number, &e->member, ipv4, ipv6, s->now_us,
                                &conflict);
     if (err != OK)
         log_line(n->env.trace, LOG_WARN, "a member of %s was not taken: %s", net->network.s,
                  err_text(err));
+    /* it joined this network after our session began: it does not know our certificate for it */
+    if (fresh && err == OK) overlay_chain_tell(n->overlay, s->now_us, net->number, &e->id, s->box);
     if (ipv4 == net->ipv4 && ipv4) conflict = true;
     if (conflict) {
         struct notice notice = {.type = NOTICE_ADDRESS_CONFLICT,

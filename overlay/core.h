@@ -103,6 +103,7 @@ struct overlay {
     struct limits limits;
     uint32_t capabilities;
     bool founder, leaving;
+    bool heated; /* overlay_next_heated has something to tell */
     struct rng rng;
     uint8_t token_key[16];
     uint64_t calendar_s, calendar_at_us; /* 0: unknown */

@@ -40,6 +40,8 @@ bool overlay_heat_link(struct overlay *o, struct link *l)
     if (!x || hot >= o->limits.hot || !push_keys(o, l, 0)) return false;
     l->s.flags |= SESSION_HOT;
     x->hot = true;
+    x->told = false;
+    o->heated = true;
     path_tell_lane(o, l);
     return true;
 }
@@ -48,6 +50,19 @@ bool overlay_is_hot(const struct overlay *o, const struct id *id)
 {
     const struct link *l = link_by_id(o, id);
     return l && (l->s.flags & SESSION_HOT);
+}
+
+uint32_t overlay_next_heated(struct overlay *o, struct id *out)
+{
+    for (uint16_t i = 0; o->heated && i < o->limits.extras; i++) {
+        struct extra *x = o->extras[i];
+        if (!x || !x->hot || x->told) continue;
+        x->told = true;
+        *out = *link_id(o, &o->links[x->slot]);
+        return link_index(&o->links[x->slot]);
+    }
+    o->heated = false;
+    return 0;
 }
 
 uint32_t overlay_heat(struct overlay *o, uint64_t now_us, const struct id *id)

@@ -355,14 +355,27 @@ static struct link *merge(struct overlay *o, uint64_t now_us, struct link *l, st
     return l;
 }
 
+static void cert_send_one(struct overlay *o, struct link *l, uint64_t now_us, uint32_t number,
+                          struct outbox *out)
+{
+    uint8_t frame[1 + CHAIN_BYTES];
+    if (number >= CHAINS_MAX || !o->chains[number].bytes) return;
+    frame[0] = KIND_CERT;
+    memcpy(frame + 1, o->chains[number].bytes, o->chains[number].len);
+    frame_send(o, l, now_us, frame, 1u + o->chains[number].len, NULL, out);
+}
+
 void cert_send(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
 {
-    for (uint32_t i = 0; i < CHAINS_MAX; i++) {
-        uint8_t frame[1 + CHAIN_BYTES];
-        if (!o->chains[i].bytes) continue;
-        frame[0] = KIND_CERT;
-        memcpy(frame + 1, o->chains[i].bytes, o->chains[i].len);
-        frame_send(o, l, now_us, frame, 1u + o->chains[i].len, NULL, out);
+    for (uint32_t i = 0; i < CHAINS_MAX; i++) cert_send_one(o, l, now_us, i, out);
+}
+
+void overlay_chain_tell(struct overlay *o, uint64_t now_us, uint32_t number, const struct id *id,
+                        struct outbox *out)
+{
+    for (uint16_t i = 0; i < o->up_count; i++) {
+        struct link *l = order_at(o, i);
+        if (!id || id_equal(link_id(o, l), id)) cert_send_one(o, l, now_us, number, out);
     }
 }
 

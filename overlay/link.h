@@ -69,7 +69,7 @@ struct extra {
     struct endpoint roam;
     uint64_t roam_at_us;
     /* traffic */
-    bool hot, handed_back;
+    bool hot, told;     /* told: vnet knows that the lane has it */
     uint64_t used_us;   /* last inner traffic */
     uint64_t silent_us; /* since when we send without hearing; 0: not */
     uint64_t data_bytes;

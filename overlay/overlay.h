@@ -47,6 +47,9 @@ void overlay_lanes(struct overlay *o, struct hot_queue *down); /* NULL: none, se
 /* Own certificate chains; [0] is shown in handshakes, the others follow as CERT. Copied. */
 MUST_CHECK enum err overlay_chain_set(struct overlay *o, uint32_t number, const uint8_t *chain,
                                       size_t len);
+/* Show that chain to one peer (or, id NULL, to all) now: it was set, or the peer has just shown its own of that network. */
+void overlay_chain_tell(struct overlay *o, uint64_t now_us, uint32_t number, const struct id *id,
+                        struct outbox *out);
 void overlay_chain_drop(struct overlay *o, uint32_t number);
 
 void overlay_datagram(struct overlay *o, uint64_t now_us, const struct endpoint *from,
@@ -67,6 +70,9 @@ void overlay_remember(struct overlay *o, const struct overlay_seed_peer *list,
 void overlay_want(struct overlay *o, uint64_t now_us, const struct id *id, struct outbox *out);
 /* Put the session in the lane (traffic starts). Its index, 0 if there is no certified session or no room. */
 uint32_t overlay_heat(struct overlay *o, uint64_t now_us, const struct id *id);
+/* Sessions that went into the lane since last asked, for whatever reason: their address rows are wanted there.
+ * The session's index; 0: no more. */
+uint32_t overlay_next_heated(struct overlay *o, struct id *out);
 bool overlay_is_hot(const struct overlay *o, const struct id *id);
 void overlay_ping(struct overlay *o, uint64_t now_us, const struct id *id, uint32_t request,
                   uint64_t timeout_us, struct outbox *out);
