@@ -54,8 +54,7 @@ static void ask_end(struct step *s, uint16_t i, enum err e, const struct overlay
 {
     struct node *n = s->n;
     struct ask *a = n->asks[i];
-    struct reply reply = {
-        .command = a->type, .request = a->request, .err = e, .source = a->source};
+    struct reply reply = {.command = a->type, .request = a->request, .err = e, .source = a->source};
     if (a->stage == ASK_RUN && a->type != CMD_ROUTE_TEST)
         describe(n, &reply, &a->id, a->target.network);
     if (a->type == CMD_TRACE) put_hops(n, &reply, a);
@@ -98,8 +97,7 @@ static void connect_then_run(struct step *s, uint16_t i)
     struct node *n = s->n;
     struct ask *a = n->asks[i];
     bool known = members_by_id(&n->members, a->target.network, &a->id) != NULL;
-    if (id_equal(&a->id, &n->id) || a->type == CMD_TRACE ||
-        (a->type == CMD_LOOKUP && known)) {
+    if (id_equal(&a->id, &n->id) || a->type == CMD_TRACE || (a->type == CMD_LOOKUP && known)) {
         run(s, i);
         return;
     }
@@ -185,7 +183,8 @@ void command_failed(struct step *s, const struct id *id)
 {
     for (uint16_t i = 0; i < s->n->ask_max; i++) {
         struct ask *a = s->n->asks[i];
-        if (a && a->stage == ASK_CONNECT && id_equal(&a->id, id)) ask_end(s, i, ERR_UNREACHABLE, NULL);
+        if (a && a->stage == ASK_CONNECT && id_equal(&a->id, id))
+            ask_end(s, i, ERR_UNREACHABLE, NULL);
     }
 }
 
