@@ -65,7 +65,7 @@ static bool on_files(struct cli *cli, unsigned which, struct json_t **made, bool
     bool good = state_lock(&s, &cli->fail);
     *held = !good && strcmp(cli->fail.code, fail_name(FAIL_IN_USE)) == 0;
     /* from a read-only copy, too */
-    if (!good && !*held) good = deeds[which].run == deed_invite || deeds[which].run == invites_list;
+    if (!good && !*held) good = deeds[which].run == invites_list;
     if (good) {
         *made = deeds[which].lists ? js_array() : js_object();
         good = deeds[which].run(&s, cli->params, *made, &cli->fail);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define EXPIRES_DEFAULT HOURS(24)
-#define EXPIRES_LEAST   MINUTES(1)
+#define EXPIRES_LEAST   SECONDS(1)
 #define EXPIRES_MOST    HOURS(24 * 365)
 #define USES_MAX        65535
 
@@ -127,8 +127,8 @@ static bool encode(struct deed *d, const struct request *r, struct token *t, cha
            fail(f, FAIL_USAGE, "give fewer seeds", "the token is too long");
 }
 
-static void describe(struct deed *d, struct json_t *made, const struct request *r,
-                     const struct cert *invite, const char *text)
+static bool describe(struct deed *d, struct json_t *made, const struct request *r,
+                     const struct cert *invite, const char *text, struct fail *f)
 {
     struct invite_note note = {
         .created_s = d->now_s, .expires_s = invite->expires_s, .uses = invite->uses};
@@ -138,12 +138,13 @@ static void describe(struct deed *d, struct json_t *made, const struct request *
     js_put_text(made, "network", r->network.s);
     for (unsigned i = 0; i < 16; i++) snprintf(note.serial + 2 * i, 3, "%02x", invite->serial[i]);
     if (r->host) snprintf(note.host, sizeof note.host, "%s", r->host);
-    invites_add(d->state, r->network.s, &note);
+    if (!invites_add(d->state, r->network.s, &note, f)) return false;
     js_put_text(made, "invite", note.serial);
     js_put_int(made, "uses", r->uses);
     js_put_int(made, "expires_s", (int64_t)invite->expires_s);
     for (uint32_t i = 0; i < r->seed.count; i++) js_add_text(seeds, r->seed.text[i]);
     js_put(made, "seeds", seeds);
+    return true;
 }
 
 static bool make(struct deed *d, struct request *r, struct json_t *made, struct fail *f)
@@ -167,7 +168,7 @@ static bool make(struct deed *d, struct request *r, struct json_t *made, struct 
                     "this node does not hold the authority of network %s", r->network.s);
     bool good = find_seeds(d, r, f) && sign(d, r, &net, &authority, &t, &invite, f) &&
                 encode(d, r, &t, text, f);
-    if (good) describe(d, made, r, &invite, text);
+    good = good && describe(d, made, r, &invite, text, f);
     crypto_wipe(&authority, sizeof authority);
     crypto_wipe(&t, sizeof t);
     crypto_wipe(text, sizeof text);

@@ -9,22 +9,32 @@
 #define FILE_MAX       65536
 #define LINE_MAX_BYTES 200
 
-void invites_add(const struct state *s, const char *network, const struct invite_note *note)
+/* Drops the first line: the oldest. */
+static size_t forget_first(char *text, size_t len)
 {
-    char name[128], *text = malloc(FILE_MAX);
+    size_t first = strcspn(text, "\n");
+    first += text[first] == '\n';
+    memmove(text, text + first, len - first + 1);
+    return len - first;
+}
+
+bool invites_add(const struct state *s, const char *network, const struct invite_note *note,
+                 struct fail *f)
+{
+    char name[128], *text = calloc(1, FILE_MAX);
     size_t len = 0;
-    struct fail ignored;
     ensure(text);
     snprintf(name, sizeof name, "networks/%s/invites", network);
-    enum state_found found = state_read(s, name, text, FILE_MAX, &len, &ignored);
-    if (found == STATE_ABSENT) len = 0;
-    if (found != STATE_FAILED && len + LINE_MAX_BYTES < FILE_MAX) {
+    bool good = state_read(s, name, text, FILE_MAX, &len, f) != STATE_FAILED;
+    while (good && len + LINE_MAX_BYTES >= FILE_MAX) len = forget_first(text, len);
+    if (good) {
         len += (size_t)snprintf(
             text + len, FILE_MAX - len, "%s %" PRIu64 " %" PRIu64 " %" PRIu32 " %s\n", note->serial,
             note->created_s, note->expires_s, note->uses, note->host[0] ? note->host : "-");
-        (void)state_write(s, name, text, len, 0600, &ignored);
+        good = state_write(s, name, text, len, 0600, f);
     }
     free(text);
+    return good;
 }
 
 static void add(struct json_t *list, const char *network, const char *line)

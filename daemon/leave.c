@@ -26,18 +26,28 @@ static bool drop_section(struct state *s, const char *network, struct fail *f)
     return good;
 }
 
-/* networks/NAME/authority -> left/NAME/authority, or left/NAME-2/authority.. */
-static bool keep_authority(struct state *s, const char *network, char kept[128], struct fail *f)
+/* Makes the place for an authority: left/NAME, or left/NAME-2.. ; empty if there is none to keep. */
+static bool prepare_kept(struct state *s, const char *network, char folder[100], struct fail *f)
 {
-    char from[128], folder[100];
-    kept[0] = 0;
+    char from[128];
+    folder[0] = 0;
     snprintf(from, sizeof from, "networks/%s/authority", network);
     if (!state_exists(s, from)) return true;
-    snprintf(folder, sizeof folder, "left/%s", network);
+    snprintf(folder, 100, "left/%s", network);
     for (unsigned n = 2; state_exists(s, folder) && n < 1000; n++)
-        snprintf(folder, sizeof folder, "left/%.50s-%u", network, n);
+        snprintf(folder, 100, "left/%.50s-%u", network, n);
+    return state_mkdir(s, "left", f) && state_mkdir(s, folder, f);
+}
+
+static bool keep_authority(struct state *s, const char *network, const char *folder, char kept[128],
+                           struct fail *f)
+{
+    char from[128];
+    kept[0] = 0;
+    if (!folder[0]) return true;
+    snprintf(from, sizeof from, "networks/%s/authority", network);
     snprintf(kept, 128, "%s/authority", folder);
-    return state_mkdir(s, "left", f) && state_mkdir(s, folder, f) && state_rename(s, from, kept, f);
+    return state_rename(s, from, kept, f);
 }
 
 static bool remove_network(struct state *s, const char *network, struct fail *f)
@@ -54,15 +64,20 @@ static bool remove_network(struct state *s, const char *network, struct fail *f)
 
 bool deed_leave(struct state *s, const struct json_t *params, struct json_t *made, struct fail *f)
 {
-    struct name_text network, left[NETWORKS_MAX];
-    char kept[128];
+    struct name_text network, others[NETWORKS_MAX];
+    struct fail ignored;
+    char folder[100], kept[128];
     if (!params_known(params, "network", f) || !deed_network(s, params, &network, f)) return false;
-    if (!keep_authority(s, network.s, kept, f) || !remove_network(s, network.s, f)) return false;
-    bool last = home_networks(s, left) == 0;
+    /* What may fail for want of room comes first; what follows only renames and removes. */
+    if (!prepare_kept(s, network.s, folder, f) || !drop_section(s, network.s, f)) {
+        if (folder[0]) (void)state_remove(s, folder, &ignored);
+        return false;
+    }
+    if (!keep_authority(s, network.s, folder, kept, f) || !remove_network(s, network.s, f))
+        return false;
+    bool last = home_networks(s, others) == 0;
     /* The last one: the directory may join any overlay now. Its identity, and with it its id, stays. */
-    bool good = drop_section(s, network.s, f);
-    if (last) good = good && state_remove(s, "overlay", f) && state_remove(s, "peers", f);
-    if (!good) return false;
+    if (last && !(state_remove(s, "overlay", f) && state_remove(s, "peers", f))) return false;
     js_put_bool(made, "ok", true);
     js_put_text(made, "network", network.s);
     js_put_bool(made, "last", last);

@@ -101,8 +101,9 @@ static void on_pong(struct daemon *d, void *context, const struct reply *r)
     struct fail f;
     (void)d;
     bool lost = r->err == ERR_TIMEOUT || r->err == ERR_UNREACHABLE;
-    if (r->err != OK && !lost) {
-        target_failed(c->daemon, target_text(c), r->err, &f);
+    bool unknown = lost && id_is_zero(&r->id); /* nobody knew in time who that is */
+    if ((r->err != OK && !lost) || unknown) {
+        target_failed(c->daemon, target_text(c), unknown ? ERR_NOT_FOUND : r->err, &f);
         ping_free(p);
         call_failed(c, &f);
         return;
@@ -165,8 +166,9 @@ static void on_trace(struct daemon *d, void *context, const struct reply *r)
     struct fail f;
     char text[ID_TEXT];
     bool partial = r->err == ERR_TIMEOUT || r->err == ERR_UNREACHABLE;
-    if (r->err != OK && !partial) {
-        target_failed(d, target_text(c), r->err, &f);
+    bool unknown = partial && id_is_zero(&r->id);
+    if ((r->err != OK && !partial) || unknown) {
+        target_failed(d, target_text(c), unknown ? ERR_NOT_FOUND : r->err, &f);
         call_failed(c, &f);
         return;
     }
