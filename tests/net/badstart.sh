@@ -1,7 +1,7 @@
 #!/bin/bash
 # Starts that must fail: each says in one line what is wrong and what to do, exits as promised, and
 # changes nothing in the state directory.
-. tests/net/lib.sh
+. tests/net/lib.bash
 set +e # goes on after a failure, to list them all
 lab <<'END'
 seed none

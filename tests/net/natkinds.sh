@@ -4,7 +4,7 @@
 #
 # Must be direct: what simple hole punching can do, without predicting or spraying ports, without
 # port mapping, without TCP. The other pairs are listed as they are, so that progress shows.
-. tests/net/lib.sh
+. tests/net/lib.bash
 lab <<'END'
 seed  none
 pub   none

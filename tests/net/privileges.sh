@@ -2,7 +2,7 @@
 # Started as root, the daemon becomes `nobody` with two capabilities, and still does its work: the
 # state directory lies below one that only root may enter, networks and devices come and go, the
 # host's address changes, what it remembers is written.
-. tests/net/lib.sh
+. tests/net/lib.bash
 lab <<'END'
 seed none addrs=2
 ann  port-restricted

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A home router restarts and gets a new public address. The seed is dead; a third member, reachable,
 # lives. Traffic goes on, and is direct again.
-. tests/net/lib.sh
+. tests/net/lib.bash
 lab <<'END'
 seed none delay=5
 pub  none delay=5

@@ -2,7 +2,7 @@
 # test: timeout=120 long
 # As rebind.sh, but the host behind the new router is silent: nobody can reach it before it says
 # something itself, which it does at the latest when it is time to keep its mapping alive (25 s).
-. tests/net/lib.sh
+. tests/net/lib.bash
 lab <<'END'
 seed none delay=5
 pub  none delay=5

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Two nodes that only reach a third: their traffic goes through it, and everybody says so; when the
 # straight way opens, it is taken. Then the straight way closes under traffic: the third again.
-. tests/net/lib.sh
+. tests/net/lib.bash
 lab <<'END'
 seed none delay=15
 ann  port-restricted delay=10

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A daemon that dies and comes back finds its way alone, with what it remembers: the seed is dead.
 # The silence is seen by the one that stayed and by the one that died.
-. tests/net/lib.sh
+. tests/net/lib.bash
 lab <<'END'
 seed none delay=5
 ann  port-restricted delay=10

@@ -1,6 +1,6 @@
 #!/bin/bash
 # A host moves: another subnet of its LAN, then another public address. Traffic goes on by itself.
-. tests/net/lib.sh
+. tests/net/lib.bash
 lab <<'END'
 seed none delay=5
 ann  port-restricted delay=10

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Every verb against running daemons: exit statuses, JSON keys and types, targets by id, address and
 # name, --json before and after the verb, -n, and what works with and without a daemon.
-. tests/net/lib.sh
+. tests/net/lib.bash
 set +e # goes on after a failure, to list them all
 lab <<'END'
 seed none

@@ -1,4 +1,4 @@
-# tests/net/lib.sh - what the tests of real daemons share; sourced by them.
+# tests/net/lib.bash - what the tests of real daemons share; sourced by them.
 #
 # Given by the runner: RINGLET, NATLAB_PREFIX, TMPDIR. A node of these tests has one name: that of
 # its state directory ($TMPDIR/NAME), its host name, and, through HOST, its place in the laboratory.
