@@ -3,6 +3,7 @@
  * Places after those listed are ignored, so that a newer version may append. */
 #pragma once
 
+// clang-format off
 /*        name         op   places after op                             where     what it is for */
 #define CONTROLS(X)                                                                                \
     X(NEAR, 1, "ask, [id, endpoint(19)...]", "link", "my near set, and whom I know near you")                          \
@@ -21,6 +22,7 @@
     X(GOT, 14, "request, result, record", "routed", "answer to GET and PUT")                       \
     X(PUT, 15, "request, via, record", "routed", "keep this record")                               \
     X(STORE, 16, "record, left_s", "link", "a copy for a replica; it lives so many seconds more")
+// clang-format on
 enum control_op {
 #define X(name, op, places, where, what) CONTROL_##name = op,
     CONTROLS(X)

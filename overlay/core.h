@@ -346,6 +346,9 @@ void relay_seek(struct overlay *o, uint64_t now_us, struct link *l, struct outbo
 void on_relay(struct overlay *o, uint64_t now_us, struct link *l, unsigned op, struct unpack *u,
               struct outbox *out);
 void relay_tell_lane(struct overlay *o, const struct channel *c);
+void relay_try(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out);
+void relay_offered(struct overlay *o, uint64_t now_us, struct link *l, struct link *r,
+                   uint32_t channel, struct outbox *out);
 void relay_forget_link(struct overlay *o, uint16_t slot);
 void on_relayed(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, size_t len,
                 struct outbox *out);

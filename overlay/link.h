@@ -63,6 +63,10 @@ struct extra {
     uint16_t relay_slot; /* + 1; relayed through that link */
     uint32_t relay_channel;
     uint64_t relay_asked_us;
+    uint16_t offer_slot; /* + 1; a channel that we were given and have not proven yet */
+    uint8_t offer_tries;
+    uint32_t offer_channel;
+    uint64_t offer_us;   /* next try */
     struct id common[8]; /* peers that the other end has directly */
     uint8_t common_count, relay_tried;
     /* roaming: one challenge outstanding */

@@ -297,6 +297,10 @@ static void extra_tick(struct overlay *o, uint64_t now_us, struct link *l, struc
     } else if (x->ping_request) {
         wake_at(o, x->ping_until_us);
     }
+    if (x->offer_slot) {
+        relay_try(o, now_us, l, out);
+        if (x->offer_slot) wake_at(o, x->offer_us);
+    }
     if (x->punching) probe(o, now_us, l, x, out);
     if (x->punch_at_us && !x->punching && link_path(l) != PATH_DIRECT) {
         if (x->punch_at_us <= now_us) {

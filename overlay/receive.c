@@ -122,6 +122,8 @@ void on_frame(struct overlay *o, uint64_t now_us, struct link *l, const struct a
     bool bare = !endpoint_is_none(&a->from);
     if (bare && newest && (link_path(l) != PATH_DIRECT || !endpoint_equal(&at, &a->from)))
         path_roam(o, now_us, l, &a->from, out);
+    if (a->relayed && a->link && link_path(l) == PATH_ROUTED)
+        relay_offered(o, now_us, l, a->link, a->channel, out);
     switch (frame[0]) {
     case KIND_PING: on_ping(o, now_us, l, a, frame, len, out); break;
     case KIND_PONG: on_pong(o, now_us, l, a, frame, len, out); break;

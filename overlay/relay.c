@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define ASK_AGAIN_US    SECONDS(2)
+#define OFFER_TRIES     4
+#define OFFER_AGAIN_US  MILLIS(700)
 #define CHANNEL_IDLE_US MINUTES(5)
 
 static void say(struct overlay *o, uint64_t now_us, struct link *l, enum control_op op,
@@ -42,13 +44,42 @@ void relay_seek(struct overlay *o, uint64_t now_us, struct link *l, struct outbo
     say(o, now_us, best, CONTROL_RELAY_OPEN, link_id(o, l), NULL, out);
 }
 
-/* The relay `r` gave us `channel` for peer `l`: try it; the PONG moves the path. */
-static void relay_try(struct overlay *o, uint64_t now_us, struct link *l, struct link *r,
-                      uint32_t channel, struct outbox *out)
+/* Ping through the channel on offer; the PONG moves the path. */
+void relay_try(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out)
 {
-    if (link_path(l) == PATH_DIRECT) return;
-    struct way way = {.path = PATH_RELAYED, .relay = link_slot(o, r), .channel = channel};
+    struct extra *x = link_extra(o, l);
+    if (!x || !x->offer_slot || x->offer_us > now_us) return;
+    struct link *r = &o->links[x->offer_slot - 1];
+    if (link_path(l) != PATH_ROUTED || r->state != LINK_UP || link_path(r) != PATH_DIRECT) {
+        x->offer_slot = 0;
+        return;
+    }
+    if (x->offer_tries++ >= OFFER_TRIES) { /* it does not carry: ask somebody else */
+        x->offer_slot = 0;
+        x->relay_asked_us = 0;
+        relay_seek(o, now_us, l, out);
+        return;
+    }
+    struct way way = {
+        .path = PATH_RELAYED, .relay = (uint16_t)(x->offer_slot - 1), .channel = x->offer_channel};
+    x->offer_us = now_us + OFFER_AGAIN_US;
+    wake_at(o, x->offer_us);
     link_ping(o, l, now_us, &way, 0, out);
+}
+
+/* Peer `l` can be had through relay `r` on `channel`: r said so, or something has just come that way. */
+void relay_offered(struct overlay *o, uint64_t now_us, struct link *l, struct link *r,
+                   uint32_t channel, struct outbox *out)
+{
+    struct extra *x = link_need_extra(o, l);
+    if (!x || link_path(l) != PATH_ROUTED || l == r) return;
+    if (x->offer_slot == link_slot(o, r) + 1 && x->offer_channel == channel)
+        return; /* being tried */
+    x->offer_slot = (uint16_t)(link_slot(o, r) + 1);
+    x->offer_channel = channel;
+    x->offer_tries = 0;
+    x->offer_us = now_us;
+    relay_try(o, now_us, l, out);
 }
 
 void relayed_arrived(struct overlay *o, uint64_t now_us, struct link *l, uint32_t channel,
@@ -155,7 +186,7 @@ void on_relay(struct overlay *o, uint64_t now_us, struct link *l, unsigned op, s
         x->relay_asked_us = 0;
         relay_seek(o, now_us, peer, out);
     } else {
-        relay_try(o, now_us, peer, l, (uint32_t)channel, out);
+        relay_offered(o, now_us, peer, l, (uint32_t)channel, out);
     }
 }
 
