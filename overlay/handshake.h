@@ -56,6 +56,8 @@ struct hello_info {
 };
 #define CAP_RELAY      0x100u /* forwards for others */
 #define CAP_CONTROLLED 0x200u
+#define CAP_TCP                                                                                    \
+    0x400u /* can also carry datagrams over TCP; of ourselves only: a seed silent on UDP is tried so */
 
 struct handshake {
     struct noise noise;

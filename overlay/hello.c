@@ -10,6 +10,7 @@
 #define HELLO_TRIES           4
 #define HELLO_PAUSE_MAX_US    SECONDS(3)
 #define HELLO_TRIES_SEED      7
+#define HELLO_TRIES_UDP       3
 #define HELLO_PAUSE_SEED_US   MILLIS(800)
 #define HELLO_RESPONDER_US    SECONDS(4) /* a HELLO1 without its HELLO3: several round trips */
 #define SIMULTANEOUS_US       SECONDS(10)
@@ -111,6 +112,9 @@ static void send_hello1(struct overlay *o, uint64_t now_us, struct hello *h, str
     struct id expect = h->target;
     if (h->routed) own.via = id_is_zero(&h->waypoint) ? request_via(o) : h->waypoint;
     rng_bytes(&o->rng, fresh, sizeof fresh);
+    /* UDP is blocked for some: a seed that is silent there is dialled over TCP, at the same address and port */
+    if (h->from_seed && !h->routed && h->tries == HELLO_TRIES_UDP && (o->capabilities & CAP_TCP))
+        h->at.transport = TRANSPORT_TCP;
     handshake_init(&h->hs, o->crypto, &o->key, true, h->entry);
     h->hs.expect = expect;
     hello1_write(&h->hs, o->crypto, &o->key, &own, fresh, bytes);
