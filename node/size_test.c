@@ -29,15 +29,12 @@ static void a_node_of_the_simulator(void **state)
     row("struct node", 1, sizeof(struct node));
     row("struct overlay", 1, sizeof(struct overlay));
     row("links", l->links, sizeof(struct link));
-    row("order, hello_rate of a link", l->links, 2 * sizeof(uint16_t));
+    row("order of links by id", l->links, sizeof(uint16_t));
     row("passive peers", l->passive, sizeof(struct overlay_seed_peer));
     row("relay channels", l->channels, sizeof(struct channel));
     row("seeds, a local address", l->seeds + 1u, sizeof(struct endpoint));
     row("own network", 1, sizeof(struct own_network));
-    row("pointers: extras", l->extras, sizeof(void *));
-    row("pointers: handshakes", l->handshakes, sizeof(void *));
-    row("pointers: routed frames in flight", l->inflight, sizeof(void *));
-    row("pointers: requests, commands", 2u * l->requests, sizeof(void *));
+    row("pointers: commands", l->requests, sizeof(void *));
     row("pointers: records, waiting", l->records + l->waiting_packets, sizeof(void *));
     size_t map = node_size(l) - total; /* a power of two of entries */
     row("receiver index map", map / sizeof(uint16_t), sizeof(uint16_t));

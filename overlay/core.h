@@ -1,7 +1,7 @@
 /* overlay/core.h - the inside of struct overlay, shared by the files of overlay/ and nobody else.
  *
  * One file per concern; each keeps its own part of the state and its own deadlines, and says wake_at() when it arms one:
- *   links.c (table)   hello.c (handshakes)   receive.c (arrivals)   send.c (frames out)   upkeep.c (pings, death, rekey)
+ *   links.c (table)   tables.c (of pooled things)   hello.c (handshakes)   receive.c (arrivals)   send.c (frames out)   upkeep.c (pings, death, rekey)
  *   path.c (direct paths, roaming)   relay.c (channels)   ring.c (near links)   far.c (far links)   route.c (hop by hop)
  *   control.c (MessagePack bodies)   request.c (questions of ours)   join.c (seeds, remembered peers)   dht.c (records kept)   claim.c (records of ours)   view.c
  */
@@ -114,6 +114,7 @@ struct overlay {
     uint16_t link_count, up_count;
     uint16_t *map; /* receiver index entries */
     uint16_t map_mask, map_next;
+    void **tables; /* what holds extras, hellos, inflights, requests, hello_rate (tables.c) */
     struct extra **extras;
     uint16_t extra_count;
     struct link_stats *stats; /* per slot, daemon only */
@@ -122,7 +123,8 @@ struct overlay {
     uint8_t *hello_filter;
     struct hello **hellos;
     uint16_t hello_count;
-    uint16_t *hello_rate;       /* per link: routed HELLO1 it may still send through us */
+    uint16_t *hello_rate; /* per link: routed HELLO1 it may still send through us */
+    uint64_t hello_rate_us;     /* used last */
     struct budget route_budget; /* answers to traces */
     /* routing */
     struct inflight **inflights;
@@ -232,6 +234,7 @@ struct extra *link_extra(const struct overlay *o, const struct link *l); /* NULL
 struct extra *link_need_extra(struct overlay *o, struct link *l);        /* NULL: none left */
 void link_release_extra(struct overlay *o,
                         struct link *l); /* if nothing in it is needed any more */
+void link_drop_extra(struct overlay *o, struct link *l); /* if it has one */
 struct endpoint link_endpoint(const struct link *l);
 void link_set_endpoint(struct link *l, const struct endpoint *e);
 static inline enum path_kind link_path(const struct link *l)
@@ -243,6 +246,14 @@ uint64_t link_rto_us(const struct link *l);
 void link_rtt_sample(struct link *l, uint64_t rtt_us);
 uint32_t link_rtt_us(const struct link *l);
 uint64_t calendar_now(const struct overlay *o, uint64_t now_us); /* calendar seconds; 0: unknown */
+
+/* --- tables.c --- */
+/* Before an entry is put into extras, hellos, inflights or requests, and before hello_rate is used. false: no room. */
+bool tables_need(struct overlay *o);
+size_t tables_size(const struct limits *l);
+bool tables_init(struct overlay *o); /* false: no memory */
+void tables_tick(struct overlay *o, uint64_t now_us);
+void tables_fini(struct overlay *o); /* and all that is in them */
 
 /* --- send.c --- */
 struct

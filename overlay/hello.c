@@ -25,6 +25,7 @@ static struct hello *hello_by_meaning(const struct overlay *o, uint16_t meaning)
 
 static struct hello *hello_new(struct overlay *o, uint64_t now_us, bool initiator)
 {
+    if (!tables_need(o)) return NULL;
     for (uint16_t i = 0; i < o->limits.handshakes; i++) {
         if (o->hellos[i]) continue;
         uint32_t index = index_new(o, (uint16_t)(ENTRY_HELLO | i));
@@ -345,11 +346,7 @@ static struct link *merge(struct overlay *o, uint64_t now_us, struct link *l, st
     }
     l->heard_ms = ms32(now_us);
     /* free the slot of `fresh` without touching its index */
-    if (fx) {
-        o->extras[fresh->extra - 1] = NULL;
-        pool_give(o->extra_pool, fx);
-        fresh->extra = 0;
-    }
+    link_drop_extra(o, fresh);
     session_wipe(&fresh->s);
     fresh->state = LINK_FREE;
     o->link_count--;

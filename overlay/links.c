@@ -128,7 +128,9 @@ void close_send(struct overlay *o, struct link *l, uint64_t now_us, unsigned rea
 /* 10 a second, burst 20 (design 4), in 16 bits: 10 of time in 0.1 s, 6 of tokens. */
 bool link_may_hello(struct overlay *o, const struct link *l, uint64_t now_us)
 {
+    if (!tables_need(o)) return false;
     uint16_t *r = &o->hello_rate[link_slot(o, l)];
+    o->hello_rate_us = now_us;
     unsigned now = (unsigned)(now_us / MILLIS(100)) & 0x3ffu, then = *r >> 6, tokens = *r & 0x3fu;
     tokens += (now - then) & 0x3ffu;
     if (tokens > 20) tokens = 20;
@@ -173,7 +175,8 @@ struct link *link_new(struct overlay *o, uint64_t now_us, peer_handle peer, stru
     l->state = LINK_CERT;
     l->heard_ms = ms32(now_us);
     l->born = (uint16_t)(now_us / LINK_BORN_UNIT_US);
-    o->hello_rate[link_slot(o, l)] = (uint16_t)((now_us / MILLIS(100)) << 6 | 20u);
+    if (o->hello_rate)
+        o->hello_rate[link_slot(o, l)] = (uint16_t)((now_us / MILLIS(100)) << 6 | 20u);
     o->link_count++;
     if (o->stats) o->stats[link_slot(o, l)] = (struct link_stats){.since_us = now_us};
     return l;
@@ -206,9 +209,7 @@ void link_close(struct overlay *o, struct link *l, uint64_t now_us, const char *
             e->answer = (struct overlay_answer){
                 .request = x->ping_request, .err = ERR_UNREACHABLE, .id = id};
         }
-        o->extras[l->extra - 1] = NULL;
-        pool_give(o->extra_pool, x);
-        l->extra = 0;
+        link_drop_extra(o, l);
     }
     index_free(o, link_index(l));
     if (was_up) {
@@ -239,6 +240,7 @@ struct extra *link_extra(const struct overlay *o, const struct link *l)
 struct extra *link_need_extra(struct overlay *o, struct link *l)
 {
     if (l->extra) return o->extras[l->extra - 1];
+    if (!tables_need(o)) return NULL;
     for (uint16_t i = 0; i < o->limits.extras; i++) {
         if (o->extras[i]) continue;
         struct extra *x = pool_take(o->extra_pool);
@@ -247,6 +249,7 @@ struct extra *link_need_extra(struct overlay *o, struct link *l)
         x->slot = link_slot(o, l);
         x->why = "";
         o->extras[i] = x;
+        o->extra_count++;
         l->extra = (uint16_t)(i + 1);
         return x;
     }
@@ -260,8 +263,15 @@ void link_release_extra(struct overlay *o, struct link *l)
         link_path(l) != PATH_DIRECT)
         return;
     if (o->stats) return; /* a daemon has room, and keeps what `why` tells */
+    link_drop_extra(o, l);
+}
+
+void link_drop_extra(struct overlay *o, struct link *l)
+{
+    if (!l->extra) return;
+    pool_give(o->extra_pool, o->extras[l->extra - 1]);
     o->extras[l->extra - 1] = NULL;
-    pool_give(o->extra_pool, x);
+    o->extra_count--;
     l->extra = 0;
 }
 

@@ -31,10 +31,9 @@ static uint16_t map_size(const struct limits *l)
 
 static size_t arrays_size(const struct limits *l)
 {
-    return (size_t)l->links * (sizeof(struct link) + 2 * sizeof(uint16_t)) +
+    return (size_t)l->links * (sizeof(struct link) + sizeof(uint16_t)) +
            (size_t)map_size(l) * sizeof(uint16_t) +
-           ((size_t)l->extras + l->handshakes + l->inflight + l->requests + l->records) *
-               sizeof(void *) +
+           (size_t)l->records * sizeof(void *) +
            (size_t)l->channels * sizeof(struct channel) + l->seeds * sizeof(struct endpoint) +
            sizeof(struct endpoint) /* one local address */ +
            l->passive * sizeof(struct overlay_seed_peer) + 2u * l->hello_filter_bytes;
@@ -42,7 +41,8 @@ static size_t arrays_size(const struct limits *l)
 
 size_t overlay_size(const struct limits *l)
 {
-    return sizeof(struct overlay) + arrays_size(l);
+    size_t tables = tables_size(l); /* kept only if they do not fit into an object of the pool */
+    return sizeof(struct overlay) + arrays_size(l) + (tables > sizeof(union pooled) ? tables : 0);
 }
 
 static bool allocate(struct overlay *o, bool stats)
@@ -51,21 +51,15 @@ static bool allocate(struct overlay *o, bool stats)
     uint16_t map = map_size(l);
     o->links = calloc(l->links, sizeof *o->links);
     o->order = calloc(l->links, sizeof *o->order);
-    o->hello_rate = calloc(l->links, sizeof *o->hello_rate);
     o->map = calloc(map, sizeof *o->map);
     o->map_mask = (uint16_t)(map - 1);
-    o->extras = calloc(l->extras, sizeof *o->extras);
-    o->hellos = calloc(l->handshakes, sizeof *o->hellos);
-    o->inflights = calloc(l->inflight, sizeof *o->inflights);
-    o->requests = calloc(l->requests, sizeof *o->requests);
     o->records = calloc(l->records ? l->records : 1, sizeof *o->records);
     o->channels = calloc(l->channels ? l->channels : 1, sizeof *o->channels);
     o->seeds = calloc(l->seeds, sizeof *o->seeds);
     o->passive = calloc(l->passive ? l->passive : 1, sizeof *o->passive);
     if (l->hello_filter_bytes) o->hello_filter = calloc(2, l->hello_filter_bytes);
     if (stats) o->stats = calloc(l->links, sizeof *o->stats);
-    return o->links && o->order && o->hello_rate && o->map && o->extras && o->hellos &&
-           o->inflights && o->requests && o->records && o->channels && o->seeds && o->passive &&
+    return o->links && o->order && o->map && tables_init(o) && o->records && o->channels && o->seeds && o->passive &&
            (o->hello_filter || !l->hello_filter_bytes) && (o->stats || !stats);
 }
 
@@ -77,6 +71,7 @@ enum err overlay_new(struct overlay **out, const struct overlay_config *c, uint6
     ensure(c->limits.links > 0 && c->limits.links < 4096 && c->limits.handshakes < 4096 &&
            c->limits.extras > 0);
     o->limits = c->limits;
+    o->extra_pool = c->extras;
     if (!allocate(o, c->stats)) {
         overlay_free(o);
         return ERR_NO_MEMORY;
@@ -84,7 +79,6 @@ enum err overlay_new(struct overlay **out, const struct overlay_config *c, uint6
     o->crypto = c->crypto;
     o->identities = c->identities;
     o->pkts = c->pkts;
-    o->extra_pool = c->extras;
     o->trace = c->trace;
     o->self = *c->identity;
     o->key = c->key;
@@ -108,13 +102,6 @@ enum err overlay_new(struct overlay **out, const struct overlay_config *c, uint6
     return OK;
 }
 
-static void give_all(struct overlay *o, void **list, uint32_t n)
-{
-    for (uint32_t i = 0; list && i < n; i++)
-        if (list[i]) pool_give(o->extra_pool, list[i]);
-    free(list);
-}
-
 void overlay_free(struct overlay *o)
 {
     if (!o) return;
@@ -122,15 +109,11 @@ void overlay_free(struct overlay *o)
         if (o->links[i].state != LINK_FREE) identities_drop(o->identities, o->links[i].peer);
     if (o->links) crypto_wipe(o->links, o->limits.links * sizeof *o->links);
     dht_fini(o);
-    give_all(o, (void **)o->extras, o->limits.extras);
-    give_all(o, (void **)o->hellos, o->limits.handshakes);
-    give_all(o, (void **)o->inflights, o->limits.inflight);
-    give_all(o, (void **)o->requests, o->limits.requests);
+    tables_fini(o);
     free(o->records);
     for (unsigned i = 0; i < CHAINS_MAX; i++) free(o->chains[i].bytes);
     free(o->links);
     free(o->order);
-    free(o->hello_rate);
     free(o->map);
     free(o->channels);
     free(o->seeds);
@@ -212,6 +195,7 @@ void overlay_timer(struct overlay *o, uint64_t now_us, struct outbox *out)
     relay_tick(o, now_us, out);
     heat_tick(o, now_us, out);
     dht_tick(o, now_us, out);
+    tables_tick(o, now_us);
     if (o->wake_us <= now_us) o->wake_us = now_us + 1;
 }
 

@@ -15,6 +15,7 @@ struct request *request_by_id(const struct overlay *o, uint32_t id)
 struct request *request_start(struct overlay *o, uint64_t now_us, uint8_t what,
                               const struct id *target, uint64_t timeout_us)
 {
+    if (!tables_need(o)) return NULL;
     for (uint16_t i = 0; i < o->limits.requests; i++) {
         if (o->requests[i]) continue;
         struct request *r = pool_take(o->extra_pool);

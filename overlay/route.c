@@ -84,6 +84,7 @@ struct id waypoint_near(const struct overlay *o, const struct id *dst, const str
 
 static struct inflight *inflight_new(struct overlay *o)
 {
+    if (!tables_need(o)) return NULL;
     for (uint16_t i = 0; i < o->limits.inflight; i++) {
         if (o->inflights[i]) continue;
         struct inflight *f = pool_take(o->extra_pool);
