@@ -83,7 +83,6 @@ struct daemon {
     int monitor_fd; /* netlink; -1: none */
     uv_poll_t monitor;
     struct resolve seeds, advertise;
-    bool seeds_by_tcp;      /* none answered by UDP: they are offered by TCP, too */
     char peers_text[16384]; /* as last written */
     size_t peers_len;
 

@@ -39,13 +39,11 @@ static void on_resolve_due(uv_timer_t *t)
     if (!d->seeds.asking) on_seeds(d); /* all numeric */
 }
 
-/* The seeds do not answer: their names may have moved, or UDP does not get through. Not more often than every 10 s. */
+/* The seeds do not answer: their names may have moved. Not more often than every 10 s. */
 static void resolve_again(struct daemon *d)
 {
     uint64_t since_us = time_since(clock_us(), d->resolved_us);
     uint64_t wait_us = since_us < RESOLVE_AGAIN ? RESOLVE_AGAIN - since_us : 0;
-    if (!d->seeds_by_tcp) wait_us = 0;
-    d->seeds_by_tcp = true;
     if (!uv_is_active((uv_handle_t *)&d->resolving))
         uv_timer_start(&d->resolving, on_resolve_due, wait_us / 1000, 0);
 }
@@ -216,26 +214,11 @@ static void on_calendar(uv_timer_t *t)
     loop_settle(d);
 }
 
-/* A node listens for TCP where it does for UDP, unless told otherwise. */
-static uint32_t add_tcp(struct endpoint list[2 * RESOLVE_MAX], uint32_t count)
-{
-    uint32_t all = count;
-    for (uint32_t i = 0; i < count; i++) {
-        struct endpoint e = list[i];
-        if (e.transport != TRANSPORT_UDP) continue;
-        e.transport = TRANSPORT_TCP;
-        list[all++] = e;
-    }
-    return all;
-}
-
 static void on_seeds(void *context)
 {
     struct daemon *d = context;
-    struct endpoint list[2 * RESOLVE_MAX];
-    uint32_t count = resolve_list(&d->seeds, list);
-    if (d->seeds_by_tcp) count = add_tcp(list, count);
-    struct event e = {.type = EV_SEEDS, .endpoints = {list, count}};
+    struct endpoint list[RESOLVE_MAX];
+    struct event e = {.type = EV_SEEDS, .endpoints = {list, resolve_list(&d->seeds, list)}};
     loop_say(d, &e);
 }
 

@@ -119,8 +119,6 @@ static void log_notice(const struct daemon *d, const struct notice *n)
 
 void notices_take(struct daemon *d, const struct notice *n)
 {
-    if (n->type == NOTICE_JOINED)
-        d->seeds_by_tcp = false; /* the next search begins with UDP again */
     log_notice(d, n);
     if (d->control.watchers) tell_watchers(d, n);
     if (n->type == NOTICE_ADDRESS && n->network >= 0) networks_addresses(d, (uint8_t)n->network);

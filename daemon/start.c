@@ -124,7 +124,8 @@ static uint32_t read_remembered(struct daemon *d, struct home_peers *p)
 
 static uint32_t capabilities(void)
 {
-    return CAP_RELAY | CAP_TCP | AEAD_CHACHA20_POLY1305 | (crypto_has_aes() ? (uint32_t)AEAD_AES256_GCM : 0u);
+    return CAP_RELAY | CAP_TCP | AEAD_CHACHA20_POLY1305 |
+           (crypto_has_aes() ? (uint32_t)AEAD_AES256_GCM : 0u);
 }
 
 static uint32_t numeric_seeds(const struct daemon *d, struct endpoint *out)
