@@ -1,0 +1,568 @@
+#include "tests/harness/party.h"
+#include "vnet/ip.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STILL_MAX 20000u /* steps without time passing: it never ends */
+
+const struct limits party_small = {
+    .links = 12,
+    .handshakes = 8,
+    .extras = 12,
+    .inflight = 12,
+    .passive = 4,
+    .records = 8,
+    .record_bytes = 256,
+    .requests = 4,
+    .waiting_packets = 4,
+    .members = 6,
+    .channels = 3,
+    .hot = 3,
+    .seeds = 2,
+    .leaves = 4,
+    .hello_filter_bytes = 256,
+};
+
+static void *zeroed(size_t count, size_t size)
+{
+    void *p = calloc(count, size);
+    ensure(p);
+    return p;
+}
+
+static void made(enum err e)
+{
+    if (e) fprintf(stderr, "party: %s\n", err_text(e));
+    ensure(e == OK);
+}
+
+/* --- papers --- */
+
+static void name_set(struct name_text *n, const char *s)
+{
+    snprintf(n->s, sizeof n->s, "%s", s);
+}
+
+static void make_network(struct party *p, uint32_t which, const struct identity *authority)
+{
+    struct cert c = {.kind = CERT_NETWORK,
+                     .not_before_s = CALENDAR_S - 10 * YEAR_S,
+                     .expires_s = CALENDAR_S + 10 * YEAR_S,
+                     .range = {.net = 0x0a4d0000, .prefix = 16},
+                     .mode = 3};
+    memcpy(c.key, p->network.ed_pk, 32);
+    name_set(&c.name, "party");
+    p->network_cert_len[which] = cert_sign(p->network_cert[which], CHAIN_BYTES, p->crypto, &c,
+                                           authority->ed_seed, authority->ed_pk);
+    ensure(p->network_cert_len[which] > 0);
+}
+
+static size_t make_chain(const struct party *p, uint8_t papers, uint32_t number,
+                         const struct id *id, uint32_t ipv4, uint8_t out[CHAIN_BYTES])
+{
+    bool expired = papers == PAPERS_EXPIRED, foreign = papers == PAPERS_FOREIGN;
+    struct cert c = {.kind = CERT_NODE,
+                     .id = *id,
+                     .ipv4 = ipv4,
+                     .not_before_s = CALENDAR_S - 2 * YEAR_S,
+                     .expires_s = expired ? CALENDAR_S - YEAR_S : CALENDAR_S + YEAR_S};
+    put_u32(c.serial, number);
+    snprintf(c.name.s, sizeof c.name.s, "n%u", number);
+    uint8_t one[CHAIN_BYTES];
+    size_t len = cert_sign(one, sizeof one, p->crypto, &c, p->network.ed_seed, p->network.ed_pk);
+    ensure(len > 0);
+    const struct span both[] = {{p->network_cert[foreign], p->network_cert_len[foreign]},
+                                {one, len}};
+    len = chain_write(out, CHAIN_BYTES, both, 2);
+    ensure(len > 0);
+    return len;
+}
+
+/* --- the party --- */
+
+struct party *party_new(const struct crypto *c, uint64_t seed)
+{
+    struct party *p = zeroed(1, sizeof *p);
+    uint8_t bytes[32] = {1};
+    ensure(crypto_init());
+    for (unsigned i = 0; i < 8; i++) bytes[8 + i] = (uint8_t)(seed >> (8 * i));
+    p->crypto = c;
+    p->now_us = SECONDS(1);
+    p->delay_us = MILLIS(10);
+    rng_seed(&p->rng, bytes);
+    struct rng r;
+    rng_stream(&p->rng, "authority", 0, &r);
+    identity_make(&p->authority, c, &r);
+    identity_make(&p->foreign, c, &r);
+    identity_make(&p->network, c, &r);
+    rng_bytes(&r, p->key.key, 32);
+    rng_bytes(&r, p->other_key.key, 32);
+    p->key.epoch = p->other_key.epoch = 1;
+    snprintf(p->key.name, sizeof p->key.name, "party");
+    snprintf(p->other_key.name, sizeof p->other_key.name, "party");
+    make_network(p, 0, &p->authority);
+    make_network(p, 1, &p->foreign);
+    return p;
+}
+
+static void guest_free(struct guest *g)
+{
+    guest_check(g);
+    node_free(g->node);
+    ensure(g->extras.taken == 0 && g->pkts.taken == 0);
+    for (uint32_t i = 1; i < g->identities.count; i++)
+        ensure(g->identities.entries[i].holders == 0);
+    if (g->lane) {
+        lane_free(g->lane);
+        hot_queue_fini(&g->down);
+        hot_queue_fini(&g->up);
+    }
+    identities_fini(&g->identities);
+    pool_fini(&g->pkts);
+    pool_fini(&g->extras);
+    free(g->actions.arena);
+    free(g->actions.list);
+    free(g);
+}
+
+void party_close(struct party *p)
+{
+    for (uint32_t i = 0; i < p->count; i++) guest_free(p->guests[i]);
+    for (uint32_t i = 0; i < p->mail_count; i++) free(p->mail[i].bytes);
+    for (uint32_t i = 0; i < p->book_count; i++) free(p->book[i].bytes);
+    free(p->mail);
+    free(p);
+}
+
+static void make_papers(const struct party *p, struct guest *g, const struct guest_options *o,
+                        uint32_t number)
+{
+    const struct guest *other = p->guests[o->as];
+    if (o->steals) g->self.id = other->self.id;
+    if (o->steals || o->papers == PAPERS_OTHERS) {
+        memcpy(g->chain, other->chain, other->chain_len);
+        g->chain_len = other->chain_len;
+    } else {
+        g->chain_len = make_chain(p, o->papers, number, &g->self.id, g->ipv4, g->chain);
+    }
+}
+
+static void make_node(struct party *p, struct guest *g, const struct guest_options *o,
+                      uint32_t number)
+{
+    const struct limits *l = o->limits ? o->limits : &limits_daemon;
+    struct endpoint seeds[PARTY_GUESTS];
+    uint8_t own[CHAIN_BYTES], key[16] = {9};
+    struct rng r;
+    struct node_config c = {.identity = &g->self,
+                            .overlay_key = o->other_key ? p->other_key : p->key,
+                            .networks = {{.chain = own, .mtu_bytes = 1380}},
+                            .network_count = 1,
+                            .limits = *l,
+                            .capabilities = AEAD_CHACHA20_POLY1305 | CAP_RELAY,
+                            .founder = o->founder,
+                            .seeds = seeds};
+    for (uint32_t i = 0; i < PARTY_GUESTS && o->seeds[i]; i++)
+        seeds[c.seed_count++] = p->guests[o->seeds[i] - 1]->at;
+    /* a node does not start with papers that are not its own: it is made to show them afterwards */
+    c.networks[0].chain_len = make_chain(p, PAPERS_GOOD, number, &g->self.id, g->ipv4, own);
+    memcpy(c.authority_pk, p->authority.ed_pk, 32);
+    rng_stream(&p->rng, "node", number, &r);
+    rng_bytes(&r, c.seed, 32);
+    pool_init(&g->pkts, sizeof(struct pkt), (uint32_t)l->inflight + l->waiting_packets + 64u, 16);
+    pool_init(&g->extras, node_extra_size(), l->extras, 4); /* as the daemon has it */
+    made(identities_init(&g->identities, 1u << 16, key));
+    const struct node_env env = {.crypto = p->crypto,
+                                 .identities = &g->identities,
+                                 .pkts = &g->pkts,
+                                 .extras = &g->extras,
+                                 .trace = &p->trace};
+    made(node_new(&g->node, &c, &env, p->now_us));
+    made(overlay_chain_set(g->node->overlay, 0, g->chain, g->chain_len));
+    if (!o->lane) return;
+    made(hot_queue_init(&g->down, 1u << 17));
+    made(hot_queue_init(&g->up, 1u << 17));
+    made(lane_new(&g->lane, l, p->crypto, 0, &g->down, &g->up));
+    node_attach(g->node, &g->down, &g->up);
+}
+
+struct guest *party_guest(struct party *p, const struct guest_options *o)
+{
+    uint32_t number = p->count;
+    ensure(number < PARTY_GUESTS);
+    struct guest *g = zeroed(1, sizeof *g);
+    struct rng r;
+    rng_stream(&p->rng, "identity", number, &r);
+    identity_make(&g->self, p->crypto, &r);
+    g->at = endpoint_v4(0x05000001 + (number << 8), 7464);
+    g->ipv4 = 0x0a4d0001 + number;
+    g->actions.arena_size = 2 * ACTIONS_ARENA_MIN;
+    g->actions.arena = zeroed(1, g->actions.arena_size);
+    g->actions.max = 4 * ACTIONS_LIST_MIN;
+    g->actions.list = zeroed(g->actions.max, sizeof *g->actions.list);
+    make_papers(p, g, o, number);
+    make_node(p, g, o, number);
+    p->guests[p->count++] = g;
+    party_step(p, g, &(struct event){.type = EV_CLOCK, .calendar_s = CALENDAR_S});
+    party_step(p, g, &(struct event){.type = EV_LOCAL, .endpoints = {.list = &g->at, .count = 1}});
+    return g;
+}
+
+struct party *party_of(const struct crypto *c, uint64_t seed, uint32_t count, bool lanes,
+                       const struct limits *l)
+{
+    struct party *p = party_new(c, seed);
+    for (uint32_t i = 0; i < count; i++)
+        party_guest(p, &(struct guest_options){
+                           .lane = lanes, .founder = i == 0, .seeds = {i > 0}, .limits = l});
+    for (uint32_t s = 0; s < 20; s++) {
+        bool all = s > 0;
+        party_run(p, SECONDS(1));
+        for (uint32_t i = 0; i < count; i++)
+            for (uint32_t k = 0; k < count; k++)
+                all = all && (i == k || guest_link(p->guests[i], p->guests[k]));
+        if (all) return p;
+    }
+    ensure(!"they did not find each other");
+    return p;
+}
+
+/* --- the wire --- */
+
+static void keep(struct letter *out, const struct letter *l)
+{
+    *out = *l;
+    out->bytes = malloc(l->len ? l->len : 1);
+    ensure(out->bytes);
+    memcpy(out->bytes, l->bytes, l->len);
+}
+
+static void mail_add(struct party *p, const struct letter *l)
+{
+    if (p->mail_count == p->mail_room) {
+        p->mail_room = p->mail_room ? 2 * p->mail_room : 64;
+        p->mail = realloc(p->mail, p->mail_room * sizeof *p->mail);
+        ensure(p->mail);
+    }
+    struct letter *under_way = &p->mail[p->mail_count++];
+    keep(under_way, l);
+    under_way->number = p->letters_sent++;
+    under_way->at_us = p->now_us + p->delay_us;
+    if (p->jitter_us) under_way->at_us += rng_below(&p->rng, p->jitter_us);
+}
+
+static struct guest *guest_at(const struct party *p, const struct endpoint *at)
+{
+    for (uint32_t i = 0; i < p->count; i++)
+        if (endpoint_equal(&p->guests[i]->at, at)) return p->guests[i];
+    return NULL;
+}
+
+static void post(struct party *p, struct guest *g, const struct endpoint *to, const uint8_t *bytes,
+                 uint32_t len)
+{
+    struct letter l = {
+        .at_us = p->now_us, .from = g->at, .to = *to, .bytes = (uint8_t *)bytes, .len = len};
+    g->sent++;
+    g->sent_bytes += len;
+    if (p->booking && p->book_count < PARTY_BOOK) keep(&p->book[p->book_count++], &l);
+    if (p->tap && !p->tap(p, &l)) return;
+    if (!guest_at(p, &l.to)) {
+        p->nobody++;
+        p->nobody_bytes += len;
+        return;
+    }
+    if (p->loss_percent && rng_below(&p->rng, 100) < p->loss_percent) return;
+    mail_add(p, &l);
+    if (p->double_percent && rng_below(&p->rng, 100) < p->double_percent) mail_add(p, &l);
+}
+
+/* --- steps --- */
+
+static void from_device(struct guest *g, const uint8_t *bytes, uint32_t len)
+{
+    g->tun_count++;
+    g->tun_len = len;
+    memcpy(g->tun, bytes, len < sizeof g->tun ? len : sizeof g->tun);
+    if (len >= 24 && get_u32(bytes + 20) < PARTY_SERIAL) g->got[get_u32(bytes + 20)]++;
+}
+
+static void act(struct party *p, struct guest *g)
+{
+    ensure(g->actions.lost == 0);
+    for (uint32_t i = 0; i < g->actions.count; i++) {
+        const struct action *a = &g->actions.list[i];
+        if (a->type == ACT_SEND) {
+            uint32_t piece = a->send.segment ? a->send.segment : a->send.len;
+            for (uint32_t at = 0; at < a->send.len; at += piece)
+                post(p, g, &a->send.to, a->send.bytes + at,
+                     a->send.len - at < piece ? a->send.len - at : piece);
+        } else if (a->type == ACT_TUN) {
+            from_device(g, a->tun.bytes, a->tun.len);
+        } else if (a->type == ACT_REPLY) {
+            g->replies++;
+            g->reply = *a->reply;
+        } else if (a->type == ACT_NOTICE && a->notice.type < 16) {
+            g->notices[a->notice.type]++;
+        }
+    }
+    actions_clear(&g->actions);
+}
+
+void party_step(struct party *p, struct guest *g, const struct event *e)
+{
+    struct event rest = *e;
+    if (p->trace.mask) snprintf(p->trace.name, sizeof p->trace.name, "%x", g->at.ip[14]);
+    if (e->type != EV_DATAGRAM || e->datagram.len == 0) {
+        drive_step(g->node, g->lane, &g->down, &g->up, p->now_us, e, &g->actions);
+        act(p, g);
+        return;
+    }
+    for (uint32_t turns = 0; rest.datagram.len; turns++) {
+        uint32_t done = drive_step(g->node, g->lane, &g->down, &g->up, p->now_us, &rest,
+                                   &g->actions);
+        act(p, g);
+        ensure(done <= rest.datagram.len && turns < STILL_MAX);
+        rest.datagram.bytes += done;
+        rest.datagram.len -= done;
+    }
+}
+
+void party_give(struct party *p, struct guest *g, const struct endpoint *from, const void *bytes,
+                size_t len)
+{
+    uint8_t *copy = malloc(len ? len : 1);
+    ensure(copy);
+    memcpy(copy, bytes, len);
+    party_step(p, g,
+               &(struct event){.type = EV_DATAGRAM,
+                               .datagram = {.from = *from, .bytes = copy, .len = (uint32_t)len}});
+    free(copy);
+}
+
+void party_run(struct party *p, uint64_t us)
+{
+    uint64_t until_us = p->now_us + us;
+    for (uint32_t still = 0;;) {
+        uint64_t at_us = until_us + 1;
+        uint32_t first = UINT32_MAX;
+        struct guest *who = NULL;
+        for (uint32_t i = 0; i < p->count; i++) {
+            uint64_t wake = drive_wake_us(p->guests[i]->node, p->guests[i]->lane);
+            if (wake < at_us) at_us = wake, who = p->guests[i];
+        }
+        for (uint32_t i = 0; i < p->mail_count; i++) {
+            const struct letter *l = &p->mail[i];
+            bool before = first == UINT32_MAX
+                              ? l->at_us <= at_us
+                              : l->at_us < at_us ||
+                                    (l->at_us == at_us && l->number < p->mail[first].number);
+            if (before) first = i, at_us = l->at_us;
+        }
+        if (at_us > until_us) break;
+        still = at_us <= p->now_us ? still + 1 : 0;
+        ensure(still < STILL_MAX);
+        if (at_us > p->now_us) p->now_us = at_us;
+        if (first == UINT32_MAX) {
+            party_step(p, who, &(struct event){.type = EV_TIMER});
+            continue;
+        }
+        struct letter l = p->mail[first];
+        p->mail[first] = p->mail[--p->mail_count];
+        struct guest *g = guest_at(p, &l.to);
+        if (g)
+            party_step(
+                p, g,
+                &(struct event){.type = EV_DATAGRAM,
+                                .datagram = {.from = l.from, .bytes = l.bytes, .len = l.len}});
+        free(l.bytes);
+    }
+    p->now_us = until_us;
+}
+
+uint32_t party_packet(uint8_t *out, uint32_t src, uint32_t dst, uint32_t number, uint32_t len)
+{
+    ensure(len >= 24);
+    memset(out, 0x55, len);
+    memset(out, 0, 20);
+    out[0] = 0x45;
+    put_u16(out + 2, (uint16_t)len);
+    out[8] = 64, out[9] = 253; /* experimental: no transport header */
+    put_u32(out + 12, src);
+    put_u32(out + 16, dst);
+    put_u16(out + 10, ip_checksum(out, 20, 0));
+    put_u32(out + 20, number);
+    return len;
+}
+
+void party_tun(struct party *p, struct guest *g, uint32_t dst, uint32_t number, uint32_t len)
+{
+    uint8_t buffer[LANE_HEADROOM + 2048];
+    ensure(g->lane && len <= 2048);
+    party_packet(buffer + LANE_HEADROOM, g->ipv4, dst, number, len);
+    party_step(
+        p, g,
+        &(struct event){.type = EV_TUN, .tun = {.bytes = buffer + LANE_HEADROOM, .len = len}});
+}
+
+void party_command(struct party *p, struct guest *g, uint8_t type, const struct guest *target)
+{
+    struct command c = {.type = type, .request = 7, .timeout_us = SECONDS(3)};
+    c.target = (struct target){.kind = TARGET_ID, .network = -1, .id = target->self.id};
+    party_step(p, g, &(struct event){.type = EV_COMMAND, .command = &c});
+}
+
+bool party_pings(struct party *p, struct guest *a, struct guest *b)
+{
+    uint32_t before = a->replies;
+    party_command(p, a, CMD_PING, b);
+    for (unsigned i = 0; i < 40 && a->replies == before; i++) party_run(p, MILLIS(100));
+    return a->replies == before + 1 && a->reply.err == OK;
+}
+
+/* --- what is inside --- */
+
+struct overlay *guest_overlay(const struct guest *g)
+{
+    return g->node->overlay;
+}
+
+struct link *guest_link(const struct guest *g, const struct guest *to)
+{
+    return link_by_id(guest_overlay(g), &to->self.id);
+}
+
+uint32_t guest_dropped(const struct guest *g, enum drop why)
+{
+    return node_drops(g->node)[why];
+}
+
+uint32_t guest_drops(const struct guest *g)
+{
+    uint32_t sum = 0;
+    for (unsigned i = 0; i < DROP_COUNT; i++) sum += node_drops(g->node)[i];
+    return sum;
+}
+
+size_t guest_seal(struct guest *g, const struct guest *to, const void *frame, size_t len,
+                  uint8_t *out, size_t max)
+{
+    struct link *l = guest_link(g, to);
+    size_t sealed;
+    if (!l || (l->s.flags & SESSION_HOT) || len + DATA_OVERHEAD > max) return 0;
+    enum err e = session_seal(&l->s, guest_overlay(g)->crypto, frame, len, out, max, &sealed);
+    return e == OK ? sealed : 0;
+}
+
+bool guest_send(struct party *p, struct guest *g, struct guest *to, const struct endpoint *from,
+                const void *frame, size_t len)
+{
+    uint8_t sealed[4096];
+    size_t n = guest_seal(g, to, frame, len, sealed, sizeof sealed);
+    if (n) party_give(p, to, from ? from : &g->at, sealed, n);
+    return n > 0;
+}
+
+void party_hello1(const struct party *p, uint64_t number, uint8_t out[HELLO1_SIZE])
+{
+    struct handshake h;
+    struct hello_info own = {.capabilities = AEAD_CHACHA20_POLY1305, .mtu_bytes = 1500};
+    uint8_t fresh[32] = {0x77};
+    put_u64(fresh + 8, number);
+    handshake_init(&h, p->crypto, &p->key, true, (uint32_t)number | 1u);
+    hello1_write(&h, p->crypto, &p->key, &own, fresh, out);
+    handshake_wipe(&h);
+}
+
+static uint32_t held(const struct identities *t)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 1; i < t->count; i++) n += t->entries[i].holders > 0;
+    return n;
+}
+
+static uint32_t waitings(const struct node *n)
+{
+    uint32_t count = 0;
+    for (uint16_t i = 0; i < n->waiting_max; i++) count += n->waitings[i] != NULL;
+    return count;
+}
+
+static uint32_t asks(const struct node *n)
+{
+    uint32_t count = 0;
+    for (uint16_t i = 0; i < n->ask_max; i++) count += n->asks[i] != NULL;
+    return count;
+}
+
+static uint32_t members(const struct node *n)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < n->members.count; i++) count += n->members.list[i].used;
+    return count;
+}
+
+static uint32_t extras(const struct overlay *o)
+{
+    uint32_t count = 0;
+    for (uint16_t i = 0; i < o->limits.extras; i++) count += o->extras[i] != NULL;
+    return count;
+}
+
+struct holding guest_holds(const struct guest *g)
+{
+    const struct overlay *o = guest_overlay(g);
+    struct holding h = {.pkts = g->pkts.taken,
+                        .extras = g->extras.taken,
+                        .identities = held(&g->identities),
+                        .links = o->link_count,
+                        .up = o->up_count,
+                        .hellos = o->hello_count,
+                        .inflight = o->inflight_count,
+                        .requests = o->request_count,
+                        .records = o->record_count,
+                        .members = members(g->node),
+                        .waiting = waitings(g->node),
+                        .passive = o->passive_count};
+    for (uint16_t i = 0; i < o->limits.channels; i++) h.channels += o->channels[i].in != 0;
+    return h;
+}
+
+bool holding_equal(const struct holding *a, const struct holding *b)
+{
+    bool equal = memcmp(a, b, sizeof *a) == 0;
+    if (!equal) {
+        const uint32_t *x = (const uint32_t *)a, *y = (const uint32_t *)b;
+        fprintf(stderr, "held before and after (pkts extras identities links up hellos inflight "
+                        "requests records channels members waiting passive):\n");
+        for (unsigned i = 0; i < sizeof *a / 4; i++) fprintf(stderr, " %u:%u", x[i], y[i]);
+        fprintf(stderr, "\n");
+    }
+    return equal;
+}
+
+void guest_check(const struct guest *g)
+{
+    const struct overlay *o = guest_overlay(g);
+    const struct limits *l = &o->limits;
+    struct holding h = guest_holds(g);
+    uint32_t links = 0, up = 0, hellos = 0, in_flight = 0, requests = 0;
+    for (uint16_t i = 0; i < l->links; i++) {
+        links += o->links[i].state != LINK_FREE;
+        up += o->links[i].state == LINK_UP;
+    }
+    for (uint16_t i = 0; i < l->handshakes; i++) hellos += o->hellos[i] != NULL;
+    for (uint16_t i = 0; i < l->inflight; i++) in_flight += o->inflights[i] != NULL;
+    for (uint16_t i = 0; i < l->requests; i++) requests += o->requests[i] != NULL;
+    ensure(links == h.links && up == h.up && hellos == h.hellos);
+    ensure(in_flight == h.inflight && requests == h.requests);
+    for (uint16_t i = 1; i < o->up_count; i++)
+        ensure(id_compare(&identities_get(o->identities, o->links[o->order[i - 1]].peer)->id,
+                          &identities_get(o->identities, o->links[o->order[i]].peer)->id) < 0);
+    ensure(h.records <= l->records && h.members <= l->members && h.passive <= l->passive);
+    ensure(h.identities <= (uint32_t)l->links + l->handshakes + 64);
+    ensure(h.extras ==
+           extras(o) + h.hellos + h.inflight + h.requests + h.records + h.waiting + asks(g->node));
+    ensure(h.pkts == g->node->waiting_packets && h.pkts <= l->waiting_packets);
+}
