@@ -148,6 +148,8 @@ void command_start(struct step *s, const struct command *c)
         return;
     }
     uint16_t i = 0;
+    if (!n->asks && (n->asks = calloc(n->limits.requests, sizeof *n->asks)) != NULL)
+        n->ask_max = n->limits.requests;
     while (i < n->ask_max && n->asks[i]) i++;
     struct ask *a = i < n->ask_max ? pool_take(n->env.extras) : NULL;
     if (!a) {
@@ -227,6 +229,7 @@ void command_hop(struct step *s, const struct overlay_answer *r)
 
 void command_tick(struct step *s)
 {
+    bool any = false;
     for (uint16_t i = 0; i < s->n->ask_max; i++) {
         struct ask *a = s->n->asks[i];
         if (!a) continue;
@@ -234,11 +237,16 @@ void command_tick(struct step *s)
             ask_end(s, i, ERR_TIMEOUT, NULL);
         else
             node_wake_at(s->n, a->until_us);
+        any |= s->n->asks[i] != NULL;
     }
+    if (!any) command_free(s->n);
 }
 
 void command_free(struct node *n)
 {
     for (uint16_t i = 0; i < n->ask_max; i++)
         if (n->asks[i]) pool_give(n->env.extras, n->asks[i]);
+    free(n->asks);
+    n->asks = NULL;
+    n->ask_max = 0;
 }

@@ -67,8 +67,8 @@ struct node {
     struct own_network *networks[NETWORKS_MAX]; /* NULL: not in one of that number */
     struct members members;
     struct hot_queue *down, *up;
-    struct waiting **waitings;
-    struct ask **asks;
+    struct waiting **waitings; /* waiting_max of them: none while nothing waits */
+    struct ask **asks;         /* ask_max of them: likewise */
     uint16_t waiting_max, ask_max, waiting_packets;
     uint64_t wake_us;
     uint32_t salt; /* in internal request numbers: an old answer is not taken for a new one */

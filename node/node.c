@@ -10,15 +10,9 @@ size_t node_extra_size(void)
     return a > b ? a : b;
 }
 
-static uint16_t waiting_max(const struct limits *l)
-{
-    return l->waiting_packets < 32 ? l->waiting_packets : 32;
-}
-
 size_t node_size(const struct limits *l)
 {
     return sizeof(struct node) + overlay_size(l) + sizeof(struct own_network) +
-           (waiting_max(l) + (size_t)l->requests) * sizeof(void *) +
            l->members * sizeof(struct member);
 }
 
@@ -82,10 +76,6 @@ enum err node_new(struct node **out, const struct node_config *c, const struct n
     n->id = c->identity->id;
     n->started_us = now_us;
     memcpy(n->authority_pk, c->authority_pk, 32);
-    n->waiting_max = waiting_max(&c->limits);
-    n->ask_max = c->limits.requests;
-    n->waitings = calloc(n->waiting_max ? n->waiting_max : 1, sizeof *n->waitings);
-    n->asks = calloc(n->ask_max ? n->ask_max : 1, sizeof *n->asks);
     members_init(&n->members, c->limits.members);
     n->wake_us = TIME_NEVER;
     struct overlay_config oc = {.crypto = env->crypto,
@@ -101,7 +91,7 @@ enum err node_new(struct node **out, const struct node_config *c, const struct n
                                 .stats = c->limits.members > 0};
     memcpy(oc.authority_pk, c->authority_pk, 32);
     memcpy(oc.seed, c->seed, 32);
-    enum err e = n->waitings && n->asks ? overlay_new(&n->overlay, &oc, now_us) : ERR_NO_MEMORY;
+    enum err e = overlay_new(&n->overlay, &oc, now_us);
     crypto_wipe(&oc.seed, sizeof oc.seed);
     for (uint32_t i = 0; e == OK && i < c->network_count; i++)
         e = network_set(n, &c->networks[i], 0);
@@ -122,12 +112,10 @@ enum err node_new(struct node **out, const struct node_config *c, const struct n
 void node_free(struct node *n)
 {
     if (!n) return;
-    if (n->waitings) traffic_free(n);
-    if (n->asks) command_free(n);
+    traffic_free(n);
+    command_free(n);
     overlay_free(n->overlay);
     members_fini(&n->members);
-    free(n->waitings);
-    free(n->asks);
     for (unsigned i = 0; i < NETWORKS_MAX; i++) free(n->networks[i]);
     free(n);
 }

@@ -31,11 +31,9 @@ static void a_node_of_the_simulator(void **state)
     row("links", l->links, sizeof(struct link));
     row("order of links by id", l->links, sizeof(uint16_t));
     row("passive peers", l->passive, sizeof(struct overlay_seed_peer));
-    row("relay channels", l->channels, sizeof(struct channel));
     row("seeds, a local address", l->seeds + 1u, sizeof(struct endpoint));
-    row("own network", 1, sizeof(struct own_network));
-    row("pointers: commands", l->requests, sizeof(void *));
-    row("pointers: records, waiting", l->records + l->waiting_packets, sizeof(void *));
+    row("own network, its chain", 1, sizeof(struct own_network) + sizeof(struct own_chain));
+    row("pointers: records", l->records, sizeof(void *));
     size_t map = node_size(l) - total; /* a power of two of entries */
     row("receiver index map", map / sizeof(uint16_t), sizeof(uint16_t));
     printf("  node_size(&limits_sim) = %zu\n", node_size(l));
@@ -58,11 +56,8 @@ static void the_overlay(void **state)
     inside("observe", sizeof o->observe);
     inside("knock", sizeof o->knock);
     inside("seen", sizeof o->seen);
-    inside("failed", sizeof o->failed);
     inside("self", sizeof o->self);
     inside("near", sizeof o->near);
-    inside("chains", sizeof o->chains);
-    inside("acks", sizeof o->acks);
     inside("drops", sizeof o->drops);
     inside("key", sizeof o->key);
     assert_true(sizeof(struct link) <= 128);

@@ -105,6 +105,10 @@ static void waiting_end(struct node *n, uint16_t i)
 static struct waiting *waiting_new(struct step *s, uint8_t network, const uint8_t ip[16],
                                    uint16_t *at)
 {
+    struct node *n = s->n;
+    uint16_t most = n->limits.waiting_packets < 32 ? n->limits.waiting_packets : 32;
+    if (!n->waitings && (n->waitings = calloc(most, sizeof *n->waitings)) != NULL)
+        n->waiting_max = most;
     for (uint16_t i = 0; i < s->n->waiting_max; i++) {
         if (s->n->waitings[i]) continue;
         struct waiting *w = pool_take(s->n->env.extras);
@@ -405,6 +409,7 @@ void traffic_claim_answer(struct step *s, const struct overlay_answer *a)
 
 void traffic_tick(struct step *s)
 {
+    bool any = false;
     for (uint16_t i = 0; i < s->n->waiting_max; i++) {
         struct waiting *w = s->n->waitings[i];
         if (!w) continue;
@@ -414,11 +419,16 @@ void traffic_tick(struct step *s)
         } else {
             node_wake_at(s->n, w->until_us);
         }
+        any |= s->n->waitings[i] != NULL;
     }
+    if (!any) traffic_free(s->n);
 }
 
 void traffic_free(struct node *n)
 {
     for (uint16_t i = 0; i < n->waiting_max; i++)
         if (n->waitings[i]) waiting_end(n, i);
+    free(n->waitings);
+    n->waitings = NULL;
+    n->waiting_max = 0;
 }

@@ -18,6 +18,7 @@
 #define CHAINS_MAX    8
 #define SEEN_MAX      64
 #define FAILED_MAX    8
+#define ACKS_MAX      32
 #define NO_SLOT       0xffffu
 
 /* index map: what a receiver index stands for */
@@ -84,8 +85,15 @@ struct channel {       /* relay for others: RELAYED on (from, in) goes out on (t
     uint64_t used_us;
 };
 struct own_chain {
-    uint8_t *bytes;
+    uint8_t *bytes; /* NULL: none */
     uint16_t len;
+};
+struct owed { /* an acknowledgement due */
+    uint16_t slot, seq;
+};
+struct failed { /* it did not answer */
+    struct id id;
+    uint32_t at_ms;
 };
 
 struct overlay {
@@ -99,9 +107,10 @@ struct overlay {
     struct identity self;
     struct overlay_key key;
     uint8_t authority_pk[32];
-    struct own_chain chains[CHAINS_MAX];
+    struct own_chain *chains; /* chain_count of them; at most CHAINS_MAX */
     struct limits limits;
     uint32_t capabilities;
+    uint8_t chain_count;
     bool founder, leaving;
     bool heated; /* overlay_next_heated has something to tell */
     struct rng rng;
@@ -114,7 +123,7 @@ struct overlay {
     uint16_t link_count, up_count;
     uint16_t *map; /* receiver index entries */
     uint16_t map_mask, map_next;
-    void **tables; /* what holds extras, hellos, inflights, requests, hello_rate (tables.c) */
+    void **tables; /* what holds extras, hellos, inflights, requests, acks, hello_rate (tables.c) */
     struct extra **extras;
     uint16_t extra_count;
     struct link_stats *stats; /* per slot, daemon only */
@@ -132,10 +141,7 @@ struct overlay {
     uint32_t seen[SEEN_MAX];
     uint16_t seen_next;
     uint16_t seq_next;
-    struct {
-        uint16_t slot;
-        uint16_t seq;
-    } acks[32];
+    struct owed *acks;
     uint8_t ack_count;
     uint64_t ack_due_us;
     /* requests */
@@ -155,7 +161,7 @@ struct overlay {
     struct endpoint *locals; /* local_count of them; at most LOCALS_MAX */
     uint8_t local_count;
     struct budget probe_budget;
-    struct channel *channels;
+    struct channel *channels; /* NULL, and none of them: nobody is carried */
     uint16_t channel_count;
     uint32_t channel_next;
     /* join */
@@ -165,10 +171,7 @@ struct overlay {
     uint16_t passive_count, passive_next;
     uint64_t join_due_us, passive_due_us, leave_seeds_us;
     uint8_t join_tries;
-    struct {
-        struct id id;
-        uint32_t at_ms;
-    } failed[FAILED_MAX];
+    struct failed *failed; /* FAILED_MAX of them; NULL: none for a while */
     uint8_t failed_next;
     bool dialled_all;
     /* records */
@@ -248,7 +251,7 @@ uint32_t link_rtt_us(const struct link *l);
 uint64_t calendar_now(const struct overlay *o, uint64_t now_us); /* calendar seconds; 0: unknown */
 
 /* --- tables.c --- */
-/* Before an entry is put into extras, hellos, inflights or requests, and before hello_rate is used. false: no room. */
+/* Before an entry is put into extras, hellos, inflights, requests or acks, and before hello_rate is used. false: no room. */
 bool tables_need(struct overlay *o);
 size_t tables_size(const struct limits *l);
 bool tables_init(struct overlay *o); /* false: no memory */
@@ -310,6 +313,10 @@ void on_cert(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *
              struct outbox *out);
 void hello_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void hello_forget_link(struct overlay *o, uint16_t slot);
+static inline struct own_chain own_chain(const struct overlay *o, uint32_t number)
+{
+    return number < o->chain_count ? o->chains[number] : (struct own_chain){0};
+}
 void cert_send(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out);
 
 /* --- upkeep.c --- */
@@ -440,6 +447,7 @@ void join_dial_remembered(struct overlay *o, uint64_t now_us, const struct id *i
 
 void fail_note(struct overlay *o, const struct id *id,
                uint64_t now_us); /* it did not answer: leave it alone for a while */
+void fail_tick(struct overlay *o, uint64_t now_us);
 bool failed_lately(const struct overlay *o, const struct id *id, uint64_t now_us);
 
 /* --- dht.c --- */

@@ -116,7 +116,7 @@ void heat_rekeyed(struct overlay *o, uint64_t now_us, struct link *l, uint32_t o
         struct extra *r = o->extras[i];
         if (r && r->relay_slot == link_slot(o, l) + 1) path_tell_lane(o, &o->links[r->slot]);
     }
-    for (uint16_t i = 0; i < o->limits.channels; i++) {
+    for (uint16_t i = 0; i < o->channel_count; i++) {
         const struct channel *c = &o->channels[i];
         if (c->in && (c->from == link_slot(o, l) || c->to == link_slot(o, l)))
             relay_tell_lane(o, c);

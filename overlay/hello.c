@@ -360,15 +360,16 @@ static void cert_send_one(struct overlay *o, struct link *l, uint64_t now_us, ui
                           struct outbox *out)
 {
     uint8_t frame[1 + CHAIN_BYTES];
-    if (number >= CHAINS_MAX || !o->chains[number].bytes) return;
+    struct own_chain chain = own_chain(o, number);
+    if (!chain.bytes) return;
     frame[0] = KIND_CERT;
-    memcpy(frame + 1, o->chains[number].bytes, o->chains[number].len);
-    frame_send(o, l, now_us, frame, 1u + o->chains[number].len, NULL, out);
+    memcpy(frame + 1, chain.bytes, chain.len);
+    frame_send(o, l, now_us, frame, 1u + chain.len, NULL, out);
 }
 
 void cert_send(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
 {
-    for (uint32_t i = 0; i < CHAINS_MAX; i++) cert_send_one(o, l, now_us, i, out);
+    for (uint32_t i = 0; i < o->chain_count; i++) cert_send_one(o, l, now_us, i, out);
 }
 
 void overlay_chain_tell(struct overlay *o, uint64_t now_us, uint32_t number, const struct id *id,
@@ -520,8 +521,9 @@ void on_hello2(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
         h->routed = endpoint_is_none(&a->from); /* the way that was faster */
         if (!h->routed) h->at = a->from;
         struct hello_info own = own_info(o, h->routed ? &(struct endpoint){0} : &h->at);
+        struct own_chain chain = own_chain(o, 0);
         h->hello3_len = (uint16_t)hello3_write(&h->hs, o->crypto, &o->key, &o->self, &own,
-                                               o->chains[0].bytes, o->chains[0].len, h->hello3);
+                                               chain.bytes, chain.len, h->hello3);
         ensure(h->hello3_len > 0);
         struct link *l = link_from_hello(o, now_us, h, out);
         if (!l) {
@@ -567,7 +569,7 @@ void on_cert(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *
         hello_end(o, h, true);
     }
     l = proven(o, now_us, l, created, &m, out);
-    for (uint32_t i = 1; i < CHAINS_MAX; i++) /* the first went in HELLO3 */
+    for (uint32_t i = 1; i < o->chain_count; i++) /* the first went in HELLO3 */
         if (o->chains[i].bytes) {
             cert_send(o, l, now_us, out);
             break;

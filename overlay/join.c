@@ -12,6 +12,8 @@
 
 void fail_note(struct overlay *o, const struct id *id, uint64_t now_us)
 {
+    if (!o->failed) o->failed = calloc(FAILED_MAX, sizeof *o->failed);
+    if (!o->failed) return; /* no memory: it may be tried again sooner */
     o->failed[o->failed_next].id = *id;
     o->failed[o->failed_next].at_ms = ms32(now_us) | 1u;
     o->failed_next = (uint8_t)((o->failed_next + 1) % FAILED_MAX);
@@ -19,11 +21,22 @@ void fail_note(struct overlay *o, const struct id *id, uint64_t now_us)
 
 bool failed_lately(const struct overlay *o, const struct id *id, uint64_t now_us)
 {
-    for (unsigned i = 0; i < FAILED_MAX; i++)
+    for (unsigned i = 0; o->failed && i < FAILED_MAX; i++)
         if (o->failed[i].at_ms && id_equal(&o->failed[i].id, id) &&
             ms32(now_us) - o->failed[i].at_ms < FAILED_FOR_MS)
             return true;
     return false;
+}
+
+void fail_tick(struct overlay *o, uint64_t now_us)
+{
+    if (!o->failed) return;
+    for (unsigned i = 0; i < FAILED_MAX; i++)
+        if (o->failed[i].at_ms &&
+            (int32_t)(ms32(now_us) - o->failed[i].at_ms) < (int32_t)FAILED_FOR_MS)
+            return; /* signed: what was just noted may be 1 ms ahead */
+    free(o->failed);
+    o->failed = NULL;
 }
 
 /* --- remembered peers --- */

@@ -1,6 +1,7 @@
 #include "overlay/knock.h"
 #include "base/bytes.h"
 #include "base/time.h"
+#include <stdlib.h>
 #include <string.h>
 
 #define SECRET_LIFE_US        SECONDS(120) /* WireGuard 5.4.7 */
@@ -42,8 +43,8 @@ static void derive_mac1(uint8_t out[32], const struct crypto *c, const struct ov
     derive(out, c, "ringlet mac1 1", ok, id ? id : &ID_ZERO);
 }
 
-static void derive_epoch(struct knock *k, const struct crypto *c, const struct overlay_key *ok,
-                         const struct id *self)
+static void derive_epoch(struct knock_epoch *k, const struct crypto *c,
+                         const struct overlay_key *ok, const struct id *self)
 {
     derive_mac1(k->mac1_any, c, ok, NULL);
     derive_mac1(k->mac1_self, c, ok, self);
@@ -54,7 +55,7 @@ void knock_init(struct knock *k, const struct crypto *c, const struct overlay_ke
                 const struct id *self, struct rng *r, uint8_t *filter, uint32_t filter_bytes)
 {
     memset(k, 0, sizeof *k);
-    derive_epoch(k, c, ok, self);
+    derive_epoch(&k->keys, c, ok, self);
     rng_bytes(r, k->secret, sizeof k->secret);
     rng_bytes(r, k->filter_key, sizeof k->filter_key);
     ensure(!filter || filter_bytes * 8ull >= FILTER_BITS_PER_ENTRY);
@@ -65,11 +66,23 @@ void knock_init(struct knock *k, const struct crypto *c, const struct overlay_ke
 void knock_rekey(struct knock *k, const struct crypto *c, const struct overlay_key *ok,
                  const struct id *self, uint64_t now_us)
 {
-    memcpy(k->previous_any, k->mac1_any, 32);
-    memcpy(k->previous_self, k->mac1_self, 32);
-    memcpy(k->previous_cookie, k->cookie_key, 32);
-    k->previous_until_us = time_add(now_us, EPOCH_GRACE_US);
-    derive_epoch(k, c, ok, self);
+    if (!k->previous) k->previous = malloc(sizeof *k->previous);
+    if (k->previous)
+        *k->previous = (struct knock_previous){k->keys, time_add(now_us, EPOCH_GRACE_US)};
+    derive_epoch(&k->keys, c, ok, self);
+}
+
+void knock_fini(struct knock *k)
+{
+    if (k->previous) crypto_wipe(k->previous, sizeof *k->previous);
+    free(k->previous);
+    crypto_wipe(k, sizeof *k);
+}
+
+/* The epoch before while it still counts; else NULL. */
+static const struct knock_epoch *previous_keys(const struct knock *k, uint64_t now_us)
+{
+    return k->previous && now_us < k->previous->until_us ? &k->previous->keys : NULL;
 }
 
 /* --- mac1 --- */
@@ -98,19 +111,20 @@ static bool mac_good(const struct crypto *c, const uint8_t key[32], const uint8_
     return crypto_equal(right, mac, MAC_SIZE);
 }
 
-static bool hello1_mac_good(const struct crypto *c, const uint8_t any[32], const uint8_t self[32],
+static bool hello1_mac_good(const struct crypto *c, const struct knock_epoch *keys,
                             const uint8_t *msg, size_t len)
 {
     const uint8_t *mac = hello1_mac1(msg, len);
     size_t before = (size_t)(mac - msg);
-    return mac_good(c, self, msg, before, mac) || mac_good(c, any, msg, before, mac);
+    return mac_good(c, keys->mac1_self, msg, before, mac) ||
+           mac_good(c, keys->mac1_any, msg, before, mac);
 }
 
 bool knock_is_previous(const struct knock *k, const struct crypto *c, uint64_t now_us,
                        const uint8_t *msg, size_t len)
 {
-    if (now_us >= k->previous_until_us || len < HELLO1_ANY_MIN) return false;
-    return hello1_mac_good(c, k->previous_any, k->previous_self, msg, len);
+    const struct knock_epoch *previous = previous_keys(k, now_us);
+    return previous && len >= HELLO1_ANY_MIN && hello1_mac_good(c, previous, msg, len);
 }
 
 bool knock_mac1(const struct knock *k, const struct crypto *c, uint64_t now_us, const uint8_t *msg,
@@ -120,8 +134,9 @@ bool knock_mac1(const struct knock *k, const struct crypto *c, uint64_t now_us, 
         !outer_length_ok(msg[0], len))
         return false;
     size_t before = len - MAC_SIZE;
-    if (mac_good(c, k->mac1_any, msg, before, msg + before)) return true;
-    return now_us < k->previous_until_us && mac_good(c, k->previous_any, msg, before, msg + before);
+    if (mac_good(c, k->keys.mac1_any, msg, before, msg + before)) return true;
+    const struct knock_epoch *previous = previous_keys(k, now_us);
+    return previous && mac_good(c, previous->mac1_any, msg, before, msg + before);
 }
 
 /* --- the replay filter --- */
@@ -250,8 +265,7 @@ enum knock_verdict knock_hello1(struct knock *k, const struct crypto *c, uint64_
                                 const uint8_t sender[21], bool busy)
 {
     if (len < HELLO1_ANY_MIN || msg[0] != OUTER_HELLO1) return KNOCK_BAD_MAC1;
-    if (!hello1_mac_good(c, k->mac1_any, k->mac1_self, msg, len) &&
-        !knock_is_previous(k, c, now_us, msg, len))
+    if (!hello1_mac_good(c, &k->keys, msg, len) && !knock_is_previous(k, c, now_us, msg, len))
         return KNOCK_BAD_MAC1;
     if (msg[1] != WIRE_VERSION) return KNOCK_VERSION;
     if (len != HELLO1_SIZE) return KNOCK_BAD_MAC1;
@@ -291,7 +305,7 @@ void cookie_write(struct knock *k, const struct crypto *c, uint64_t now_us, stru
     cookie_ad(ad, out, hello1_mac1(msg, len));
     bool previous = knock_is_previous(k, c, now_us, msg, len);
     c->xseal(sealed, cookie, sizeof cookie, ad, sizeof ad, nonce,
-             previous ? k->previous_cookie : k->cookie_key);
+             previous ? k->previous->keys.cookie_key : k->keys.cookie_key);
     crypto_wipe(cookie, sizeof cookie);
 }
 
@@ -303,7 +317,7 @@ enum err cookie_read(const struct knock *k, const struct crypto *c, const uint8_
         return ERR_MALFORMED;
     const uint8_t *nonce = in + 8, *sealed = nonce + 24;
     cookie_ad(ad, in, mac1);
-    if (!c->xopen(cookie, sealed, 16 + CRYPTO_TAG, ad, sizeof ad, nonce, k->cookie_key))
+    if (!c->xopen(cookie, sealed, 16 + CRYPTO_TAG, ad, sizeof ad, nonce, k->keys.cookie_key))
         return ERR_CRYPTO;
     *reason = (enum cookie_reason)in[2];
     return OK;

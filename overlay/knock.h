@@ -23,11 +23,16 @@
 enum knock_verdict { KNOCK_OK, KNOCK_BAD_MAC1, KNOCK_VERSION, KNOCK_REPLAYED, KNOCK_NEED_COOKIE };
 enum cookie_reason { COOKIE_PROVE = 0, COOKIE_VERSION = 1, COOKIE_BUSY = 2 };
 
+struct knock_epoch { /* derived once a key epoch */
+    uint8_t mac1_any[32], mac1_self[32], cookie_key[32];
+};
+struct knock_previous { /* the epoch before */
+    struct knock_epoch keys;
+    uint64_t until_us;
+};
 struct knock {
-    uint8_t mac1_any[32], mac1_self[32], cookie_key[32]; /* derived once a key epoch */
-    uint8_t previous_any[32], previous_self[32],
-        previous_cookie[32]; /* the epoch before, until previous_until_us */
-    uint64_t previous_until_us;
+    struct knock_epoch keys;
+    struct knock_previous *previous; /* NULL: there was none yet. Ours */
     uint8_t secret[2][16]; /* cookie secrets: current, previous */
     uint64_t secret_at_us;
     uint8_t
@@ -38,9 +43,10 @@ struct knock {
 };
 void knock_init(struct knock *k, const struct crypto *c, const struct overlay_key *ok,
                 const struct id *self, struct rng *r, uint8_t *filter, uint32_t filter_bytes);
-void knock_rekey(struct knock *k, const struct crypto *c, const struct overlay_key *ok,
-                 const struct id *self,
-                 uint64_t now_us); /* a new epoch; the old one knocks for 24 h more */
+void knock_fini(struct knock *k); /* wipes its keys */
+void knock_rekey(
+    struct knock *k, const struct crypto *c, const struct overlay_key *ok, const struct id *self,
+    uint64_t now_us); /* a new epoch; the old one knocks for 24 h more, if there is memory for it */
 void mac1_write(const struct crypto *c, const struct overlay_key *ok,
                 const struct id *target_or_null, uint8_t *msg, size_t len_before_mac);
 void mac1_compute(const struct crypto *c, const struct overlay_key *ok,

@@ -392,6 +392,7 @@ static void test_the_epoch_before_knocks_24_hours(void **state)
     cookie_write(&d.k, d.c, d.now_us, &d.r, msg, sizeof msg, d.sender, COOKIE_PROVE, answer);
     assert_int_equal(cookie_read(&old.k, d.c, answer, 64, msg + HELLO1_SIZE - 32, cookie, &reason),
                      OK);
+    knock_fini(&d.k);
 }
 
 static void test_mac1_of_replies(void **state)

@@ -32,10 +32,9 @@ static uint16_t map_size(const struct limits *l)
 static size_t arrays_size(const struct limits *l)
 {
     return (size_t)l->links * (sizeof(struct link) + sizeof(uint16_t)) +
-           (size_t)map_size(l) * sizeof(uint16_t) +
-           (size_t)l->records * sizeof(void *) +
-           (size_t)l->channels * sizeof(struct channel) + l->seeds * sizeof(struct endpoint) +
-           sizeof(struct endpoint) /* one local address */ +
+           (size_t)map_size(l) * sizeof(uint16_t) + (size_t)l->records * sizeof(void *) +
+           l->seeds * sizeof(struct endpoint) + sizeof(struct endpoint) /* one local address */ +
+           sizeof(struct own_chain) /* one network */ +
            l->passive * sizeof(struct overlay_seed_peer) + 2u * l->hello_filter_bytes;
 }
 
@@ -54,13 +53,12 @@ static bool allocate(struct overlay *o, bool stats)
     o->map = calloc(map, sizeof *o->map);
     o->map_mask = (uint16_t)(map - 1);
     o->records = calloc(l->records ? l->records : 1, sizeof *o->records);
-    o->channels = calloc(l->channels ? l->channels : 1, sizeof *o->channels);
     o->seeds = calloc(l->seeds, sizeof *o->seeds);
     o->passive = calloc(l->passive ? l->passive : 1, sizeof *o->passive);
     if (l->hello_filter_bytes) o->hello_filter = calloc(2, l->hello_filter_bytes);
     if (stats) o->stats = calloc(l->links, sizeof *o->stats);
-    return o->links && o->order && o->map && tables_init(o) && o->records && o->channels && o->seeds && o->passive &&
-           (o->hello_filter || !l->hello_filter_bytes) && (o->stats || !stats);
+    return o->links && o->order && o->map && tables_init(o) && o->records && o->seeds &&
+           o->passive && (o->hello_filter || !l->hello_filter_bytes) && (o->stats || !stats);
 }
 
 enum err overlay_new(struct overlay **out, const struct overlay_config *c, uint64_t now_us)
@@ -111,7 +109,9 @@ void overlay_free(struct overlay *o)
     dht_fini(o);
     tables_fini(o);
     free(o->records);
-    for (unsigned i = 0; i < CHAINS_MAX; i++) free(o->chains[i].bytes);
+    for (unsigned i = 0; i < o->chain_count; i++) free(o->chains[i].bytes);
+    free(o->chains);
+    free(o->failed);
     free(o->links);
     free(o->order);
     free(o->map);
@@ -121,6 +121,7 @@ void overlay_free(struct overlay *o)
     free(o->passive);
     free(o->hello_filter);
     free(o->stats);
+    knock_fini(&o->knock);
     identity_wipe(&o->self);
     crypto_wipe(o, sizeof *o);
     free(o);
@@ -129,6 +130,12 @@ void overlay_free(struct overlay *o)
 enum err overlay_chain_set(struct overlay *o, uint32_t number, const uint8_t *chain, size_t len)
 {
     if (number >= CHAINS_MAX || len == 0 || len > CHAIN_BYTES) return ERR_INVALID;
+    if (number >= o->chain_count) {
+        struct own_chain *more = realloc(o->chains, (number + 1) * sizeof *more);
+        if (!more) return ERR_NO_MEMORY;
+        o->chains = more;
+        while (o->chain_count <= number) o->chains[o->chain_count++] = (struct own_chain){0};
+    }
     uint8_t *copy = malloc(len);
     if (!copy) return ERR_NO_MEMORY;
     memcpy(copy, chain, len);
@@ -139,7 +146,7 @@ enum err overlay_chain_set(struct overlay *o, uint32_t number, const uint8_t *ch
 
 void overlay_chain_drop(struct overlay *o, uint32_t number)
 {
-    if (number >= CHAINS_MAX) return;
+    if (number >= o->chain_count) return;
     free(o->chains[number].bytes);
     o->chains[number] = (struct own_chain){0};
 }
@@ -195,6 +202,7 @@ void overlay_timer(struct overlay *o, uint64_t now_us, struct outbox *out)
     relay_tick(o, now_us, out);
     heat_tick(o, now_us, out);
     dht_tick(o, now_us, out);
+    fail_tick(o, now_us);
     tables_tick(o, now_us);
     if (o->wake_us <= now_us) o->wake_us = now_us + 1;
 }

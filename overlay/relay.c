@@ -98,7 +98,7 @@ void relayed_arrived(struct overlay *o, uint64_t now_us, struct link *l, uint32_
 static struct channel *channel_find(const struct overlay *o, uint16_t slot, uint32_t number,
                                     bool *forward)
 {
-    for (uint16_t i = 0; i < o->limits.channels; i++) {
+    for (uint16_t i = 0; i < o->channel_count; i++) {
         struct channel *c = &o->channels[i];
         if (c->in == 0) continue;
         *forward = c->from == slot && c->in == number;
@@ -127,7 +127,12 @@ void relay_tell_lane(struct overlay *o, const struct channel *c)
 static struct channel *channel_open(struct overlay *o, uint64_t now_us, uint16_t from, uint16_t to)
 {
     struct channel *free_one = NULL;
-    for (uint16_t i = 0; i < o->limits.channels; i++) {
+    if (!o->channels) {
+        o->channels = calloc(o->limits.channels ? o->limits.channels : 1, sizeof *o->channels);
+        if (!o->channels) return NULL;
+        o->channel_count = o->limits.channels;
+    }
+    for (uint16_t i = 0; i < o->channel_count; i++) {
         struct channel *c = &o->channels[i];
         if (c->in == 0) {
             if (!free_one) free_one = c;
@@ -212,7 +217,7 @@ void on_relayed(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *fra
 
 void relay_forget_link(struct overlay *o, uint16_t slot)
 {
-    for (uint16_t i = 0; i < o->limits.channels; i++) {
+    for (uint16_t i = 0; i < o->channel_count; i++) {
         struct channel *c = &o->channels[i];
         if (c->in && (c->from == slot || c->to == slot)) *c = (struct channel){0};
     }
@@ -231,13 +236,19 @@ void relay_forget_link(struct overlay *o, uint16_t slot)
 
 void relay_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
+    bool any = false;
     (void)out;
-    for (uint16_t i = 0; i < o->limits.channels; i++) {
+    for (uint16_t i = 0; i < o->channel_count; i++) {
         struct channel *c = &o->channels[i];
         if (!c->in) continue;
         const struct extra *a = link_extra(o, &o->links[c->from]),
                            *b = link_extra(o, &o->links[c->to]);
         uint64_t used = time_max(c->used_us, time_max(a ? a->used_us : 0, b ? b->used_us : 0));
         if (time_since(now_us, used) > CHANNEL_IDLE_US) *c = (struct channel){0};
+        any |= c->in != 0;
     }
+    if (any) return;
+    free(o->channels);
+    o->channels = NULL;
+    o->channel_count = 0;
 }

@@ -219,7 +219,8 @@ static void acks_flush(struct overlay *o, uint64_t now_us, struct outbox *out)
 static void ack_owe(struct overlay *o, uint64_t now_us, const struct link *l, uint16_t seq,
                     struct outbox *out)
 {
-    if (o->ack_count == sizeof o->acks / sizeof *o->acks) acks_flush(o, now_us, out);
+    if (!tables_need(o)) return; /* it will come again */
+    if (o->ack_count == ACKS_MAX) acks_flush(o, now_us, out);
     if (o->ack_count == 0) o->ack_due_us = now_us + ACK_DELAY_US;
     o->acks[o->ack_count].slot = link_slot(o, l);
     o->acks[o->ack_count++].seq = seq;

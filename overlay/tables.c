@@ -1,6 +1,7 @@
-/* overlay/tables.c - where pooled things are found by number: extras, handshakes, routed frames in flight, requests.
+/* overlay/tables.c - where pooled things are found by number: extras, handshakes, routed frames in flight, requests;
+ * and acknowledgements due.
  *
- * A quiet node has none of them, so it has no tables either. The four tables, and the HELLO rates of the links behind them,
+ * A quiet node has none of them, so it has no tables either. The tables, and the HELLO rates of the links behind them,
  * are one object of the pool, taken by the first who needs an entry (tables_need) and given back by the timer when nothing
  * is in them any more and every rate is full again. Meanwhile the pointers lead to `nothing`: all NULL, read like any
  * table, never written. A daemon, and whoever has limits too large for one object, keeps its tables for good.
@@ -22,7 +23,7 @@ static const union {
 size_t tables_size(const struct limits *l)
 {
     return ((size_t)l->extras + l->handshakes + l->inflight + l->requests) * sizeof(void *) +
-           l->links * sizeof(uint16_t);
+           ACKS_MAX * sizeof(struct owed) + l->links * sizeof(uint16_t);
 }
 
 static bool for_good(const struct overlay *o)
@@ -38,6 +39,7 @@ static void no_tables(struct overlay *o)
     o->hellos = (struct hello **)(uintptr_t)nothing.hellos;
     o->inflights = (struct inflight **)(uintptr_t)nothing.inflights;
     o->requests = (struct request **)(uintptr_t)nothing.requests;
+    o->acks = NULL;
     o->hello_rate = NULL;
 }
 
@@ -51,7 +53,8 @@ bool tables_need(struct overlay *o)
     o->hellos = (struct hello **)(o->tables + l->extras);
     o->inflights = (struct inflight **)(o->tables + l->extras + l->handshakes);
     o->requests = (struct request **)(o->tables + l->extras + l->handshakes + l->inflight);
-    o->hello_rate = (uint16_t *)(o->requests + l->requests);
+    o->acks = (struct owed *)(o->requests + l->requests);
+    o->hello_rate = (uint16_t *)(o->acks + ACKS_MAX);
     for (uint16_t i = 0; i < l->links; i++) o->hello_rate[i] = RATE_FULL;
     return true;
 }
@@ -64,7 +67,8 @@ bool tables_init(struct overlay *o)
 
 static bool in_use(const struct overlay *o)
 {
-    return o->extra_count || o->hello_count || o->inflight_count || o->request_count;
+    return o->extra_count || o->hello_count || o->inflight_count || o->request_count ||
+           o->ack_count;
 }
 
 void tables_tick(struct overlay *o, uint64_t now_us)
