@@ -62,17 +62,29 @@ static bool histogram_value(const struct histogram *h, uint8_t which, uint64_t s
     return true;
 }
 
+/* Of all look-ups, or of those of the phases that began then. */
+static struct lookup_counts lookups_of(const struct scenario *s, const struct results *r,
+                                       const struct expectation *e)
+{
+    if (!e->at_given) return lookups_total(r->lookups);
+    struct lookup_counts some[PHASES_MAX] = {0};
+    for (uint32_t i = 0; i < s->phase_count; i++)
+        if (s->phases[i].at_us == e->at_us) some[i] = r->lookups[i];
+    return lookups_total(some);
+}
+
 static bool value_of(const struct scenario *s, const struct results *r, const struct expectation *e,
                      uint64_t *out)
 {
+    struct lookup_counts lookups = lookups_of(s, r, e);
     uint64_t links = r->links[PATH_DIRECT] + r->links[PATH_RELAYED] + r->links[PATH_ROUTED];
     switch ((enum metric)e->metric) {
     case METRIC_RING_BY: return ring_by(s, r, e->limit, out);
     case METRIC_RING_AFTER: return ring_after(s, r, e->after, out);
     case METRIC_RING_COMPLETE: *out = r->complete; return true;
     case METRIC_RINGS: *out = r->rings; return true;
-    case METRIC_LOOKUPS_OK: return share_of(r->lookups_ok, r->lookups_sent, out);
-    case METRIC_LOOKUPS_WRONG: *out = r->lookups_wrong; return true;
+    case METRIC_LOOKUPS_OK: return share_of(lookups.ok, lookups.sent, out);
+    case METRIC_LOOKUPS_WRONG: *out = lookups.wrong; return true;
     case METRIC_HOPS: return histogram_value(&r->hops, e->statistic, MILLION, out);
     case METRIC_LATENCY: return histogram_value(&r->latency_us, e->statistic, 1, out);
     case METRIC_STRETCH: return histogram_value(&r->stretch, e->statistic, 1000, out);
@@ -85,13 +97,15 @@ static bool value_of(const struct scenario *s, const struct results *r, const st
 }
 
 /* Exact where a rounded share would tell less: 99,999 of 100,000 is not 100 %. */
-static bool holds(const struct results *r, const struct expectation *e,
+static bool holds(const struct scenario *s, const struct results *r, const struct expectation *e,
                   const struct expect_result *x)
 {
     if (!x->known) return false;
     if (metric_value(e->metric) == VALUE_NOTHING) return x->value == 1;
-    if (e->metric == METRIC_LOOKUPS_OK && e->at_least)
-        return r->lookups_ok * MILLION >= r->lookups_sent * x->limit;
+    if (e->metric == METRIC_LOOKUPS_OK && e->at_least) {
+        struct lookup_counts lookups = lookups_of(s, r, e);
+        return lookups.ok * MILLION >= lookups.sent * x->limit;
+    }
     return e->at_least ? x->value >= x->limit : x->value <= x->limit;
 }
 
@@ -104,7 +118,7 @@ bool expect_judge(const struct scenario *s, struct results *r)
         *x = (struct expect_result){.limit = e->limit};
         if (e->log2n) x->limit = mul_div(e->limit, log2_millionths(r->nodes), MILLION);
         x->known = value_of(s, r, e, &x->value);
-        x->held = holds(r, e, x);
+        x->held = holds(s, r, e, x);
         all = all && x->held;
     }
     return all;

@@ -1,10 +1,11 @@
 #include "sim/lookups.h"
 
 #include "base/err.h"
+#include "base/time.h"
 #include <stdlib.h>
 
-#define SLOT_NONE   UINT32_MAX
-#define LOOKUP_BUSY (UINT32_MAX - 1)
+#define SLOT_NONE        UINT32_MAX
+#define LOOKUP_UNDER_WAY (UINT32_MAX - 1)
 
 void lookups_init(struct lookups *l)
 {
@@ -44,15 +45,18 @@ static uint32_t owner_now(struct world *w, const struct id *target)
     return ring_owner(&w->ring, target);
 }
 
-void lookups_begin(struct lookups *l, struct world *w, struct rng *r, uint64_t timeout_us)
+void lookups_begin(struct lookups *l, struct world *w, struct rng *r, uint32_t phase,
+                   uint64_t timeout_us)
 {
-    struct lookup k = {
-        .node = world_random_live(w, r), .at_us = w->now_us, .next_free = LOOKUP_BUSY};
+    struct lookup k = {.node = world_random_live(w, r),
+                       .phase = phase,
+                       .at_us = w->now_us,
+                       .next_free = LOOKUP_UNDER_WAY};
     rng_bytes(r, k.target.b, sizeof k.target.b);
     k.owner = owner_now(w, &k.target);
     uint32_t slot = slot_take(l);
     l->slots[slot] = k;
-    l->begun++;
+    l->counts[phase].sent++;
     struct command c = {.type = CMD_ROUTE_TEST,
                         .request = slot,
                         .target = {.kind = TARGET_ID, .network = -1, .id = k.target},
@@ -60,11 +64,46 @@ void lookups_begin(struct lookups *l, struct world *w, struct rng *r, uint64_t t
     world_command(w, k.node, &c);
 }
 
+/* From `at_us` on, until when there is somebody live who is nearer to the target than `than`?
+ * at_us: nobody is. */
+static uint64_t nearer_until(const struct world *w, const struct id *target, const struct id *than,
+                             uint64_t at_us)
+{
+    for (uint32_t i = 0; i < w->host_count; i++) {
+        const struct host *h = &w->hosts[i];
+        if (h->started_us <= at_us && at_us < h->ended_us && id_nearer(target, &h->id, than) < 0)
+            return h->ended_us;
+    }
+    return at_us;
+}
+
+static const struct host *host_by_id(const struct world *w, const struct id *id)
+{
+    for (uint32_t i = 0; i < w->host_count; i++)
+        if (id_equal(&w->hosts[i].id, id)) return &w->hosts[i];
+    return NULL;
+}
+
+/* Was it the owner for a while between the question and the answer? */
+static bool was_owner(const struct world *w, const struct lookup *k, const struct id *answered)
+{
+    const struct host *h = host_by_id(w, answered);
+    if (!h) return false;
+    uint64_t at_us = time_max(k->at_us, h->started_us);
+    while (at_us <= w->now_us && at_us < h->ended_us) {
+        uint64_t until_us = nearer_until(w, &k->target, answered, at_us);
+        if (until_us == at_us) return true;
+        at_us = until_us;
+    }
+    return false;
+}
+
 static bool is_owner(struct world *w, const struct lookup *k, const struct id *answered)
 {
     if (id_equal(&w->hosts[k->owner].id, answered)) return true;
     uint32_t owner = owner_now(w, &k->target);
-    return owner != RING_NONE && id_equal(&w->hosts[owner].id, answered);
+    if (owner != RING_NONE && id_equal(&w->hosts[owner].id, answered)) return true;
+    return was_owner(w, k, answered);
 }
 
 static void measure(struct lookups *l, struct world *w, const struct lookup *k,
@@ -79,35 +118,61 @@ static void measure(struct lookups *l, struct world *w, const struct lookup *k,
         histogram_add(&l->stretch, mul_div(took_us, 1000, direct_us));
 }
 
+/* What went wrong, among the nodes' own trace: where to begin looking. */
+static void tell(struct world *w, const struct lookup *k, const char *what,
+                 const struct id *answered)
+{
+    char target[ID_TEXT], owner[ID_TEXT], got[ID_TEXT];
+    trace(w->config.trace, w->now_us, ROUTE,
+          "look-up of %.8s > %s: asked %llu us ago, %.8s (n%u) owned it, answer %.8s",
+          id_print(&k->target, target), what, (unsigned long long)(w->now_us - k->at_us),
+          id_print(&w->hosts[k->owner].id, owner), k->owner, id_print(answered, got));
+}
+
 void lookups_reply(struct lookups *l, struct world *w, const struct reply *reply)
 {
     ensure(reply->request < l->made);
     struct lookup k = l->slots[reply->request];
-    ensure(k.next_free == LOOKUP_BUSY && k.node == w->stepped);
+    struct lookup_counts *count = &l->counts[k.phase];
+    ensure(k.next_free == LOOKUP_UNDER_WAY && k.node == w->stepped);
     slot_give(l, reply->request);
-    if (reply->err) {
-        l->unanswered++;
+    if (reply->err == ERR_FULL || reply->err == ERR_BUSY) {
+        count->busy++;
+        count->sent--;
+    } else if (reply->err) {
+        count->unanswered++;
+        tell(w, &k, "no answer", &reply->id);
     } else if (is_owner(w, &k, &reply->id)) {
-        l->ok++;
+        count->ok++;
         measure(l, w, &k, reply);
     } else {
-        l->wrong++;
+        count->wrong++;
+        tell(w, &k, "wrong owner", &reply->id);
     }
 }
 
 void lookups_end(struct lookups *l, const struct world *w)
 {
     for (uint32_t i = 0; i < l->made; i++) {
-        if (l->slots[i].next_free != LOOKUP_BUSY) continue;
+        if (l->slots[i].next_free != LOOKUP_UNDER_WAY) continue;
+        struct lookup_counts *count = &l->counts[l->slots[i].phase];
         if (w->hosts[l->slots[i].node].state == HOST_LIVE)
-            l->unanswered++;
+            count->unanswered++;
         else
-            l->abandoned++;
+            count->sent--;
         slot_give(l, i);
     }
 }
 
-uint64_t lookups_sent(const struct lookups *l)
+struct lookup_counts lookups_total(const struct lookup_counts counts[PHASES_MAX])
 {
-    return l->begun - l->abandoned;
+    struct lookup_counts sum = {0};
+    for (unsigned i = 0; i < PHASES_MAX; i++) {
+        sum.sent += counts[i].sent;
+        sum.ok += counts[i].ok;
+        sum.wrong += counts[i].wrong;
+        sum.unanswered += counts[i].unanswered;
+        sum.busy += counts[i].busy;
+    }
+    return sum;
 }

@@ -135,10 +135,11 @@ static struct measured run_one(const struct options *o, const struct scenario *s
 
 static void print_line(const struct results *r, const struct measured *m, bool held)
 {
+    struct lookup_counts lookups = lookups_total(r->lookups);
     printf("seed %-6" PRIu64 " %s  ring %s, %u live, %" PRIu64 " look-ups, %" PRIu64
-           " wrong  %" PRIu64 " events  %" PRIu64 " ms  %016" PRIx64 "\n",
+           " wrong, %" PRIu64 " unanswered  %" PRIu64 " events  %" PRIu64 " ms  %016" PRIx64 "\n",
            r->seed, held ? "held  " : "FAILED", r->complete ? "complete" : "open", r->live,
-           r->lookups_sent, r->lookups_wrong, r->events, m->wall_us / 1000, r->hash);
+           lookups.sent, lookups.wrong, lookups.unanswered, r->events, m->wall_us / 1000, r->hash);
 }
 
 static int run_all(const struct options *o, const struct scenario *s, const struct limits *l,

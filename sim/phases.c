@@ -33,7 +33,8 @@ static void act_join(struct phases *all, const struct phase *p, struct phase_sta
 static void act_lookups(struct phases *all, const struct phase *p, struct phase_state *st)
 {
     if (all->world->live_count == 0) return;
-    lookups_begin(&all->lookups, all->world, &st->rng, p->timeout_us);
+    lookups_begin(&all->lookups, all->world, &st->rng, (uint32_t)(p - all->scenario->phases),
+                  p->timeout_us);
     phases_replies(all);
 }
 

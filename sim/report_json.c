@@ -50,6 +50,15 @@ static void ring(FILE *out, const struct results *r)
             r->outside, r->breaks);
 }
 
+/* The counts, without braces. */
+static void lookup_counts(FILE *out, const struct lookup_counts *c)
+{
+    fprintf(out,
+            "\"sent\":%" PRIu64 ",\"ok\":%" PRIu64 ",\"wrong_owner\":%" PRIu64
+            ",\"unanswered\":%" PRIu64 ",\"busy\":%" PRIu64,
+            c->sent, c->ok, c->wrong, c->unanswered, c->busy);
+}
+
 static void phases(FILE *out, const struct scenario *s, const struct results *r)
 {
     fputs("\"phases\":[", out);
@@ -66,7 +75,14 @@ static void phases(FILE *out, const struct scenario *s, const struct results *r)
         fputc(',', out);
         number(out, "complete_after_s", watched && p->complete_us != TIME_NEVER,
                p->complete_us - p->ended_us, MILLION);
-        fputc('}', out);
+        fputs(",\"lookups\":", out);
+        if (s->phases[i].kind == PHASE_LOOKUPS) {
+            fputc('{', out);
+            lookup_counts(out, &r->lookups[i]);
+            fputs("}}", out);
+        } else {
+            fputs("null}", out);
+        }
     }
     fputs("],", out);
 }
@@ -94,10 +110,10 @@ static void spread(FILE *out, const char *key, const struct histogram *h, double
 
 static void lookups(FILE *out, const struct results *r)
 {
-    fprintf(out,
-            "\"lookups\":{\"sent\":%" PRIu64 ",\"ok\":%" PRIu64 ",\"wrong_owner\":%" PRIu64
-            ",\"unanswered\":%" PRIu64 "},",
-            r->lookups_sent, r->lookups_ok, r->lookups_wrong, r->lookups_unanswered);
+    struct lookup_counts all = lookups_total(r->lookups);
+    fputs("\"lookups\":{", out);
+    lookup_counts(out, &all);
+    fputs("},", out);
 }
 
 static void counts(FILE *out, const struct results *r)

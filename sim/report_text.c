@@ -64,7 +64,10 @@ static void phases(FILE *out, const struct scenario *s, const struct results *r)
     for (uint32_t i = 0; i < s->phase_count; i++) {
         const struct phase_result *p = &r->phases[i];
         fprintf(out, "%6.0f s %s", seconds(p->at_us), s->phases[i].text);
-        if (s->phases[i].kind == PHASE_LOOKUPS || s->phases[i].kind == PHASE_PUT)
+        if (s->phases[i].kind == PHASE_LOOKUPS)
+            fprintf(out, ": %" PRIu64 " of %" PRIu64 " ok, %" PRIu64 " wrong owner\n",
+                    r->lookups[i].ok, r->lookups[i].sent, r->lookups[i].wrong);
+        else if (s->phases[i].kind == PHASE_PUT)
             fputc('\n', out);
         else if (p->ended_us == TIME_NEVER)
             fputs(": not over\n", out);
@@ -77,13 +80,14 @@ static void phases(FILE *out, const struct scenario *s, const struct results *r)
 
 static void lookups(FILE *out, const struct results *r)
 {
-    if (r->lookups_sent == 0) return;
+    struct lookup_counts all = lookups_total(r->lookups);
+    if (all.busy) fprintf(out, "lookups  %" PRIu64 " not asked: the asker was busy\n", all.busy);
+    if (all.sent == 0) return;
     fprintf(out,
             "lookups  %" PRIu64 ": %.4f %% ok, %" PRIu64 " wrong owner, %" PRIu64 " unanswered\n"
             "hops     mean %.2f, p50 %" PRIu64 ", p99 %" PRIu64 ", max %" PRIu64 "\n"
             "latency  p50 %.0f ms, p99 %.0f ms; stretch mean %.2f\n",
-            r->lookups_sent, 100.0 * (double)r->lookups_ok / (double)r->lookups_sent,
-            r->lookups_wrong, r->lookups_unanswered,
+            all.sent, 100.0 * (double)all.ok / (double)all.sent, all.wrong, all.unanswered,
             (double)histogram_mean(&r->hops, MILLION) / MILLION, histogram_at(&r->hops, 500000),
             histogram_at(&r->hops, 990000), r->hops.max,
             (double)histogram_at(&r->latency_us, 500000) / 1000,

@@ -31,7 +31,7 @@ struct results {
     uint32_t astray_count;
     uint32_t breaks; /* times that a perfect ring was found broken with nobody come or gone */
     struct phase_result phases[PHASES_MAX];
-    uint64_t lookups_sent, lookups_ok, lookups_wrong, lookups_unanswered;
+    struct lookup_counts lookups[PHASES_MAX]; /* by phase */
     struct histogram hops, latency_us, stretch;
     uint64_t upkeep_us;      /* length of its window; 0: not measured */
     struct histogram upkeep; /* thousandths of a byte a second, by node */

@@ -199,10 +199,7 @@ static void tell(struct run *u)
     r->outside = shape.outside;
     r->astray_count = check_astray(&w->ring, world_believes, w, r->astray, ASTRAY_MAX);
     lookups_end(l, w);
-    r->lookups_sent = lookups_sent(l);
-    r->lookups_ok = l->ok;
-    r->lookups_wrong = l->wrong;
-    r->lookups_unanswered = l->unanswered;
+    memcpy(r->lookups, l->counts, sizeof r->lookups);
     r->hops = l->hops;
     r->latency_us = l->latency_us;
     r->stretch = l->stretch;

@@ -258,6 +258,13 @@ bool scenario_parse(struct scenario *s, const char *file, const char *text, size
     }
 }
 
+static bool lookups_begin_at(const struct scenario *s, uint64_t at_us)
+{
+    for (uint32_t i = 0; i < s->phase_count; i++)
+        if (s->phases[i].kind == PHASE_LOOKUPS && s->phases[i].at_us == at_us) return true;
+    return false;
+}
+
 bool scenario_check(const struct scenario *s, char error[SCENARIO_ERROR])
 {
     if (!s->nodes_line) return refuse(s, 0, error, "it does not say how many nodes: nodes 1000");
@@ -281,6 +288,9 @@ bool scenario_check(const struct scenario *s, char error[SCENARIO_ERROR])
             return refuse(s, p->line, error, "%llu nodes would have joined, of %u",
                           (unsigned long long)joined, s->nodes);
     }
+    for (uint32_t i = 0; i < s->expect_count; i++)
+        if (s->expects[i].at_given && !lookups_begin_at(s, s->expects[i].at_us))
+            return refuse(s, s->expects[i].line, error, "no look-ups begin at that time");
     return true;
 }
 

@@ -124,6 +124,8 @@ struct expectation {
     bool log2n;        /* HOPS: limit is a multiple of log2 N */
     uint32_t line;
     uint64_t limit;
+    bool at_given; /* LOOKUPS_*: only those of phases that begin at at_us */
+    uint64_t at_us;
     char text[EXPECT_TEXT]; /* as written, without `expect` */
 };
 

@@ -99,12 +99,31 @@ static const char *parse_rest(struct expectation *e, struct line *l)
     return take_limit(l, e) ? NULL : "the value is not of the form that belongs here";
 }
 
+/* `lookups at 60s ok`: leaves the metric's own words, `lookups ok`, as if the time did not stand
+ * there. */
+static const char *take_lookups_at(struct expectation *e, struct line *l)
+{
+    uint32_t before = l->next;
+    if (!line_accept(l, "lookups") || !line_accept(l, "at")) {
+        l->next = before;
+        return NULL;
+    }
+    const char *word = line_take(l);
+    if (!text_time(word, &e->at_us)) return "at wants a time: expect lookups at 60s ok >= 100%";
+    e->at_given = true;
+    l->next = before + 2; /* two places on, where `lookups` will stand */
+    l->word[l->next] = l->word[before];
+    return NULL;
+}
+
 const char *expect_parse(struct scenario *s, struct line *l)
 {
     if (s->expect_count == EXPECTS_MAX) return "more than 64 expectations";
     struct expectation e = {.line = l->number};
     unsigned metric = 0;
     if (!line_peek(l)) return "expect what? expect ring complete by 30s";
+    const char *bad_at = take_lookups_at(&e, l);
+    if (bad_at) return bad_at;
     while (metric < METRIC_COUNT && !accept_words(l, metrics[metric].text)) metric++;
     if (metric == METRIC_COUNT)
         return "no such metric: ring, rings, lookups, hops, latency, stretch, upkeep, links, "

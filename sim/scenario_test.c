@@ -161,12 +161,29 @@ static void test_defaults(void **state)
     assert_true(scenario_supported(&s, error));
 }
 
+static void test_lookups_at(void **state)
+{
+    (void)state;
+    assert_true(parse("nodes 10\nat 0s join all\nat 30s lookups 5\nat 60s lookups 5\nend 90s\n"
+                      "expect lookups at 60s ok >= 100%\nexpect lookups at 30s wrong <= 0\n"));
+    assert_int_equal(s.expects[0].metric, METRIC_LOOKUPS_OK);
+    assert_true(s.expects[0].at_given);
+    assert_int_equal(s.expects[0].at_us, SECONDS(60));
+    assert_string_equal(s.expects[0].text, "lookups at 60s ok >= 100%");
+    assert_int_equal(s.expects[1].metric, METRIC_LOOKUPS_WRONG);
+    assert_int_equal(s.expects[1].at_us, SECONDS(30));
+    assert_false(parse("nodes 10\nat 0s join all\nat 30s lookups 5\nend 90s\n"
+                       "expect lookups at 60s ok >= 100%\n"));
+    assert_string_equal(error, "x.sim:5: no look-ups begin at that time");
+    assert_false(parse("nodes 10\nat 0s join all\nend 90s\nexpect lookups at ok >= 100%\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_example),  cmocka_unit_test(test_every_expectation),
         cmocka_unit_test(test_refusals), cmocka_unit_test(test_order),
-        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_defaults), cmocka_unit_test(test_lookups_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

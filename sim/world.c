@@ -1,6 +1,7 @@
 #include "sim/world.h"
 
 #include "base/err.h"
+#include "base/time.h"
 #include "sim/mix.h"
 #include "sim/world_step.h"
 #include <stdio.h>
@@ -247,7 +248,8 @@ uint32_t world_start(struct world *w, uint32_t seeds_wanted)
     make_room(w, number + 1);
     w->host_count++;
     struct host *h = &w->hosts[number];
-    *h = (struct host){.started_us = w->now_us, .place = net_place(&w->net, number)};
+    *h = (struct host){
+        .started_us = w->now_us, .ended_us = TIME_NEVER, .place = net_place(&w->net, number)};
     if (!is_seed(w, number)) h->nat_type = (uint8_t)nat_pick(&w->nats, number);
     if (h->nat_type != NAT_TYPE_NONE) h->nat = nat_new(h->nat_type, number);
     h->place.side = w->partitioned && rng_below(&w->sides, MILLION) < w->side_share;
@@ -273,6 +275,7 @@ static void not_live(struct world *w, uint32_t node)
 {
     struct host *h = &w->hosts[node];
     if (h->state != HOST_LIVE) return;
+    h->ended_us = w->now_us;
     uint32_t last = w->live[--w->live_count];
     w->live[h->live_at] = last;
     w->hosts[last].live_at = h->live_at;

@@ -6,7 +6,7 @@
  *
  * Units:  microseconds of virtual time from 0. Nodes are numbers from 0.
  * Owns:   everything. Errors: a node that cannot be made (memory) stops the program.
- * Cost:   struct host, 72 bytes a node, and node_size(). */
+ * Cost:   struct host, 80 bytes a node, and node_size(). */
 #pragma once
 #include "node/node.h"
 #include "sim/events.h"
@@ -18,13 +18,13 @@
 #define WORLD_SEEDS      SCENARIO_SEEDS
 
 enum host_state { HOST_UNBORN, HOST_LIVE, HOST_LEAVING, HOST_GONE };
-struct host {            /* a node and its place in the world */
-    struct node *node;   /* NULL unless live or leaving */
-    struct nat_box *nat; /* NULL: a public address of its own */
-    uint64_t started_us;
-    uint64_t sent_bytes;     /* since world_window, 28 a datagram counted */
-    uint32_t sent_datagrams; /* ever; numbers them */
-    uint32_t live_at;        /* place in world.live */
+struct host {                      /* a node and its place in the world */
+    struct node *node;             /* NULL unless live or leaving */
+    struct nat_box *nat;           /* NULL: a public address of its own */
+    uint64_t started_us, ended_us; /* ended: no longer live; TIME_NEVER: it is */
+    uint64_t sent_bytes;           /* since world_window, 28 a datagram counted */
+    uint32_t sent_datagrams;       /* ever; numbers them */
+    uint32_t live_at;              /* place in world.live */
     struct id id;
     struct net_place place;
     uint8_t state;    /* enum host_state */
