@@ -94,7 +94,7 @@ bool node_member_next(const struct node *n, uint32_t *cursor, struct member_view
         own_member(n, n->networks[(*cursor)++], v);
         return true;
     }
-    for (; *cursor - NETWORKS_MAX < n->members.room; (*cursor)++) {
+    for (; *cursor - NETWORKS_MAX < n->members.count; (*cursor)++) {
         const struct member *m = &n->members.list[*cursor - NETWORKS_MAX];
         if (!m->used) continue;
         (*cursor)++;

@@ -161,6 +161,9 @@ bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const 
     h->routed = true;
     h->target = *id;
     h->waypoint = *waypoint;
+    /* a neighbour that we have no link to is not reached by greedy steps from us: through somebody near it */
+    if (id_is_zero(waypoint) && !route_next(o, id, &o->self.id, false, NO_SLOT, NULL))
+        h->waypoint = waypoint_near(o, id, id);
     if (endpoint_is_usable(at)) h->at = *at;
     h->kinds = kinds;
     char text[ID_TEXT];

@@ -90,7 +90,13 @@ void join_dial_remembered(struct overlay *o, uint64_t now_us, const struct id *i
                           struct outbox *out)
 {
     struct overlay_seed_peer *p = passive_find(o, id);
-    if (p && !o->leaving) (void)hello_dial(o, now_us, &p->at, id, KIND_NEAR, true, out);
+    struct endpoint at = p ? p->at : (struct endpoint){0};
+    if (o->leaving) return;
+    if (o->up_count)
+        (void)hello_route(o, now_us, id, &ID_ZERO, &at, KIND_NEAR,
+                          out); /* bare and over the ring: it, or we, may have moved */
+    else if (p)
+        (void)hello_dial(o, now_us, &at, id, KIND_NEAR, true, out);
 }
 
 /* --- dialling --- */

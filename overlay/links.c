@@ -325,7 +325,9 @@ uint64_t link_rto_us(const struct link *l)
 {
     if (l->srtt == 0) return MILLIS(600); /* RFC 6298 says 1 s; a lost ping costs little */
     uint64_t rto = ((uint64_t)l->srtt + 4u * l->rttvar) * 250u;
-    return time_min(time_max(rto, MILLIS(50)), SECONDS(3));
+    /* over the ring others may first have to find out what we have found out */
+    uint64_t floor = link_path(l) == PATH_ROUTED ? MILLIS(250) : MILLIS(50);
+    return time_min(time_max(rto, floor), SECONDS(3));
 }
 
 uint64_t calendar_now(const struct overlay *o, uint64_t now_us)

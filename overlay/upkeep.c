@@ -250,8 +250,9 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
             upkeep_dead(o, now_us, l, "no answer", out);
         } else {
             path_lost(o, now_us, l, out);
-            if (l->state == LINK_UP)
-                l->tries = PING_TRIES_ROUTED - 1; /* it was asked around the path already */
+            /* it was asked around the path already, if there was time for that */
+            if (l->state == LINK_UP && link_rto_us(l) > MILLIS(250))
+                l->tries = PING_TRIES_ROUTED - 1;
         }
         return;
     }
