@@ -83,7 +83,8 @@ static void one(struct party *p, struct reader *in)
         if (n) (void)guest_send(p, b, a, NULL, frame, n);
     } else if (how & HOW_RELAYED) {
         frame[0] = KIND_RELAYED;
-        put_u32(frame + 1, who & 0x80 ? guest_overlay(a)->channels[0].in : who);
+        const struct channel *open = guest_overlay(a)->channels;
+        put_u32(frame + 1, who & 0x80 && open ? open[0].in : who);
         memcpy(frame + RELAYED_HEADER, bytes, len);
         (void)guest_send(p, b, a, NULL, frame, len + RELAYED_HEADER);
     } else {

@@ -475,6 +475,33 @@ void party_hello1(const struct party *p, uint64_t number, uint8_t out[HELLO1_SIZ
     handshake_wipe(&h);
 }
 
+bool party_dial(struct party *p, struct guest *g, const struct endpoint *at, const struct id *id)
+{
+    struct outbox *box = zeroed(1, sizeof *box);
+    box->arena = g->actions.arena;
+    box->arena_size = g->actions.arena_size;
+    bool yes = hello_dial(guest_overlay(g), p->now_us, at, id, KIND_LEAF, true, box);
+    for (uint32_t i = 0; i < box->send_count; i++)
+        post(p, g, &box->sends[i].to, box->sends[i].bytes, box->sends[i].len);
+    free(box);
+    return yes;
+}
+
+size_t party_ip_frame(const struct guest *to, uint32_t src, uint32_t number, uint8_t out[128])
+{
+    out[0] = KIND_IP;
+    out[1] = to->node->networks[0]->tag;
+    out[2] = 0;
+    return IP_HEADER + party_packet(out + IP_HEADER, src, to->ipv4, number, 40);
+}
+
+bool party_agree(const struct guest *a, const struct guest *b)
+{
+    const struct link *x = guest_link(a, b), *y = guest_link(b, a);
+    return x && y && x->s.entry == y->s.remote_index && y->s.entry == x->s.remote_index &&
+           memcmp(x->s.tx_key, y->s.rx_key, 32) == 0 && memcmp(x->s.rx_key, y->s.tx_key, 32) == 0;
+}
+
 static uint32_t held(const struct identities *t)
 {
     uint32_t n = 0;
@@ -525,7 +552,8 @@ struct holding guest_holds(const struct guest *g)
                         .members = members(g->node),
                         .waiting = waitings(g->node),
                         .passive = o->passive_count};
-    for (uint16_t i = 0; i < o->limits.channels; i++) h.channels += o->channels[i].in != 0;
+    for (uint16_t i = 0; o->channels && i < o->limits.channels; i++)
+        h.channels += o->channels[i].in != 0;
     return h;
 }
 

@@ -114,6 +114,12 @@ bool guest_send(struct party *p, struct guest *g, struct guest *to, const struct
 /* A fresh HELLO1 with a good mac1; number makes it unlike others. */
 void party_hello1(const struct party *p, uint64_t number, uint8_t out[HELLO1_SIZE]);
 
+/* g begins a handshake with whoever is at that endpoint and should be `id` (zero: anybody). */
+bool party_dial(struct party *p, struct guest *g, const struct endpoint *at, const struct id *id);
+/* An inner IPv4 packet as a frame, of any source; returns its length. */
+size_t party_ip_frame(const struct guest *to, uint32_t src, uint32_t number, uint8_t out[128]);
+bool party_agree(const struct guest *a, const struct guest *b); /* on one and the same session */
+
 /* What a node holds, in things; all are bounded by its limits, and it must not grow by what is dropped. */
 struct holding {
     uint32_t pkts, extras, identities, links, up, hellos, inflight, requests, records, channels,
