@@ -1,5 +1,6 @@
-/* Prints the table `outer` or `kinds` of docs/wire.md, made from overlay/wire.h; tests/unit/wire_doc.sh
- * holds the two against each other. */
+/* Prints the table `outer`, `kinds` or `control` of docs/wire.md, made from overlay/wire.h and overlay/control.h;
+ * tests/unit/wire_doc.sh holds them against each other. */
+#include "overlay/control.h"
 #include "overlay/wire.h"
 #include <stdio.h>
 #include <string.h>
@@ -34,12 +35,23 @@ static void kinds(void)
 #undef X
 }
 
+static void control(void)
+{
+    puts("| op | name | places after it | sent | what it is for |\n|---|---|---|---|---|");
+#define X(name, op, places, where, what)                                                           \
+    printf("| %d | %s | %s | %s | %s |\n", op, #name, places, where, what);
+    CONTROLS(X)
+#undef X
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "outer") == 0)
         outer();
     else if (argc == 2 && strcmp(argv[1], "kinds") == 0)
         kinds();
+    else if (argc == 2 && strcmp(argv[1], "control") == 0)
+        control();
     else
         return 2;
     return 0;
