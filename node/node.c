@@ -2,6 +2,8 @@
 #include "node/internal.h"
 #include <string.h>
 
+#define CALENDAR_MAX_S (UINT64_C(1) << 40) /* year 36812; more, or a time before 1970: unknown */
+
 size_t node_extra_size(void)
 {
     size_t a = overlay_extra_size();
@@ -9,6 +11,8 @@ size_t node_extra_size(void)
                                                            : sizeof(struct waiting);
     return a > b ? a : b;
 }
+
+uint32_t node_pool_max(const struct limits *l) { return overlay_pool_max(l); }
 
 size_t node_size(const struct limits *l)
 {
@@ -240,6 +244,7 @@ static void on_lane(struct step *s)
 static void on_datagrams(struct step *s, const struct event *in)
 {
     uint32_t step = in->datagram.segment ? in->datagram.segment : in->datagram.len;
+    if (in->datagram.len == 0) overlay_drops(s->n->overlay)[DROP_LENGTH]++;
     for (uint32_t at = 0; at < in->datagram.len && step; at += step) {
         uint32_t len = in->datagram.len - at < step ? in->datagram.len - at : step;
         overlay_datagram(s->n->overlay, s->now_us, &in->datagram.from, in->datagram.bytes + at, len,
@@ -271,9 +276,9 @@ static void on_event_in(struct step *s, const struct event *in)
     case EV_COMMAND: command_start(s, in->command); break;
     case EV_SEED: overlay_entropy(n->overlay, in->seed); break;
     case EV_CLOCK:
-        n->calendar_s = in->calendar_s;
+        n->calendar_s = in->calendar_s < CALENDAR_MAX_S ? in->calendar_s : 0;
         n->calendar_at_us = s->now_us;
-        overlay_calendar(n->overlay, s->now_us, in->calendar_s);
+        overlay_calendar(n->overlay, s->now_us, n->calendar_s);
         break;
     case EV_LOCAL:
         overlay_locals(n->overlay, s->now_us, in->endpoints.list, in->endpoints.count, s->box);

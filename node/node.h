@@ -63,6 +63,7 @@ struct node_env { /* borrowed for the node's life; may be shared by many nodes *
     struct trace *trace; /* sinks and mask; its name is set by the driver */
 };
 size_t node_extra_size(void);
+uint32_t node_pool_max(const struct limits *l); /* objects that one node can hold at once */
 MUST_CHECK enum err node_new(struct node **out, const struct node_config *config,
                              const struct node_env *env, uint64_t now_us);
 void node_free(struct node *n);

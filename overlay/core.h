@@ -17,6 +17,8 @@
 #define LOCALS_MAX    8
 #define CHAINS_MAX    8
 #define SEEN_MAX      64
+#define PROBES_PER_S  40 /* to endpoints nobody has proven, all peers together */
+#define PROBES_BURST  64
 #define FAILED_MAX    8
 #define ACKS_MAX      32
 #define NO_SLOT       0xffffu
@@ -26,6 +28,7 @@
 #define ENTRY_LINK     0x1000u /* ORed with the slot: slots stay below 4096 */
 #define ENTRY_HELLO    0x2000u /* ORed with the handshake's number */
 #define ENTRY_PREVIOUS 0x3000u /* ORed with the slot */
+#define ENTRY_OWED     0x4000u /* free as soon as the lane has been told to forget it */
 #define ENTRY_KIND     0xf000u
 
 /* One handshake under way. */
@@ -112,7 +115,8 @@ struct overlay {
     uint32_t capabilities;
     uint8_t chain_count;
     bool founder, leaving;
-    bool heated; /* overlay_next_heated has something to tell */
+    uint16_t owed; /* receiver indices that a lane has still to forget */
+    bool heated;   /* overlay_next_heated has something to tell */
     struct rng rng;
     uint8_t token_key[16];
     uint64_t calendar_s, calendar_at_us; /* 0: unknown */
@@ -132,7 +136,7 @@ struct overlay {
     uint8_t *hello_filter;
     struct hello **hellos;
     uint16_t hello_count;
-    uint16_t *hello_rate; /* per link: routed HELLO1 it may still send through us */
+    uint16_t *hello_rate;       /* per link: routed HELLO1 it may still send through us */
     uint64_t hello_rate_us;     /* used last */
     struct budget route_budget; /* answers to traces */
     /* routing */
@@ -236,7 +240,7 @@ uint32_t link_index(const struct link *l); /* local receiver index of its sessio
 struct extra *link_extra(const struct overlay *o, const struct link *l); /* NULL: has none */
 struct extra *link_need_extra(struct overlay *o, struct link *l);        /* NULL: none left */
 void link_release_extra(struct overlay *o,
-                        struct link *l); /* if nothing in it is needed any more */
+                        struct link *l);                 /* if nothing in it is needed any more */
 void link_drop_extra(struct overlay *o, struct link *l); /* if it has one */
 struct endpoint link_endpoint(const struct link *l);
 void link_set_endpoint(struct link *l, const struct endpoint *e);
@@ -409,7 +413,7 @@ void route_send(struct overlay *o, uint64_t now_us, uint8_t mode, uint8_t flags,
                 uint16_t force_slot, struct outbox *out);
 void on_routed(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, size_t len,
                struct outbox *out);
-void on_ack(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *frame, size_t len,
+void on_ack(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, size_t len,
             struct outbox *out);
 void route_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void route_forget_link(struct overlay *o, uint64_t now_us, uint16_t slot, struct outbox *out);
@@ -458,8 +462,10 @@ void dht_fini(struct overlay *o);
 
 /* --- hotness (heat.c) --- */
 bool overlay_heat_link(struct overlay *o,
-                       struct link *l); /* into the lane; false: no lane or no room */
-void heat_cool(struct overlay *o, uint64_t now_us, struct link *l);
+                       struct link *l);            /* into the lane; false: no lane or no room */
+void heat_cool(struct overlay *o, struct link *l); /* frees its receiver index, too */
+void lane_forget(struct overlay *o, uint32_t index);
+void previous_drop(struct overlay *o, struct extra *x);
 void heat_handed_back(struct overlay *o, uint64_t now_us, struct link *l,
                       const struct hot_counters *c);
 void heat_tick(struct overlay *o, uint64_t now_us, struct outbox *out);

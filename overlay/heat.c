@@ -74,15 +74,54 @@ uint32_t overlay_heat(struct overlay *o, uint64_t now_us, const struct id *id)
     return link_index(l);
 }
 
-void heat_cool(struct overlay *o, uint64_t now_us, struct link *l)
+/* A lane's session with this index is to be forgotten, and the index free again: never the second without the first,
+ * or the lane would go on opening for whoever gets the index next. */
+void lane_forget(struct overlay *o, uint32_t index)
+{
+    struct hot_message m = {.op = DOWN_COLD, .flag = 1, .index = index};
+    if (!o->down || hot_push(o->down, &m, NULL) == OK) {
+        index_free(o, index);
+        return;
+    }
+    o->map[INDEX_SLOT(index)] = ENTRY_OWED;
+    o->owed++;
+    wake_at(o, o->started_us); /* at the next chance */
+}
+
+static void pay_owed(struct overlay *o, uint64_t now_us)
+{
+    for (uint32_t i = 1; o->owed && i <= o->map_mask; i++) {
+        struct hot_message m = {.op = DOWN_COLD, .flag = 1, .index = i};
+        if (o->map[i] != ENTRY_OWED) continue;
+        if (hot_push(o->down, &m, NULL) != OK) break;
+        o->map[i] = ENTRY_FREE;
+        o->owed--;
+    }
+    if (o->owed) wake_at(o, now_us + MILLIS(1));
+}
+
+/* The keys before the last rekey have had their time. */
+void previous_drop(struct overlay *o, struct extra *x)
+{
+    if (!x->has_previous) return;
+    if (x->previous.flags & SESSION_HOT)
+        lane_forget(o, x->previous_entry);
+    else
+        index_free(o, x->previous_entry);
+    session_wipe(&x->previous);
+    x->has_previous = false;
+}
+
+/* The link ends: its index with it. */
+void heat_cool(struct overlay *o, struct link *l)
 {
     struct extra *x = link_extra(o, l);
-    (void)now_us;
-    if (!(l->s.flags & SESSION_HOT) || !x) return;
-    struct hot_message m = {.op = DOWN_COLD, .flag = 1, .index = link_index(l)};
-    if (hot_push(o->down, &m, NULL) != OK) drop(o, DROP_FULL);
+    if (l->s.flags & SESSION_HOT)
+        lane_forget(o, link_index(l));
+    else
+        index_free(o, link_index(l));
     l->s.flags &= (uint8_t)~SESSION_HOT;
-    x->hot = false;
+    if (x) x->hot = false;
 }
 
 void heat_handed_back(struct overlay *o, uint64_t now_us, struct link *l,
@@ -146,6 +185,7 @@ void heat_used(struct overlay *o, uint64_t now_us, struct link *l, const struct 
 void heat_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     (void)out;
+    if (o->owed) pay_owed(o, now_us);
     for (uint16_t i = 0; i < o->limits.extras; i++) {
         struct extra *x = o->extras[i];
         if (!x || !x->hot || !x->used_us) continue;

@@ -129,7 +129,10 @@ static void send_hello1(struct overlay *o, uint64_t now_us, struct hello *h, str
     h->next_us = now_us + rng_jitter(&o->rng, pause, h->from_seed ? 35 : 10);
     h->tries++;
     wake_at(o, h->next_us);
-    if (h->routed && h->at.port) datagram_send(o, &h->at, bytes, sizeof bytes, out);
+    /* once, and within the bound on probes: the endpoint is somebody's word */
+    if (h->routed && h->at.port && h->tries == 1 &&
+        budget_take(&o->probe_budget, now_us, PROBES_PER_S, PROBES_BURST))
+        datagram_send(o, &h->at, bytes, sizeof bytes, out);
     hello_send(o, now_us, h, bytes, sizeof bytes, out);
 }
 
@@ -288,7 +291,7 @@ static void keep_previous(struct overlay *o, struct link *l, const struct sessio
         index_free(o, old->entry);
         return;
     }
-    if (x->has_previous) index_free(o, x->previous_entry);
+    previous_drop(o, x);
     x->previous = *old;
     x->previous_entry = old->entry;
     x->has_previous = true;
@@ -424,12 +427,15 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
     if ((meaning & ENTRY_KIND) == ENTRY_LINK) { /* our CERT was lost: HELLO3 comes again */
         struct link *l = &o->links[(meaning & ~ENTRY_KIND) % o->limits.links];
         if (l->state == LINK_UP && !(l->s.flags & SESSION_INITIATOR) &&
-            l->s.remote_index == sender && link_age_us(l, now_us) <= SECONDS(30) &&
-            knock_mac1(&o->knock, o->crypto, now_us, b, len)) {
+            l->s.remote_index == sender && l->s.rx_top == 0 && !(l->s.flags & SESSION_HOT) &&
+            knock_mac1(&o->knock, o->crypto, now_us, b,
+                       len)) { /* nothing has come on these keys yet */
             struct extra *x = link_extra(o, l);
             if (x && a->routed && link_path(l) == PATH_ROUTED)
                 x->waypoint = *link_id(o, a->link); /* back the way this came */
             cert_send(o, l, now_us, out);
+        } else {
+            drop(o, DROP_NO_HANDSHAKE);
         }
         return;
     }

@@ -198,12 +198,12 @@ void link_close(struct overlay *o, struct link *l, uint64_t now_us, const char *
     bool was_up = l->state == LINK_UP;
     char text[ID_TEXT];
     trace(o->trace, now_us, LINK, "%.8s > down: %s", id_print(&id, text), why);
-    heat_cool(o, now_us, l);
+    heat_cool(o, l);
     hello_forget_link(o, slot);
     relay_forget_link(o, slot);
     struct extra *x = link_extra(o, l);
     if (x) {
-        if (x->has_previous) index_free(o, x->previous_entry);
+        previous_drop(o, x);
         if (x->ping_request) {
             struct overlay_event *e = outbox_event(out, OE_ANSWER, &id);
             e->answer = (struct overlay_answer){
@@ -211,7 +211,6 @@ void link_close(struct overlay *o, struct link *l, uint64_t now_us, const char *
         }
         link_drop_extra(o, l);
     }
-    index_free(o, link_index(l));
     if (was_up) {
         order_remove(o, l);
         path_waypoint_lost(o, &id);

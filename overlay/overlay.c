@@ -17,6 +17,12 @@ _Static_assert(sizeof(struct near_info) <= 16 && sizeof(struct channel) <= 24 &&
                    sizeof(struct overlay_seed_peer) <= 40 && sizeof(struct knock) <= 280,
                "docs/memory.md: one or several in every node");
 _Static_assert(sizeof(struct overlay) <= 2400, "docs/memory.md: a node holds one");
+uint32_t overlay_pool_max(const struct limits *l)
+{
+    return (uint32_t)l->extras + l->handshakes + l->inflight + 2u * l->requests + l->records + 32u +
+           2u;
+}
+
 size_t overlay_extra_size(void)
 {
     return sizeof(union pooled);

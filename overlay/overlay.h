@@ -39,6 +39,8 @@ struct overlay_config {
     bool stats; /* count bytes per session (daemon) */
 };
 size_t overlay_extra_size(void);
+/* Objects of the pool that a node may hold at once: no class of them can starve another. */
+uint32_t overlay_pool_max(const struct limits *l);
 size_t overlay_size(const struct limits *l);
 MUST_CHECK enum err overlay_new(struct overlay **out, const struct overlay_config *c,
                                 uint64_t now_us);

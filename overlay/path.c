@@ -5,8 +5,6 @@
 #include "overlay/core.h"
 #include <string.h>
 
-#define PROBES_PER_S  40 /* all peers together */
-#define PROBES_BURST  64
 #define ROAM_EVERY_US SECONDS(1)
 #define COMMON_MAX    8
 
@@ -262,7 +260,8 @@ static void previous_over(struct overlay *o, uint64_t now_us, struct link *l, st
 {
     uint16_t slot = link_slot(o, l);
     /* the other end never took up the new keys but uses the old ones: agree with it */
-    if (x->previous_heard && l->s.rx_top == 0 && !(l->s.flags & SESSION_HOT)) {
+    if (x->previous_heard && l->s.rx_top == 0 &&
+        !((l->s.flags | x->previous.flags) & SESSION_HOT)) {
         struct session s = x->previous;
         s.flags = l->s.flags;
         x->previous = l->s;
@@ -270,13 +269,7 @@ static void previous_over(struct overlay *o, uint64_t now_us, struct link *l, st
         o->map[INDEX_SLOT(l->s.entry)] = (uint16_t)(ENTRY_LINK | slot);
         x->previous_entry = x->previous.entry;
     }
-    if (o->down) {
-        struct hot_message m = {.op = DOWN_COLD, .flag = 1, .index = x->previous_entry};
-        if (hot_push(o->down, &m, NULL) != OK) drop(o, DROP_FULL);
-    }
-    index_free(o, x->previous_entry);
-    session_wipe(&x->previous);
-    x->has_previous = false;
+    previous_drop(o, x);
     (void)now_us;
 }
 

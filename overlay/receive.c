@@ -9,11 +9,11 @@ void overlay_datagram(struct overlay *o, uint64_t now_us, const struct endpoint 
 }
 
 /* A sealed datagram for a session whose counters a lane has: it came by a way that the driver could not see. */
-static void pass_to_lane(struct overlay *o, const struct link *l, const struct arrival *a,
+static void pass_to_lane(struct overlay *o, uint32_t index, const struct arrival *a,
                          const uint8_t *bytes, size_t len)
 {
     struct hot_message m = {
-        .op = DOWN_DATAGRAM, .index = link_index(l), .endpoint = a->from, .len = (uint32_t)len};
+        .op = DOWN_DATAGRAM, .index = index, .endpoint = a->from, .len = (uint32_t)len};
     if (hot_push(o->down, &m, bytes) != OK) drop(o, DROP_FULL);
 }
 
@@ -26,6 +26,10 @@ static void on_previous(struct overlay *o, uint64_t now_us, struct link *l, cons
     bool newest;
     if (!x || !x->has_previous) {
         drop(o, DROP_NO_SESSION);
+        return;
+    }
+    if (x->previous.flags & SESSION_HOT) {
+        pass_to_lane(o, x->previous_entry, a, bytes, len);
         return;
     }
     enum err e = session_open(&x->previous, o->crypto, bytes, len, &frame, &frame_len, &newest);
@@ -57,7 +61,7 @@ static void on_data(struct overlay *o, uint64_t now_us, const struct arrival *a,
         return;
     }
     if (l->s.flags & SESSION_HOT) {
-        pass_to_lane(o, l, a, bytes, len);
+        pass_to_lane(o, link_index(l), a, bytes, len);
         return;
     }
     uint8_t *frame;

@@ -258,6 +258,11 @@ void request_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         }
         if (r->next_us <= now_us) {
             r->force_slot = NO_SLOT;
+            if (r->what == REQUEST_FIND && !id_equal(&r->target, &o->self.id) &&
+                !route_next(o, &r->target, &o->self.id, false, NO_SLOT, NULL)) {
+                answer(o, now_us, r, OK, &o->self.id, 0, out); /* whoever was nearer is gone */
+                continue;
+            }
             request_send(o, now_us, r, out);
         }
         wake_at(o, time_min(r->next_us, r->until_us));

@@ -316,7 +316,7 @@ void on_routed(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *fram
     forward(o, now_us, l, &r, body, out);
 }
 
-void on_ack(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *frame, size_t len,
+void on_ack(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, size_t len,
             struct outbox *out)
 {
     struct ack a;
@@ -334,13 +334,10 @@ void on_ack(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *f
             break;
         }
     }
-    if (a.rest && a.rest_len && a.rest[0] != KIND_ACK) {
-        uint8_t copy[PKT_MAX];
-        struct arrival at = {.link = l};
-        if (a.rest_len > sizeof copy) return;
-        memcpy(copy, a.rest, a.rest_len);
-        on_frame(o, now_us, l, &at, false, copy, a.rest_len, out);
-    }
+    /* what follows it lies in the step's own buffer: events may point there */
+    struct arrival at = {.link = l};
+    if (a.rest && a.rest_len)
+        on_frame(o, now_us, l, &at, false, frame + (len - a.rest_len), a.rest_len, out);
 }
 
 /* The link it waited on is gone: look at it as if it had just come, for now we may be the nearest ourselves. */
@@ -348,11 +345,14 @@ static void once_more(struct overlay *o, uint64_t now_us, uint16_t i, struct out
 {
     struct inflight *f = o->inflights[i];
     struct routed r;
-    uint8_t frame[sizeof f->frame];
     uint16_t len = f->len, arrived_on = f->arrived_on;
-    memcpy(frame, f->frame, len);
+    uint8_t *frame = outbox_space(out, len); /* what it delivers must outlive this call */
+    if (frame) {
+        memcpy(frame, f->frame, len);
+        outbox_commit(out, len);
+    }
     inflight_end(o, i);
-    if (!routed_read(frame, len, &r)) return;
+    if (!frame || !routed_read(frame, len, &r)) return;
     if (arrived_on != NO_SLOT && o->links[arrived_on].state == LINK_UP) {
         forward(o, now_us, &o->links[arrived_on], &r, frame + (len - r.body_len), out);
         return;

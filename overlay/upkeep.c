@@ -153,7 +153,7 @@ void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
     uint32_t then = (uint32_t)(p.token >> 32);
     uint64_t rtt = (uint32_t)((uint32_t)now_us - then);
     if (rtt > TOKEN_LIFE_US || p.token != token_make(o, l, &way, then)) {
-        drop(o, DROP_MALFORMED);
+        drop(o, DROP_UNASKED);
         return;
     }
     wanted(l, p.flags & PING_WANTED);

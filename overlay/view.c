@@ -144,7 +144,6 @@ uint64_t overlay_hash(const struct overlay *o)
         struct writer w = writer_of(b, sizeof b);
         write_u64(&w, h);
         write_bytes(&w, link_id(o, l)->b, ID_SIZE);
-        write_bytes(&w, l->s.tx_key, 8);
         write_u32(&w, l->s.tx_next);
         write_u32(&w, l->s.rx_top);
         write_bytes(&w, l->ip, 16);
