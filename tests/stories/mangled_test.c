@@ -18,9 +18,9 @@ static struct guest *addressee(const struct party *p, const struct letter *l)
 }
 
 /* A conversation with every outer type in it: handshakes, a cookie, control frames, pings, inner packets. */
-static struct party *conversation(uint64_t seed)
+static struct party *conversation(const struct crypto *c, uint64_t seed)
 {
-    struct party *p = party_new(&crypto_fake, seed);
+    struct party *p = party_new(c, seed);
     uint8_t hello[HELLO1_SIZE];
     party_guest(p, &(struct guest_options){.lane = true, .founder = true});
     for (uint32_t i = 0; i < 250; i++) { /* so that those who come now need cookies */
@@ -91,9 +91,9 @@ static void nothing_happened(struct party *p, const struct toll *before, uint32_
 typedef uint32_t mangle(struct party *p, struct guest *g, const struct letter *l,
                         const struct endpoint *from);
 
-static void each(uint64_t seed, mangle *how)
+static void each(const struct crypto *c, uint64_t seed, mangle *how)
 {
-    struct party *p = conversation(seed);
+    struct party *p = conversation(c, seed);
     struct toll before = toll_now(p);
     uint32_t given = 0;
     for (uint32_t i = 0; i < p->book_count; i++) {
@@ -139,25 +139,28 @@ static uint32_t lengthen_one(struct party *p, struct guest *g, const struct lett
 static void cut(void **state)
 {
     (void)state;
-    each(1, cut_one);
+    each(&crypto_fake, 1, cut_one);
+    each(&crypto_real, 1, cut_one);
 }
 
 static void flipped(void **state)
 {
     (void)state;
-    each(2, flip_one);
+    each(&crypto_fake, 2, flip_one);
+    each(&crypto_real, 2, flip_one);
 }
 
 static void too_long(void **state)
 {
     (void)state;
-    each(3, lengthen_one);
+    each(&crypto_fake, 3, lengthen_one);
+    each(&crypto_real, 3, lengthen_one);
 }
 
 /* The whole conversation again, in any order, some twice, 10,000 datagrams and more; also to whom they were not meant for. */
 static void replayed(void **state)
 {
-    struct party *p = conversation(4);
+    struct party *p = conversation(&crypto_real, 4);
     struct toll before = toll_now(p);
     uint32_t given = 0;
     (void)state;
