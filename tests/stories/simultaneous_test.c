@@ -51,8 +51,17 @@ static void simultaneous(void **state)
     for (uint64_t seed = 1; seed <= SEEDS; seed++) one(seed, MILLIS(seed % 7));
 }
 
+/* Further apart, and some of those that once ended with two sessions. */
+static void apart(void **state)
+{
+    static const uint64_t once[] = {1001, 1217};
+    (void)state;
+    for (uint64_t seed = 200; seed < 250; seed++) one(seed, MILLIS(seed % 90));
+    for (unsigned i = 0; i < sizeof once / sizeof *once; i++) one(once[i], MILLIS(once[i] % 90));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(simultaneous)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(simultaneous), cmocka_unit_test(apart)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
