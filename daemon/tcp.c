@@ -20,7 +20,8 @@ struct tcp_connection {
     struct tcp *all;
     struct tcp_connection *next;
     struct endpoint peer;
-    bool trusted; /* we dialled, or its HELLO1 came */
+    bool trusted; /* we dialled, or answered it: its knock was good */
+    bool knocked; /* its first frame was a HELLO1, good or not */
     bool closing;
     uint64_t opened_ms, used_ms,
         partial_ms; /* partial_ms: since when a frame is incomplete; 0: none is */
@@ -102,12 +103,13 @@ static void take(struct tcp_connection *c, const uint8_t *in, size_t len)
         uint32_t frame_len;
         size_t taken = tcp_frames_feed(&c->frames, in, len, &frame, &frame_len);
         in += taken, len -= taken;
-        if (c->frames.bad || (frame && !c->trusted && !tcp_is_hello1(frame, frame_len))) {
+        if (c->frames.bad ||
+            (frame && !c->knocked && !c->trusted && !tcp_is_hello1(frame, frame_len))) {
             end(c);
             return;
         }
         if (!frame) continue;
-        c->trusted = true;
+        c->knocked = true;
         c->partial_ms = 0;
         t->received(t->context, &c->peer, frame, frame_len);
         t->batch_end(t->context); /* the next frame comes to the same place */
@@ -257,6 +259,7 @@ static void on_written(uv_write_t *request, int status)
 static void send_frame(struct tcp_connection *c, const uint8_t *bytes, uint32_t len)
 {
     struct tcp *t = c->all;
+    c->trusted = true; /* the node has something to say to it */
     struct pending *p = NULL;
     bool fits = len > 0 && len <= TCP_FRAME_MAX && !c->closing &&
                 uv_stream_get_write_queue_size((uv_stream_t *)&c->handle) + len <= TCP_QUEUE_BYTES;

@@ -6,7 +6,7 @@
 
 static uint32_t number_of(const struct node *n, uint16_t i)
 {
-    return (n->salt << 12 & 0x3ffff000u) | (i + 1u);
+    return (n->salt << 12 & 0x0ffff000u) | (i + 1u);
 }
 
 static struct ask *ask_by_request(struct node *n, uint32_t request, uint16_t *at)
@@ -122,9 +122,10 @@ static void resolve(struct step *s, uint16_t i)
     a->source = SOURCE_RING;
     if (e != ERR_NOT_FOUND)
         ask_end(s, i, e, NULL);
-    else if (t->kind == TARGET_NAME)
-        name_resolve_start(s, network, t->name.s, number_of(n, i));
-    else if (t->kind != TARGET_IP || !traffic_resolve_start(s, network, t->ip, number_of(n, i)))
+    else if (t->kind == TARGET_NAME
+                 ? !name_resolve_start(s, network, t->name.s, number_of(n, i))
+                 : t->kind != TARGET_IP ||
+                       !traffic_resolve_start(s, network, t->ip, number_of(n, i)))
         ask_end(s, i, ERR_NOT_FOUND, NULL);
 }
 

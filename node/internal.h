@@ -55,6 +55,8 @@ struct ask {
 _Static_assert(sizeof(struct ask) <= 1100, "not the largest object of the pool: docs/memory.md");
 #define REQUEST_WAITING                                                                            \
     0x80000000u /* internal request numbers: of a waiting destination, else of an ask */
+#define REQUEST_VERIFY                                                                             \
+    0x20000000u /* of an address: is a member's derived IPv4 its own? member's place, low bits of the address */
 #define REQUEST_CLAIM 0x40000000u /* of a claim: network number, and which */
 
 struct node {
@@ -99,6 +101,8 @@ void network_tell_lane(struct node *n, const struct own_network *net, bool remov
 void traffic_miss(struct step *s, const struct hot_message *m, const uint8_t *packet);
 void traffic_inner(struct step *s, const struct overlay_event *e);
 void traffic_peer_up(struct step *s, const struct overlay_event *e);
+void traffic_expire(struct step *s); /* members whose certificates are over */
+void traffic_verify_answer(struct step *s, const struct overlay_answer *a);
 void traffic_heated(struct step *s); /* rows for sessions that the overlay put into the lane */
 void traffic_failed(struct step *s, const struct id *id);
 void traffic_answer(struct step *s, const struct overlay_answer *a);
@@ -109,7 +113,7 @@ void traffic_free(struct node *n);
 /* The record under which an address or a name of a network is found. */
 bool ip_owned_by(const struct member *m, const uint8_t ip[16]);
 bool traffic_resolve_start(struct step *s, uint8_t network, const uint8_t ip[16], uint32_t request);
-void name_resolve_start(struct step *s, uint8_t network, const char *name, uint32_t request);
+bool name_resolve_start(struct step *s, uint8_t network, const char *name, uint32_t request);
 bool answer_id(const struct overlay_answer *a, struct id *out);
 
 /* --- command.c --- */

@@ -12,7 +12,10 @@ size_t node_extra_size(void)
     return a > b ? a : b;
 }
 
-uint32_t node_pool_max(const struct limits *l) { return overlay_pool_max(l); }
+uint32_t node_pool_max(const struct limits *l)
+{
+    return overlay_pool_max(l);
+}
 
 size_t node_size(const struct limits *l)
 {
@@ -210,6 +213,8 @@ static void on_event(struct step *s, const struct overlay_event *e)
             traffic_answer(s, &e->answer);
         else if (e->answer.request & REQUEST_CLAIM)
             traffic_claim_answer(s, &e->answer);
+        else if (e->answer.request & REQUEST_VERIFY)
+            traffic_verify_answer(s, &e->answer);
         else
             command_answer(s, &e->answer);
         break;
@@ -279,6 +284,7 @@ static void on_event_in(struct step *s, const struct event *in)
         n->calendar_s = in->calendar_s < CALENDAR_MAX_S ? in->calendar_s : 0;
         n->calendar_at_us = s->now_us;
         overlay_calendar(n->overlay, s->now_us, n->calendar_s);
+        traffic_expire(s);
         break;
     case EV_LOCAL:
         overlay_locals(n->overlay, s->now_us, in->endpoints.list, in->endpoints.count, s->box);

@@ -176,6 +176,7 @@ bool traffic_resolve_start(struct step *s, uint8_t network, const uint8_t ip[16]
 {
     struct own_network *net = s->n->networks[network];
     uint32_t v4 = ip_to_v4(ip);
+    if (!net) return false;
     if (v4) {
         struct id key;
         struct record_name name = record_name_ip4(net->network_key, v4);
@@ -190,13 +191,15 @@ bool traffic_resolve_start(struct step *s, uint8_t network, const uint8_t ip[16]
     return true;
 }
 
-void name_resolve_start(struct step *s, uint8_t network, const char *name, uint32_t request)
+bool name_resolve_start(struct step *s, uint8_t network, const char *name, uint32_t request)
 {
+    if (!s->n->networks[network]) return false;
     struct id key;
     struct record_name r = record_name_host(s->n->networks[network]->network_key, name,
                                             strlen(name));
     record_key(&key, s->n->env.crypto, &r, &ID_ZERO);
     overlay_get(s->n->overlay, s->now_us, &key, request, SECONDS(5), s->box);
+    return true;
 }
 
 /* The id that an answer of the ring names: a record's writer, or the owner of a point. */
@@ -265,6 +268,16 @@ void traffic_failed(struct step *s, const struct id *id)
             flush(s, i, false);
 }
 
+/* A derived address counts until the ring names another holder: then it is taken away (design 9: the committed claim wins). */
+static void verify_address(struct step *s, const struct member *m)
+{
+    uint32_t place = (uint32_t)(m - s->n->members.list);
+    uint8_t ip[16];
+    if (m->is.ipv4 || !m->ipv4 || place > 0xffff) return;
+    ip_from_v4(ip, m->ipv4);
+    (void)traffic_resolve_start(s, m->network, ip, REQUEST_VERIFY | place << 8 | (m->ipv4 & 0xff));
+}
+
 static void learn(struct step *s, const struct overlay_event *e)
 {
     struct node *n = s->n;
@@ -282,6 +295,8 @@ static void learn(struct step *s, const struct overlay_event *e)
     if (err != OK)
         log_line(n->env.trace, LOG_WARN, "a member of %s was not taken: %s", net->network.s,
                  err_text(err));
+    const struct member *m = members_by_id(&n->members, net->number, &e->id);
+    if (m && err == OK) verify_address(s, m);
     /* it joined this network after our session began: it does not know our certificate for it */
     if (fresh && err == OK) overlay_chain_tell(n->overlay, s->now_us, net->number, &e->id, s->box);
     if (ipv4 == net->ipv4 && ipv4) conflict = true;
@@ -293,6 +308,38 @@ static void learn(struct step *s, const struct overlay_event *e)
         strncpy(notice.why, "two members hold the same IPv4 address", sizeof notice.why - 1);
         step_notice(s, &notice);
     }
+}
+
+void traffic_verify_answer(struct step *s, const struct overlay_answer *a)
+{
+    struct node *n = s->n;
+    uint32_t place = a->request >> 8 & 0xffff;
+    struct member *m = place < n->members.count ? &n->members.list[place] : NULL;
+    struct id holder;
+    if (!m || !m->used || !m->ipv4 || (m->ipv4 & 0xff) != (a->request & 0xff)) return;
+    if (!answer_id(a, &holder) || id_equal(&holder, &m->is.id)) return;
+    struct notice notice = {.type = NOTICE_ADDRESS_CONFLICT,
+                            .id = m->is.id,
+                            .network = (int8_t)m->network,
+                            .ipv4 = m->ipv4};
+    strncpy(notice.why, "its derived IPv4 address is claimed by another member",
+            sizeof notice.why - 1);
+    struct hot_message row = {.op = DOWN_UNROW, .network = m->network};
+    ip_from_v4(row.ip, m->ipv4);
+    if (n->down && !down(n, &row, NULL)) count(n, DROP_FULL);
+    m->ipv4 = 0;
+    step_notice(s, &notice);
+}
+
+void traffic_expire(struct step *s)
+{
+    struct node *n = s->n;
+    for (uint32_t i = 0; n->calendar_s && i < n->members.count; i++) {
+        const struct member *m = &n->members.list[i];
+        if (m->used && m->is.expires_s + CERT_TOLERANCE_S < n->calendar_s)
+            overlay_expel(n->overlay, s->now_us, &m->is.id, "its certificate has expired", s->box);
+    }
+    (void)members_expire(&n->members, n->calendar_s);
 }
 
 void traffic_peer_up(struct step *s, const struct overlay_event *e)

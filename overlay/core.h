@@ -165,7 +165,9 @@ struct overlay {
     struct endpoint *locals; /* local_count of them; at most LOCALS_MAX */
     uint8_t local_count;
     struct budget probe_budget;
-    struct channel *channels; /* NULL, and none of them: nobody is carried */
+    struct budget cert_budget; /* certificates shown again */
+    uint64_t observed_told_us; /* when others were last told that we are seen elsewhere */
+    struct channel *channels;  /* NULL, and none of them: nobody is carried */
     uint16_t channel_count;
     uint32_t channel_next;
     /* join */
@@ -234,7 +236,8 @@ uint32_t index_new(struct overlay *o, uint16_t meaning); /* a free receiver inde
 void index_free(struct overlay *o, uint32_t index);
 static inline uint16_t index_meaning(const struct overlay *o, uint32_t index)
 {
-    return (uint16_t)(INDEX_SLOT(index) <= o->map_mask ? o->map[INDEX_SLOT(index)] : ENTRY_FREE);
+    return index <= o->map_mask ? o->map[index]
+                                : ENTRY_FREE; /* the whole index: its upper bits are ours, too */
 }
 uint32_t link_index(const struct link *l); /* local receiver index of its session */
 struct extra *link_extra(const struct overlay *o, const struct link *l); /* NULL: has none */
@@ -315,6 +318,8 @@ void on_cookie(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
                size_t len, struct outbox *out);
 void on_cert(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *frame, size_t len,
              struct outbox *out);
+struct link *hello_confirmed(struct overlay *o, uint64_t now_us, struct link *fresh,
+                             struct outbox *out);
 void hello_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void hello_forget_link(struct overlay *o, uint16_t slot);
 static inline struct own_chain own_chain(const struct overlay *o, uint32_t number)

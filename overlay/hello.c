@@ -431,7 +431,7 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
             knock_mac1(&o->knock, o->crypto, now_us, b,
                        len)) { /* nothing has come on these keys yet */
             struct extra *x = link_extra(o, l);
-            if (x && a->routed && link_path(l) == PATH_ROUTED)
+            if (x && a->routed && link_path(l) == PATH_ROUTED && l->s.rx_top == 0)
                 x->waypoint = *link_id(o, a->link); /* back the way this came */
             cert_send(o, l, now_us, out);
         } else {
@@ -459,7 +459,9 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
         trace(o->trace, now_us, HELLO, "%.8s > refused: its certificate does not verify",
               id_print(&h->hs.peer_id, text));
         drop(o, DROP_CERT);
+        struct link *old = link_by_id(o, &h->hs.peer_id);
         hello_end(o, h, false);
+        if (old) link_close(o, old, now_us, "its certificate does not verify any more", out);
     } else {
         uint64_t created = h->created_us, rtt_us = time_since(now_us, h->sent_us);
         struct link *l = link_from_hello(o, now_us, h, out);
@@ -561,8 +563,10 @@ void on_cert(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *
     struct span chain = {frame + 1, len - 1};
     if (chain_verify(chain, o->crypto, o->authority_pk, link_id(o, l), calendar_now(o, now_us),
                      &m) != OK) {
+        struct link *old = l->state == LINK_CERT ? link_by_id(o, link_id(o, l)) : NULL;
         drop(o, DROP_CERT);
         if (l->state == LINK_CERT) link_close(o, l, now_us, "its certificate does not verify", out);
+        if (old) link_close(o, old, now_us, "its certificate does not verify any more", out);
         return;
     }
     if (l->state == LINK_UP) {
@@ -585,6 +589,23 @@ void on_cert(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *
         }
     l->s.flags |= SESSION_OWN_CERT;
     settled(o, now_us, l, out);
+}
+
+/* Something sealed came from `fresh`, whose CERT did not come yet. If its proven id is certified already (new keys of an old peer) that
+ * says all we wait for: HELLO3 has arrived. Returns the link that goes on, or NULL. */
+struct link *hello_confirmed(struct overlay *o, uint64_t now_us, struct link *fresh,
+                             struct outbox *out)
+{
+    static const struct membership known; /* told before */
+    struct link *old = link_by_id(o, link_id(o, fresh));
+    struct hello *h = hello_of_link(o, fresh);
+    if (!old || !(old->s.flags & SESSION_PEER_CERT) || !h) return NULL;
+    uint64_t created = h->created_us;
+    fresh->kinds |= h->kinds;
+    hello_end(o, h, true);
+    struct link *l = proven(o, now_us, fresh, created, &known, out);
+    settled(o, now_us, l, out);
+    return l;
 }
 
 void on_cookie(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,

@@ -239,3 +239,10 @@ void overlay_leave(struct overlay *o, uint64_t now_us, struct outbox *out)
     }
     trace(o->trace, now_us, NODE, "left");
 }
+
+void overlay_expel(struct overlay *o, uint64_t now_us, const struct id *id, const char *why,
+                   struct outbox *out)
+{
+    struct link *l = link_by_id(o, id);
+    if (l) link_close(o, l, now_us, why, out);
+}

@@ -89,6 +89,9 @@ void overlay_get(struct overlay *o, uint64_t now_us, const struct id *key, uint3
 void overlay_claim(struct overlay *o, uint64_t now_us, const struct record_name *name,
                    const void *value, size_t len, uint64_t ttl_us, uint32_t request,
                    struct outbox *out);
+/* End the session with id, if there is one. why: a constant. */
+void overlay_expel(struct overlay *o, uint64_t now_us, const struct id *id, const char *why,
+                   struct outbox *out);
 /* Good-bye to everybody. */
 void overlay_leave(struct overlay *o, uint64_t now_us, struct outbox *out);
 

@@ -118,6 +118,10 @@ void on_frame(struct overlay *o, uint64_t now_us, struct link *l, const struct a
         on_cert(o, now_us, l, frame, len, out);
         return;
     }
+    if (l->state == LINK_CERT) {
+        struct link *known = hello_confirmed(o, now_us, l, out);
+        if (known) l = known;
+    }
     if (l->state != LINK_UP || !(l->s.flags & SESSION_PEER_CERT)) {
         drop(o, DROP_UNCERTIFIED);
         return;

@@ -141,6 +141,19 @@ bool ring_would_be_near(const struct overlay *o, const struct id *id)
            linked_between(o, id, false) < NEAR_SIDE_MAX;
 }
 
+/* May we send there because a peer says so? Public addresses, and our own subnet's: never a service of ours or our neighbours'. */
+static bool hearsay_ok(const struct overlay *o, const struct endpoint *at)
+{
+    if (at->transport != TRANSPORT_UDP || !endpoint_is_usable(at)) return false;
+    enum scope scope = endpoint_scope(at);
+    if (scope == SCOPE_GLOBAL) return true;
+    if (scope != SCOPE_PRIVATE && scope != SCOPE_CGN) return false;
+    size_t same = endpoint_is_v4(at) ? 15 : 8; /* /24 or /64 */
+    for (uint8_t i = 0; i < o->local_count; i++)
+        if (memcmp(o->locals[i].ip, at->ip, same) == 0) return true;
+    return false;
+}
+
 void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u,
              struct outbox *out)
 {
@@ -153,6 +166,7 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
         unpack_copy(u, ids[i].b, ID_SIZE);
         unpack_copy(u, e, sizeof e);
         if (!endpoint_decode(e, &at[i])) u->bad = true;
+        if (!u->bad && !hearsay_ok(o, &at[i])) at[i] = (struct endpoint){0};
     }
     if (u->bad) {
         drop(o, DROP_MALFORMED);

@@ -15,6 +15,8 @@
 #define REKEY_USED_US     SECONDS(120)
 #define REKEY_IDLE_US     SECONDS(3600)
 #define REKEY_PACKETS     0xf0000000u
+#define KEYS_LATE_US      SECONDS(180)
+#define KEYS_IDLE_MAX_US  HOURS(2)
 
 static uint64_t token_make(const struct overlay *o, const struct link *l, const struct way *way,
                            uint32_t time32)
@@ -171,7 +173,11 @@ void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
         (void)observe_newest(&o->observe, &before);
         bool belief = observe_report(&o->observe, now_us, &way.at, &p.observed);
         (void)observe_newest(&o->observe, &after);
-        if (belief || !endpoint_equal(&before, &after)) path_observed_changed(o, now_us, out);
+        if ((belief || !endpoint_equal(&before, &after)) &&
+            time_since(now_us, o->observed_told_us) >= MILLIS(200)) {
+            o->observed_told_us = now_us;
+            path_observed_changed(o, now_us, out);
+        }
     }
     struct extra *x = link_extra(o, l);
     if (x) {
@@ -222,6 +228,17 @@ static bool trimmed(struct overlay *o, struct link *l, uint64_t now_us, struct o
         return false;
     close_send(o, l, now_us, 0, out);
     link_close(o, l, now_us, "not needed any more", out);
+    return true;
+}
+
+/* Keys that nobody renewed in time (design 4): the link ends. */
+static bool outlived(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
+{
+    const struct extra *x = link_extra(o, l);
+    bool used = x && x->used_us && time_since(now_us, x->used_us) < REKEY_USED_US;
+    if (link_age_us(l, now_us) < (used ? REKEY_USED_US + KEYS_LATE_US : KEYS_IDLE_MAX_US))
+        return false;
+    upkeep_dead(o, now_us, l, "its keys were not renewed in time", out);
     return true;
 }
 
@@ -277,6 +294,7 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
         l->kinds &= (uint8_t)~KIND_DEMAND;
     if (o->joined && o->near_count > 1) l->kinds &= (uint8_t)~KIND_LEAF;
     if (trimmed(o, l, now_us, out)) return;
+    if (outlived(o, l, now_us, out)) return;
     rekey_if_due(o, l, now_us, out);
     bool asks = l->s.flags & SESSION_INITIATOR;
     if (asks || silent > KEEPALIVE_US + LISTEN_SLACK_US) {
