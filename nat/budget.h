@@ -16,7 +16,7 @@
 struct budget {
     uint32_t tokens_milli; /* there to be taken at at_us */
     uint64_t at_us;        /* 0: never used */
-};
+} __attribute__((packed, aligned(4))); /* 12 bytes: a node holds several */
 
 /* Take one token; false: there is none. Time that goes back counts as no time. */
 bool budget_take(struct budget *b, uint64_t now_us, uint32_t per_second, uint32_t burst);

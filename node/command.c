@@ -21,7 +21,7 @@ static struct ask *ask_by_request(struct node *n, uint32_t request, uint16_t *at
 static void describe(struct node *n, struct reply *r, const struct id *id, int network)
 {
     r->id = *id;
-    if (id_equal(id, &n->id)) {
+    if (id_equal(id, node_id(n))) {
         for (unsigned i = 0; i < NETWORKS_MAX; i++) {
             const struct own_network *net = n->networks[i];
             if (!net || (network >= 0 && network != (int)i)) continue;
@@ -83,7 +83,7 @@ static void run(struct step *s, uint16_t i)
     a->stage = ASK_RUN;
     if (a->type == CMD_LOOKUP) {
         ask_end(s, i, OK, NULL);
-    } else if (id_equal(&a->id, &n->id)) {
+    } else if (id_equal(&a->id, node_id(n))) {
         ask_end(s, i, OK, NULL); /* ourselves: no path, no time */
     } else if (a->type == CMD_TRACE) {
         overlay_trace_route(n->overlay, s->now_us, &a->id, number_of(n, i), left, s->box);
@@ -97,7 +97,7 @@ static void connect_then_run(struct step *s, uint16_t i)
     struct node *n = s->n;
     struct ask *a = n->asks[i];
     bool known = members_by_id(&n->members, a->target.network, &a->id) != NULL;
-    if (id_equal(&a->id, &n->id) || a->type == CMD_TRACE || (a->type == CMD_LOOKUP && known)) {
+    if (id_equal(&a->id, node_id(n)) || a->type == CMD_TRACE || (a->type == CMD_LOOKUP && known)) {
         run(s, i);
         return;
     }
@@ -149,8 +149,8 @@ void command_start(struct step *s, const struct command *c)
         return;
     }
     uint16_t i = 0;
-    if (!n->asks && (n->asks = calloc(n->limits.requests, sizeof *n->asks)) != NULL)
-        n->ask_max = n->limits.requests;
+    if (!n->asks && (n->asks = calloc(node_limits(n)->requests, sizeof *n->asks)) != NULL)
+        n->ask_max = node_limits(n)->requests;
     while (i < n->ask_max && n->asks[i]) i++;
     struct ask *a = i < n->ask_max ? pool_take(n->env.extras) : NULL;
     if (!a) {

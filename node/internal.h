@@ -62,13 +62,9 @@ _Static_assert(sizeof(struct ask) <= 1100, "not the largest object of the pool: 
 struct node {
     struct node_env env;
     struct overlay *overlay;
-    struct limits limits;
-    uint8_t authority_pk[32];
-    struct id id;
-    uint64_t started_us, calendar_s, calendar_at_us;
     struct own_network *networks[NETWORKS_MAX]; /* NULL: not in one of that number */
     struct members members;
-    struct hot_queue *down, *up;
+    struct hot_queue *up;      /* the other way is the overlay's: node_down */
     struct waiting **waitings; /* waiting_max of them: none while nothing waits */
     struct ask **asks;         /* ask_max of them: likewise */
     uint16_t waiting_max, ask_max, waiting_packets;
@@ -76,6 +72,19 @@ struct node {
     uint32_t salt; /* in internal request numbers: an old answer is not taken for a new one */
     bool left;
 };
+
+static inline const struct id *node_id(const struct node *n)
+{
+    return overlay_id(n->overlay);
+}
+static inline struct hot_queue *node_down(const struct node *n)
+{
+    return overlay_down(n->overlay);
+}
+static inline const struct limits *node_limits(const struct node *n)
+{
+    return &overlay_common(n->overlay)->limits;
+}
 
 /* One step's tools, handed down together. */
 struct step {
@@ -101,7 +110,7 @@ void network_tell_lane(struct node *n, const struct own_network *net, bool remov
 void traffic_miss(struct step *s, const struct hot_message *m, const uint8_t *packet);
 void traffic_inner(struct step *s, const struct overlay_event *e);
 void traffic_peer_up(struct step *s, const struct overlay_event *e);
-void traffic_expire(struct step *s); /* members whose certificates are over */
+void traffic_expire(struct step *s, uint64_t calendar_s); /* members whose certificates are over */
 void traffic_verify_answer(struct step *s, const struct overlay_answer *a);
 void traffic_heated(struct step *s); /* rows for sessions that the overlay put into the lane */
 void traffic_failed(struct step *s, const struct id *id);

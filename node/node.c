@@ -36,8 +36,8 @@ static struct own_network *own_network_new(const struct node *n, const struct ne
     net->expires_s = m->expires_s;
     net->fixed_ipv4 = m->ipv4;
     net->ipv4 = m->ipv4 ? m->ipv4
-                        : address_ipv4(n->env.crypto, m->network_key, &m->range, &n->id, 0);
-    address_ipv6(net->ipv6, n->env.crypto, m->network_key, &n->id);
+                        : address_ipv4(n->env.crypto, m->network_key, &m->range, node_id(n), 0);
+    address_ipv6(net->ipv6, n->env.crypto, m->network_key, node_id(n));
     net->number = c->number;
     net->tag = tag;
     net->mtu_bytes = c->mtu_bytes;
@@ -50,8 +50,8 @@ static enum err network_set(struct node *n, const struct network_config *c, uint
 {
     struct membership m;
     if (c->number >= NETWORKS_MAX) return ERR_INVALID;
-    enum err e = chain_verify((struct span){c->chain, c->chain_len}, n->env.crypto, n->authority_pk,
-                              &n->id, now_s, &m);
+    enum err e = chain_verify((struct span){c->chain, c->chain_len}, n->env.crypto,
+                              overlay_common(n->overlay)->authority_pk, node_id(n), now_s, &m);
     if (e != OK) return e;
     uint8_t tag = address_tag(n->env.crypto, m.network_key);
     for (unsigned i = 0; i < NETWORKS_MAX; i++) {
@@ -79,11 +79,8 @@ enum err node_new(struct node **out, const struct node_config *c, const struct n
     *out = NULL;
     if (!n) return ERR_NO_MEMORY;
     n->env = *env;
-    n->limits = c->limits;
-    n->id = c->identity->id;
-    n->started_us = now_us;
-    memcpy(n->authority_pk, c->authority_pk, 32);
-    members_init(&n->members, c->limits.members);
+    const struct limits *l = c->common ? &c->common->limits : &c->limits;
+    members_init(&n->members, l->members);
     n->wake_us = TIME_NEVER;
     struct overlay_config oc = {.crypto = env->crypto,
                                 .identities = env->identities,
@@ -91,12 +88,12 @@ enum err node_new(struct node **out, const struct node_config *c, const struct n
                                 .extras = env->extras,
                                 .trace = env->trace,
                                 .identity = c->identity,
-                                .key = c->overlay_key,
-                                .limits = c->limits,
+                                .own = {.key = c->overlay_key, .limits = c->limits},
+                                .common = c->common,
                                 .capabilities = c->capabilities,
                                 .founder = c->founder,
-                                .stats = c->limits.members > 0};
-    memcpy(oc.authority_pk, c->authority_pk, 32);
+                                .stats = l->members > 0};
+    memcpy(oc.own.authority_pk, c->authority_pk, 32);
     memcpy(oc.seed, c->seed, 32);
     enum err e = overlay_new(&n->overlay, &oc, now_us);
     crypto_wipe(&oc.seed, sizeof oc.seed);
@@ -129,7 +126,6 @@ void node_free(struct node *n)
 
 void node_attach(struct node *n, struct hot_queue *down, struct hot_queue *up)
 {
-    n->down = down;
     n->up = up;
     overlay_lanes(n->overlay, down);
     for (unsigned i = 0; i < NETWORKS_MAX; i++)
@@ -280,12 +276,12 @@ static void on_event_in(struct step *s, const struct event *in)
     case EV_LANE: on_lane(s); break;
     case EV_COMMAND: command_start(s, in->command); break;
     case EV_SEED: overlay_entropy(n->overlay, in->seed); break;
-    case EV_CLOCK:
-        n->calendar_s = in->calendar_s < CALENDAR_MAX_S ? in->calendar_s : 0;
-        n->calendar_at_us = s->now_us;
-        overlay_calendar(n->overlay, s->now_us, n->calendar_s);
-        traffic_expire(s);
+    case EV_CLOCK: {
+        uint64_t calendar_s = in->calendar_s < CALENDAR_MAX_S ? in->calendar_s : 0;
+        overlay_calendar(n->overlay, s->now_us, calendar_s);
+        traffic_expire(s, calendar_s);
         break;
+    }
     case EV_LOCAL:
         overlay_locals(n->overlay, s->now_us, in->endpoints.list, in->endpoints.count, s->box);
         break;

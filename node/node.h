@@ -41,6 +41,8 @@ struct remembered { /* a peer to dial at start; 40 bytes */
 };
 struct node_config {                 /* copied, but for what is marked borrowed */
     const struct identity *identity; /* copied; wiped by node_free */
+    const struct overlay_common *
+        common; /* borrowed for the node's life: instead of the key, the authority and the limits below; NULL: those are copied */
     struct overlay_key overlay_key;
     uint8_t authority_pk[32];
     struct network_config networks[NETWORKS_MAX]; /* [0] is the one presented first in handshakes */

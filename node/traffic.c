@@ -18,7 +18,7 @@ struct own_network *network_by_key(struct node *n, const uint8_t key[32])
 
 static bool down(struct node *n, const struct hot_message *m, const void *body)
 {
-    return n->down && hot_push(n->down, m, body) == OK;
+    return node_down(n) && hot_push(node_down(n), m, body) == OK;
 }
 
 static void count(struct node *n, enum drop why)
@@ -37,7 +37,7 @@ void network_tell_lane(struct node *n, const struct own_network *net, bool remov
     memcpy(ln.ipv6, net->ipv6, 16);
     struct hot_message m = {
         .op = DOWN_NETWORK, .network = net->number, .flag = remove, .len = sizeof ln};
-    if (n->down && !down(n, &m, &ln)) count(n, DROP_FULL);
+    if (node_down(n) && !down(n, &m, &ln)) count(n, DROP_FULL);
 }
 
 bool ip_owned_by(const struct member *m, const uint8_t ip[16])
@@ -106,7 +106,7 @@ static struct waiting *waiting_new(struct step *s, uint8_t network, const uint8_
                                    uint16_t *at)
 {
     struct node *n = s->n;
-    uint16_t most = n->limits.waiting_packets < 32 ? n->limits.waiting_packets : 32;
+    uint16_t most = node_limits(n)->waiting_packets < 32 ? node_limits(n)->waiting_packets : 32;
     if (!n->waitings && (n->waitings = calloc(most, sizeof *n->waitings)) != NULL)
         n->waiting_max = most;
     for (uint16_t i = 0; i < s->n->waiting_max; i++) {
@@ -128,7 +128,7 @@ static void keep(struct step *s, struct waiting *w, const uint8_t *packet, uint3
 {
     struct node *n = s->n;
     struct pkt *p = NULL;
-    if (w->packets.count < PACKETS_EACH && n->waiting_packets < n->limits.waiting_packets)
+    if (w->packets.count < PACKETS_EACH && n->waiting_packets < node_limits(n)->waiting_packets)
         p = pkt_take(n->env.pkts, packet, len);
     if (!p) {
         count(n, DROP_FULL);
@@ -252,7 +252,7 @@ void traffic_answer(struct step *s, const struct overlay_answer *a)
     if (!w || w->has_id) return;
     bool v6 = !ip_to_v4(w->ip);
     if (!answer_id(a, &id) || (v6 && memcmp(id.b, w->ip + 6, 10) != 0) ||
-        id_equal(&id, &s->n->id)) {
+        id_equal(&id, node_id(s->n))) {
         flush(s, i, false);
         return;
     }
@@ -284,7 +284,7 @@ static void learn(struct step *s, const struct overlay_event *e)
     struct own_network *net = network_by_key(n, e->member.network_key);
     uint8_t ipv6[16];
     bool conflict = false;
-    if (!net || !n->limits.members) return;
+    if (!net || !node_limits(n)->members) return;
     address_ipv6(ipv6, n->env.crypto, net->network_key, &e->id);
     uint32_t ipv4 = e->member.ipv4
                         ? e->member.ipv4
@@ -326,20 +326,20 @@ void traffic_verify_answer(struct step *s, const struct overlay_answer *a)
             sizeof notice.why - 1);
     struct hot_message row = {.op = DOWN_UNROW, .network = m->network};
     ip_from_v4(row.ip, m->ipv4);
-    if (n->down && !down(n, &row, NULL)) count(n, DROP_FULL);
+    if (node_down(n) && !down(n, &row, NULL)) count(n, DROP_FULL);
     m->ipv4 = 0;
     step_notice(s, &notice);
 }
 
-void traffic_expire(struct step *s)
+void traffic_expire(struct step *s, uint64_t calendar_s)
 {
     struct node *n = s->n;
-    for (uint32_t i = 0; n->calendar_s && i < n->members.count; i++) {
+    for (uint32_t i = 0; calendar_s && i < n->members.count; i++) {
         const struct member *m = &n->members.list[i];
-        if (m->used && m->is.expires_s + CERT_TOLERANCE_S < n->calendar_s)
+        if (m->used && m->is.expires_s + CERT_TOLERANCE_S < calendar_s)
             overlay_expel(n->overlay, s->now_us, &m->is.id, "its certificate has expired", s->box);
     }
-    (void)members_expire(&n->members, n->calendar_s);
+    (void)members_expire(&n->members, calendar_s);
 }
 
 void traffic_peer_up(struct step *s, const struct overlay_event *e)
@@ -391,7 +391,7 @@ void traffic_inner(struct step *s, const struct overlay_event *e)
         count(n, DROP_NO_MEMBER);
         return;
     }
-    if (!n->down) return; /* a node without devices */
+    if (!node_down(n)) return; /* a node without devices */
     (void)place(s, &e->id);
     uint8_t *copy = step_space(s, ip.len);
     if (!copy) return;
@@ -423,7 +423,7 @@ void traffic_joined(struct step *s)
 {
     for (unsigned i = 0; i < NETWORKS_MAX; i++) {
         struct own_network *net = s->n->networks[i];
-        if (!net || net->claimed || !s->n->limits.members) continue;
+        if (!net || net->claimed || !node_limits(s->n)->members) continue;
         net->claimed = true;
         claim_all(s, net);
     }

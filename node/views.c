@@ -25,7 +25,7 @@ void node_view(const struct node *n, struct node_view *v)
     v->mapping = o.mapping;
     v->near = o.near, v->far = o.far, v->demand = o.demand, v->leaf = o.leaf, v->pinned = o.pinned;
     v->sessions = o.sessions;
-    v->started_us = n->started_us;
+    v->started_us = overlay_started_us(n->overlay);
     struct overlay_peer p;
     for (uint32_t c = 0; overlay_peer_next(n->overlay, &c, &p);)
         v->rx_bytes += p.rx_bytes, v->tx_bytes += p.tx_bytes;
@@ -75,7 +75,7 @@ bool node_peer_next(const struct node *n, uint32_t *cursor, struct peer_view *v)
 
 static void own_member(const struct node *n, const struct own_network *net, struct member_view *v)
 {
-    v->id = n->id;
+    v->id = *node_id(n);
     v->network = (int8_t)net->number;
     v->name = net->host;
     v->ipv4 = net->ipv4;
@@ -118,7 +118,7 @@ bool node_why(const struct node *n, uint64_t now_us, const struct id *id, struct
     memset(v, 0, sizeof *v);
     v->id = *id;
     v->next_us = TIME_NEVER;
-    if (id_equal(id, &n->id)) {
+    if (id_equal(id, node_id(n))) {
         strcpy(v->verdict, "this is the node itself");
         return true;
     }
@@ -143,7 +143,7 @@ static enum err resolve_ip(const struct node *n, const struct target *t, struct 
         if (!net || (t->network >= 0 && t->network != (int)i)) continue;
         uint32_t v4 = ip_to_v4(t->ip);
         if (v4 ? v4 == net->ipv4 : memcmp(t->ip, net->ipv6, 16) == 0) {
-            *out = n->id, *source = SOURCE_SELF;
+            *out = *node_id(n), *source = SOURCE_SELF;
             return OK;
         }
     }
@@ -163,8 +163,8 @@ static enum err resolve_name(const struct node *n, const struct target *t, struc
         if (!net || (t->network >= 0 && t->network != (int)i) ||
             strcasecmp(net->host.s, t->name.s) != 0)
             continue;
-        if (m && !id_equal(&m->is.id, &n->id)) return ERR_AMBIGUOUS;
-        *out = n->id, *source = SOURCE_SELF;
+        if (m && !id_equal(&m->is.id, node_id(n))) return ERR_AMBIGUOUS;
+        *out = *node_id(n), *source = SOURCE_SELF;
         return OK;
     }
     if (!m) return ERR_NOT_FOUND;
@@ -178,7 +178,7 @@ enum err node_resolve(const struct node *n, const struct target *t, struct id *o
     switch (t->kind) {
     case TARGET_ID:
         *out = t->id;
-        *source = id_equal(out, &n->id)                 ? SOURCE_SELF
+        *source = id_equal(out, node_id(n))             ? SOURCE_SELF
                   : members_by_id(&n->members, -1, out) ? SOURCE_CERTIFICATE
                                                         : SOURCE_RING;
         return OK;

@@ -246,7 +246,7 @@ static void put_here(struct overlay *o, uint64_t now_us, struct own_claim *c, ui
 
 static struct request *put_pending(const struct overlay *o, const struct id *key)
 {
-    for (uint16_t i = 0; i < o->limits.requests; i++) {
+    for (uint16_t i = 0; i < o->common->limits.requests; i++) {
         struct request *r = o->requests[i];
         if (r && r->what == REQUEST_PUT && id_equal(&r->target, key)) return r;
     }
@@ -280,7 +280,7 @@ void overlay_claim(struct overlay *o, uint64_t now_us, const struct record_name 
                    struct outbox *out)
 {
     bool possible = record_name_valid(name) && len <= RECORD_VALUE_MAX &&
-                    len <= o->limits.record_bytes && ttl_us >= SECONDS(1);
+                    len <= o->common->limits.record_bytes && ttl_us >= SECONDS(1);
     struct own_claim *c = possible ? claim_new(o, name, value, len) : NULL;
     if (!c) {
         answer_error(out, request, possible ? ERR_FULL : ERR_INVALID, NULL);
@@ -373,7 +373,7 @@ void claim_disputed(struct overlay *o, uint64_t now_us, const struct id *key)
 /* Questions under way whose root we have become: nobody else will answer them. */
 static void answer_here(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
-    for (uint16_t i = 0; i < o->limits.requests; i++) {
+    for (uint16_t i = 0; i < o->common->limits.requests; i++) {
         struct request *r = o->requests[i];
         if (!r || (r->what != REQUEST_GET && r->what != REQUEST_PUT) || !dht_is_root(o, &r->target))
             continue;

@@ -77,8 +77,8 @@ enum request_what { REQUEST_FIND = 1, REQUEST_TRACE, REQUEST_GET, REQUEST_PUT };
 enum purpose { PURPOSE_CALLER, PURPOSE_JOIN, PURPOSE_FAR, PURPOSE_REPAIR };
 
 struct near_info { /* what we know of a near link's own near set */
-    uint64_t asked_us;
-    uint32_t digest; /* its last */
+    uint32_t asked_ms; /* low 32 bits of milliseconds; 0: never */
+    uint32_t digest;   /* its last */
     uint16_t slot;
     bool listed; /* it has told us its near set */
 };
@@ -91,7 +91,7 @@ struct own_chain {
     uint8_t *bytes; /* NULL: none */
     uint16_t len;
 };
-struct owed { /* an acknowledgement due */
+struct ack_due { /* an acknowledgement due */
     uint16_t slot, seq;
 };
 struct failed { /* it did not answer */
@@ -108,14 +108,11 @@ struct overlay {
     struct hot_queue *down;
     /* who we are */
     struct identity self;
-    struct overlay_key key;
-    uint8_t authority_pk[32];
-    struct own_chain *chains; /* chain_count of them; at most CHAINS_MAX */
-    struct limits limits;
+    const struct overlay_common *common; /* lent, or right behind this struct */
+    struct own_chain *chains;            /* chain_count of them; at most CHAINS_MAX */
     uint32_t capabilities;
     uint8_t chain_count;
     bool founder, leaving;
-    uint16_t owed; /* receiver indices that a lane has still to forget */
     bool heated;   /* overlay_next_heated has something to tell */
     struct rng rng;
     uint8_t token_key[16];
@@ -124,65 +121,60 @@ struct overlay {
     /* links */
     struct link *links;
     uint16_t *order; /* slots of UP links by id */
+    uint16_t *map;   /* receiver index entries */
     uint16_t link_count, up_count;
-    uint16_t *map; /* receiver index entries */
     uint16_t map_mask, map_next;
     void **tables; /* what holds extras, hellos, inflights, requests, acks, hello_rate (tables.c) */
     struct extra **extras;
-    uint16_t extra_count;
     struct link_stats *stats; /* per slot, daemon only */
     /* handshakes */
     struct knock knock;
-    uint8_t *hello_filter;
     struct hello **hellos;
-    uint16_t hello_count;
     uint16_t *hello_rate;       /* per link: routed HELLO1 it may still send through us */
-    uint64_t hello_rate_us;     /* used last */
-    struct budget route_budget; /* answers to traces */
     /* routing */
     struct inflight **inflights;
-    uint16_t inflight_count;
     uint32_t seen[SEEN_MAX];
     uint16_t seen_next;
     uint16_t seq_next;
-    struct owed *acks;
-    uint8_t ack_count;
+    uint32_t hello_rate_ms; /* hello_rate was used last, low 32 bits of milliseconds; 0: never */
+    struct ack_due *acks;
     uint64_t ack_due_us;
     /* requests */
     struct request **requests;
-    uint16_t request_count;
     uint32_t request_next;
+    uint16_t extra_count, hello_count, inflight_count, request_count;
+    uint16_t owed; /* receiver indices that a lane has still to forget */
+    uint8_t ack_count;
     /* ring */
     struct near_info near[2 * NEAR_SIDE_MAX];
-    uint8_t near_count;
     uint32_t near_digest;
+    uint8_t near_count, far_octave;
+    bool joined, was_alone;
     uint64_t ring_due_us, ring_tell_us, repair_us;
     uint64_t far_due_us;
-    uint8_t far_octave;
-    bool joined, was_alone, everybody_knows;
     /* reaching others and being reached */
     struct observe observe;
     struct endpoint *locals; /* local_count of them; at most LOCALS_MAX */
-    uint8_t local_count;
+    struct budget route_budget; /* answers to traces */
     struct budget probe_budget;
     struct budget cert_budget; /* certificates shown again */
     uint64_t observed_told_us; /* when others were last told that we are seen elsewhere */
     struct channel *channels;  /* NULL, and none of them: nobody is carried */
-    uint16_t channel_count;
     uint32_t channel_next;
+    uint16_t channel_count;
+    uint8_t local_count;
     /* join */
     struct endpoint *seeds;
-    uint16_t seed_count, seed_next;
     struct overlay_seed_peer *passive;
+    uint16_t seed_count, seed_next;
     uint16_t passive_count, passive_next;
     uint64_t join_due_us, passive_due_us, leave_seeds_us;
-    uint8_t join_tries;
     struct failed *failed; /* FAILED_MAX of them; NULL: none for a while */
-    uint8_t failed_next;
-    bool dialled_all;
+    uint8_t join_tries, failed_next;
+    bool dialled_all, everybody_knows;
+    uint16_t record_count;
     /* records */
     struct record_entry **records; /* by key */
-    uint16_t record_count;
     uint64_t records_due_us;
     struct dht *dht; /* hand-over, records of our own; NULL until there is a record (dht.h) */
     uint32_t drops[DROP_COUNT];

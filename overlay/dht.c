@@ -92,7 +92,7 @@ static void entry_remove(struct overlay *o, uint16_t i)
 static bool make_room(struct overlay *o, uint64_t until_us)
 {
     uint16_t first = 0;
-    if (o->record_count < o->limits.records) return true;
+    if (o->record_count < o->common->limits.records) return true;
     for (uint16_t i = 1; i < o->record_count; i++)
         if (o->records[i]->until_us < o->records[first]->until_us) first = i;
     if (o->record_count == 0 || o->records[first]->until_us >= until_us) return false;
@@ -104,7 +104,7 @@ static bool make_room(struct overlay *o, uint64_t until_us)
 /* Has this writer its share already? */
 static bool over_quota(const struct overlay *o, const struct id *writer)
 {
-    uint32_t count = 0, quota = o->limits.records / 8u;
+    uint32_t count = 0, quota = o->common->limits.records / 8u;
     for (uint16_t i = 0; i < o->record_count; i++)
         count += id_equal(&o->records[i]->writer, writer);
     return count >= (quota > WRITER_MIN ? quota : WRITER_MIN);
@@ -128,7 +128,7 @@ static enum dht_result keep(struct overlay *o, uint64_t now_us, const struct rec
                             struct span bytes, uint64_t until_us)
 {
     char key[ID_TEXT], writer[ID_TEXT];
-    if (r->value.len > o->limits.record_bytes) return DHT_REFUSED;
+    if (r->value.len > o->common->limits.record_bytes) return DHT_REFUSED;
     struct record_entry *e = dht_need(o) ? entry_for(o, r, until_us) : NULL;
     if (!e) {
         drop(o, DROP_FULL);

@@ -171,11 +171,10 @@ static struct overlay *start(struct net *n, uint32_t i)
                                .extras = &n->extras,
                                .trace = &n->trace,
                                .identity = &n->ids[i],
-                               .key = n->key,
-                               .limits = n->limits,
+                               .own = {.key = n->key, .limits = n->limits},
                                .capabilities = AEAD_CHACHA20_POLY1305,
                                .founder = i == 0};
-    memcpy(c.authority_pk, n->authority.ed_pk, 32);
+    memcpy(c.own.authority_pk, n->authority.ed_pk, 32);
     rng_bytes(&n->rng, c.seed, sizeof c.seed);
     assert_int_equal(overlay_new(&n->nodes[i], &c, n->now_us), OK);
     size_t len = chain_for(n, &n->ids[i].id, chain);

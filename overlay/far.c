@@ -36,8 +36,8 @@ static unsigned octaves_wanted(const struct overlay *o)
     unsigned n = 0;
     for (uint64_t e = ring_estimate(o); e > 1; e >>= 1) n++;
     n = n > 2 ? n - 2 : 0; /* the last octaves are near links */
-    unsigned room = o->limits.links > 2 * NEAR_SIDE_MAX + 8
-                        ? o->limits.links - 2u * NEAR_SIDE_MAX - 8u
+    unsigned room = o->common->limits.links > 2 * NEAR_SIDE_MAX + 8
+                        ? o->common->limits.links - 2u * NEAR_SIDE_MAX - 8u
                         : 0;
     return n < room ? n : room;
 }

@@ -34,10 +34,10 @@ bool overlay_heat_link(struct overlay *o, struct link *l)
     if (l->s.flags & SESSION_HOT) return true;
     if (!o->down || l->state != LINK_UP) return false;
     uint16_t hot = 0;
-    for (uint16_t i = 0; i < o->limits.extras; i++)
+    for (uint16_t i = 0; i < o->common->limits.extras; i++)
         hot = (uint16_t)(hot + (o->extras[i] && o->extras[i]->hot));
     struct extra *x = link_need_extra(o, l);
-    if (!x || hot >= o->limits.hot || !push_keys(o, l, 0)) return false;
+    if (!x || hot >= o->common->limits.hot || !push_keys(o, l, 0)) return false;
     l->s.flags |= SESSION_HOT;
     x->hot = true;
     x->told = false;
@@ -54,7 +54,7 @@ bool overlay_is_hot(const struct overlay *o, const struct id *id)
 
 uint32_t overlay_next_heated(struct overlay *o, struct id *out)
 {
-    for (uint16_t i = 0; o->heated && i < o->limits.extras; i++) {
+    for (uint16_t i = 0; o->heated && i < o->common->limits.extras; i++) {
         struct extra *x = o->extras[i];
         if (!x || !x->hot || x->told) continue;
         x->told = true;
@@ -150,7 +150,7 @@ void heat_rekeyed(struct overlay *o, uint64_t now_us, struct link *l, uint32_t o
     }
     l->s.flags |= SESSION_HOT;
     path_tell_lane(o, l);
-    for (uint16_t i = 0; i < o->limits.extras;
+    for (uint16_t i = 0; i < o->common->limits.extras;
          i++) { /* others relayed through it name it by its index */
         struct extra *r = o->extras[i];
         if (r && r->relay_slot == link_slot(o, l) + 1) path_tell_lane(o, &o->links[r->slot]);
@@ -186,7 +186,7 @@ void heat_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     (void)out;
     if (o->owed) pay_owed(o, now_us);
-    for (uint16_t i = 0; i < o->limits.extras; i++) {
+    for (uint16_t i = 0; i < o->common->limits.extras; i++) {
         struct extra *x = o->extras[i];
         if (!x || !x->hot || !x->used_us) continue;
         struct link *l = &o->links[x->slot];

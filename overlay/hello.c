@@ -20,13 +20,13 @@ static struct hello *hello_by_meaning(const struct overlay *o, uint16_t meaning)
 {
     if ((meaning & ENTRY_KIND) != ENTRY_HELLO) return NULL;
     uint16_t n = (uint16_t)(meaning & ~ENTRY_KIND);
-    return n < o->limits.handshakes ? o->hellos[n] : NULL;
+    return n < o->common->limits.handshakes ? o->hellos[n] : NULL;
 }
 
 static struct hello *hello_new(struct overlay *o, uint64_t now_us, bool initiator)
 {
     if (!tables_need(o)) return NULL;
-    for (uint16_t i = 0; i < o->limits.handshakes; i++) {
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
         if (o->hellos[i]) continue;
         uint32_t index = index_new(o, (uint16_t)(ENTRY_HELLO | i));
         if (!index) return NULL;
@@ -38,7 +38,7 @@ static struct hello *hello_new(struct overlay *o, uint64_t now_us, bool initiato
         h->entry = (uint16_t)index;
         h->created_us = now_us;
         h->link_slot = NO_SLOT;
-        handshake_init(&h->hs, o->crypto, &o->key, initiator, index);
+        handshake_init(&h->hs, o->crypto, &o->common->key, initiator, index);
         o->hellos[i] = h;
         o->hello_count++;
         return h;
@@ -49,7 +49,7 @@ static struct hello *hello_new(struct overlay *o, uint64_t now_us, bool initiato
 /* keep_index: its receiver index now belongs to a link */
 static void hello_end(struct overlay *o, struct hello *h, bool keep_index)
 {
-    for (uint16_t i = 0; i < o->limits.handshakes; i++) {
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
         if (o->hellos[i] != h) continue;
         o->hellos[i] = NULL;
         o->hello_count--;
@@ -62,7 +62,7 @@ static void hello_end(struct overlay *o, struct hello *h, bool keep_index)
 
 void hello_forget_link(struct overlay *o, uint16_t slot)
 {
-    for (uint16_t i = 0; i < o->limits.handshakes; i++) {
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
         struct hello *h = o->hellos[i];
         if (h && h->link_slot == slot) hello_end(o, h, true);
     }
@@ -70,7 +70,7 @@ void hello_forget_link(struct overlay *o, uint16_t slot)
 
 bool hello_pending(const struct overlay *o, const struct id *id)
 {
-    for (uint16_t i = 0; i < o->limits.handshakes; i++) {
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
         const struct hello *h = o->hellos[i];
         if (h && h->hs.initiator &&
             (id_equal(&h->target, id) || (h->link_slot != NO_SLOT && id_equal(&h->hs.peer_id, id))))
@@ -81,7 +81,7 @@ bool hello_pending(const struct overlay *o, const struct id *id)
 
 bool hello_dialling(const struct overlay *o)
 {
-    for (uint16_t i = 0; i < o->limits.handshakes; i++)
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++)
         if (o->hellos[i] && o->hellos[i]->hs.initiator) return true;
     return false;
 }
@@ -116,9 +116,9 @@ static void send_hello1(struct overlay *o, uint64_t now_us, struct hello *h, str
     /* UDP is blocked for some: a seed that is silent there is dialled over TCP, at the same address and port */
     if (h->from_seed && !h->routed && h->tries == HELLO_TRIES_UDP && (o->capabilities & CAP_TCP))
         h->at.transport = TRANSPORT_TCP;
-    handshake_init(&h->hs, o->crypto, &o->key, true, h->entry);
+    handshake_init(&h->hs, o->crypto, &o->common->key, true, h->entry);
     h->hs.expect = expect;
-    hello1_write(&h->hs, o->crypto, &o->key, &own, fresh, bytes);
+    hello1_write(&h->hs, o->crypto, &o->common->key, &own, fresh, bytes);
     memcpy(h->mac1, bytes + HELLO1_SIZE - 2 * MAC_SIZE, MAC_SIZE);
     if (h->has_cookie) mac2_write(o->crypto, h->cookie, bytes);
     crypto_wipe(fresh, sizeof fresh);
@@ -139,7 +139,7 @@ static void send_hello1(struct overlay *o, uint64_t now_us, struct hello *h, str
 bool hello_dial(struct overlay *o, uint64_t now_us, const struct endpoint *at, const struct id *id,
                 uint8_t kinds, bool from_seed, struct outbox *out)
 {
-    for (uint16_t i = 0; i < o->limits.handshakes; i++) {
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
         const struct hello *h = o->hellos[i];
         if (h && h->hs.initiator && !h->routed && endpoint_equal(&h->at, at)) return false;
     }
@@ -199,7 +199,7 @@ static bool knock_ok(struct overlay *o, uint64_t now_us, const struct arrival *a
         knock_sender_id(sender, &a->routed_src);
     else
         knock_sender_endpoint(sender, &a->from);
-    bool busy = o->hello_count * 4u >= o->limits.handshakes * 3u;
+    bool busy = o->hello_count * 4u >= o->common->limits.handshakes * 3u;
     switch (knock_hello1(&o->knock, o->crypto, now_us, &o->rng, b, len, sender, busy)) {
     case KNOCK_OK: return true;
     case KNOCK_BAD_MAC1: drop(o, DROP_MAC1); return false;
@@ -238,7 +238,8 @@ void on_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
     rng_bytes(&o->rng, fresh, sizeof fresh);
     enum err e = hello1_read(&h->hs, o->crypto, b, len);
     if (e == OK && h->routed && !id_is_zero(&h->hs.peer.via)) h->waypoint = h->hs.peer.via;
-    if (e != OK || hello2_write(&h->hs, o->crypto, &o->key, &o->self, &own, fresh, bytes) != OK) {
+    if (e != OK ||
+        hello2_write(&h->hs, o->crypto, &o->common->key, &o->self, &own, fresh, bytes) != OK) {
         drop(o, DROP_HANDSHAKE);
         hello_end(o, h, false);
     } else {
@@ -425,7 +426,7 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
     }
     uint16_t meaning = index_meaning(o, receiver);
     if ((meaning & ENTRY_KIND) == ENTRY_LINK) { /* our CERT was lost: HELLO3 comes again */
-        struct link *l = &o->links[(meaning & ~ENTRY_KIND) % o->limits.links];
+        struct link *l = &o->links[(meaning & ~ENTRY_KIND) % o->common->limits.links];
         if (l->state == LINK_UP && !(l->s.flags & SESSION_INITIATOR) &&
             l->s.remote_index == sender && l->s.rx_top == 0 && !(l->s.flags & SESSION_HOT) &&
             knock_mac1(&o->knock, o->crypto, now_us, b,
@@ -448,12 +449,13 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
     uint8_t chain[CHAIN_BYTES];
     size_t chain_len = 0;
     struct membership m;
-    if (hello3_read(&h->hs, o->crypto, &o->key, &o->self, b, len, chain, &chain_len) != OK) {
+    if (hello3_read(&h->hs, o->crypto, &o->common->key, &o->self, b, len, chain, &chain_len) !=
+        OK) {
         h->hs = saved; /* a forged one must not spoil the real one */
         drop(o, DROP_HANDSHAKE);
     } else if (id_equal(&h->hs.peer_id, &o->self.id)) {
         hello_end(o, h, false); /* ourselves, through a seed list that names us */
-    } else if (chain_verify((struct span){chain, chain_len}, o->crypto, o->authority_pk,
+    } else if (chain_verify((struct span){chain, chain_len}, o->crypto, o->common->authority_pk,
                             &h->hs.peer_id, calendar_now(o, now_us), &m) != OK) {
         char text[ID_TEXT];
         trace(o->trace, now_us, HELLO, "%.8s > refused: its certificate does not verify",
@@ -518,7 +520,7 @@ void on_hello2(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
         return;
     }
     struct handshake saved = h->hs;
-    enum err e = hello2_read(&h->hs, o->crypto, &o->key, &o->self, b, len);
+    enum err e = hello2_read(&h->hs, o->crypto, &o->common->key, &o->self, b, len);
     if (e != OK) {
         h->hs = saved;
         drop(o, e == ERR_DENIED ? DROP_STOLEN_ID : DROP_HANDSHAKE);
@@ -533,7 +535,7 @@ void on_hello2(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
         if (!h->routed) h->at = a->from;
         struct hello_info own = own_info(o, h->routed ? &(struct endpoint){0} : &h->at);
         struct own_chain chain = own_chain(o, 0);
-        h->hello3_len = (uint16_t)hello3_write(&h->hs, o->crypto, &o->key, &o->self, &own,
+        h->hello3_len = (uint16_t)hello3_write(&h->hs, o->crypto, &o->common->key, &o->self, &own,
                                                chain.bytes, chain.len, h->hello3);
         ensure(h->hello3_len > 0);
         struct link *l = link_from_hello(o, now_us, h, out);
@@ -551,7 +553,7 @@ void on_hello2(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
 
 static struct hello *hello_of_link(const struct overlay *o, const struct link *l)
 {
-    for (uint16_t i = 0; i < o->limits.handshakes; i++)
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++)
         if (o->hellos[i] && o->hellos[i]->link_slot == link_slot(o, l)) return o->hellos[i];
     return NULL;
 }
@@ -561,8 +563,8 @@ void on_cert(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *
 {
     struct membership m;
     struct span chain = {frame + 1, len - 1};
-    if (chain_verify(chain, o->crypto, o->authority_pk, link_id(o, l), calendar_now(o, now_us),
-                     &m) != OK) {
+    if (chain_verify(chain, o->crypto, o->common->authority_pk, link_id(o, l),
+                     calendar_now(o, now_us), &m) != OK) {
         struct link *old = l->state == LINK_CERT ? link_by_id(o, link_id(o, l)) : NULL;
         drop(o, DROP_CERT);
         if (l->state == LINK_CERT) link_close(o, l, now_us, "its certificate does not verify", out);
@@ -656,7 +658,7 @@ static void hello_failed(struct overlay *o, uint64_t now_us, struct hello *h, st
 
 void hello_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
-    for (uint16_t i = 0; i < o->limits.handshakes; i++) {
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
         struct hello *h = o->hellos[i];
         if (!h) continue;
         if (h->next_us > now_us) {

@@ -52,12 +52,12 @@ void join_remember(struct overlay *o, uint64_t now_us, const struct link *l, str
 {
     struct endpoint at = link_endpoint(l);
     (void)now_us;
-    if (!at.port || !o->limits.passive) return;
+    if (!at.port || !o->common->limits.passive) return;
     struct overlay_seed_peer *p = passive_find(o, link_id(o, l));
     if (!p) {
         /* full: those we have no link to make room first */
         uint16_t i = o->passive_count;
-        if (i == o->limits.passive) {
+        if (i == o->common->limits.passive) {
             i = (uint16_t)rng_below(&o->rng, i);
             for (uint16_t k = 0; k < o->passive_count; k++)
                 if (!link_by_id(o, &o->passive[k].id)) i = k;
@@ -74,7 +74,7 @@ void join_remember(struct overlay *o, uint64_t now_us, const struct link *l, str
 
 void overlay_remember(struct overlay *o, const struct overlay_seed_peer *list, uint32_t count)
 {
-    for (uint32_t i = 0; i < count && o->passive_count < o->limits.passive; i++)
+    for (uint32_t i = 0; i < count && o->passive_count < o->common->limits.passive; i++)
         if (!id_equal(&list[i].id, &o->self.id) && endpoint_is_usable(&list[i].at))
             o->passive[o->passive_count++] = list[i];
 }
@@ -104,7 +104,7 @@ void join_dial_remembered(struct overlay *o, uint64_t now_us, const struct id *i
 void overlay_seeds(struct overlay *o, uint64_t now_us, const struct endpoint *list, uint32_t count)
 {
     o->seed_count = 0;
-    for (uint32_t i = 0; i < count && o->seed_count < o->limits.seeds; i++)
+    for (uint32_t i = 0; i < count && o->seed_count < o->common->limits.seeds; i++)
         if (endpoint_is_usable(&list[i]) || endpoint_scope(&list[i]) == SCOPE_LOOPBACK)
             o->seeds[o->seed_count++] = list[i];
     o->join_tries = 0;
@@ -168,11 +168,11 @@ static void probe_passive(struct overlay *o, uint64_t now_us, struct outbox *out
 static void leave_seeds(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     if (o->near_count < NEAR_SIDE_MAX) return;
-    for (uint16_t i = 0; i < o->limits.links; i++) {
+    for (uint16_t i = 0; i < o->common->limits.links; i++) {
         struct link *l = &o->links[i];
         if (l->state != LINK_UP || !(l->kinds & KIND_LEAF)) continue;
         l->kinds &= (uint8_t)~KIND_LEAF;
-        if (l->kinds || (l->s.flags & LINK_WANTED) || o->limits.links > 256) continue;
+        if (l->kinds || (l->s.flags & LINK_WANTED) || o->common->limits.links > 256) continue;
         close_send(o, l, now_us, 0, out);
         link_close(o, l, now_us, "on the ring now", out);
     }
@@ -233,7 +233,7 @@ static bool is_joined(const struct overlay *o)
     uint8_t lefts, rights;
     ring_sides(o, left, right, &lefts, &rights);
     if (!links_any_direct(o) || !confirmed(o, left[0]) || !confirmed(o, right[0])) return false;
-    for (uint16_t i = 0; i < o->limits.handshakes && !o->joined;
+    for (uint16_t i = 0; i < o->common->limits.handshakes && !o->joined;
          i++) { /* somebody nearer is still answering */
         const struct hello *h = o->hellos[i];
         if (h && h->hs.initiator && h->routed && (h->kinds & KIND_NEAR) && h->tries < 2 &&

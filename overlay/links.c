@@ -60,7 +60,7 @@ struct link *link_by_id(const struct overlay *o, const struct id *id)
 struct link *link_by_id_any(const struct overlay *o, const struct id *id)
 {
     struct link *l = link_by_id(o, id);
-    for (uint16_t i = 0; !l && i < o->limits.links; i++)
+    for (uint16_t i = 0; !l && i < o->common->limits.links; i++)
         if (o->links[i].state == LINK_CERT && id_equal(link_id(o, &o->links[i]), id))
             l = &o->links[i];
     return l;
@@ -103,7 +103,7 @@ static uint32_t usefulness(const struct overlay *o, const struct link *l, uint64
 static struct link *least_useful(struct overlay *o, uint64_t now_us, uint32_t below)
 {
     struct link *worst = NULL;
-    for (uint16_t i = 0; i < o->limits.links; i++) {
+    for (uint16_t i = 0; i < o->common->limits.links; i++) {
         struct link *l = &o->links[i];
         /* a newcomer needs a moment to be handed on */
         if (l->state == LINK_FREE || link_age_us(l, now_us) < HAND_ON_US) continue;
@@ -130,7 +130,7 @@ bool link_may_hello(struct overlay *o, const struct link *l, uint64_t now_us)
 {
     if (!tables_need(o)) return false;
     uint16_t *r = &o->hello_rate[link_slot(o, l)];
-    o->hello_rate_us = now_us;
+    o->hello_rate_ms = ms32(now_us) | 1u;
     unsigned now = (unsigned)(now_us / MILLIS(100)) & 0x3ffu, then = *r >> 6, tokens = *r & 0x3fu;
     tokens += (now - then) & 0x3ffu;
     if (tokens > 20) tokens = 20;
@@ -154,20 +154,20 @@ bool links_any_direct(const struct overlay *o)
 
 bool link_room(struct overlay *o, uint64_t now_us)
 {
-    return o->link_count < o->limits.links || least_useful(o, now_us, 3000) != NULL;
+    return o->link_count < o->common->limits.links || least_useful(o, now_us, 3000) != NULL;
 }
 
 struct link *link_new(struct overlay *o, uint64_t now_us, peer_handle peer, struct outbox *out)
 {
     struct link *l = NULL;
-    if (o->link_count >= o->limits.links) {
+    if (o->link_count >= o->common->limits.links) {
         /* a newcomer may always push out a leaf that has been handed on, never a part of the ring */
         struct link *worst = least_useful(o, now_us, 3000);
         if (!worst) return NULL;
         if (worst->state == LINK_UP) close_send(o, worst, now_us, 0, out);
         link_close(o, worst, now_us, "making room", out);
     }
-    for (uint16_t i = 0; i < o->limits.links && !l; i++)
+    for (uint16_t i = 0; i < o->common->limits.links && !l; i++)
         if (o->links[i].state == LINK_FREE) l = &o->links[i];
     ensure(l != NULL);
     memset(l, 0, sizeof *l);
@@ -240,7 +240,7 @@ struct extra *link_need_extra(struct overlay *o, struct link *l)
 {
     if (l->extra) return o->extras[l->extra - 1];
     if (!tables_need(o)) return NULL;
-    for (uint16_t i = 0; i < o->limits.extras; i++) {
+    for (uint16_t i = 0; i < o->common->limits.extras; i++) {
         if (o->extras[i]) continue;
         struct extra *x = pool_take(o->extra_pool);
         if (!x) return NULL;

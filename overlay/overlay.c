@@ -13,10 +13,11 @@ _Static_assert(sizeof(union pooled) <= 2048, "docs/memory.md: one object of the 
 _Static_assert(sizeof(struct hello) <= 1856 && sizeof(struct inflight) <= 1472 &&
                    sizeof(struct request) <= 1184 && sizeof(struct extra) <= 1088,
                "docs/memory.md: what is pooled");
-_Static_assert(sizeof(struct near_info) <= 16 && sizeof(struct channel) <= 24 &&
-                   sizeof(struct overlay_seed_peer) <= 40 && sizeof(struct knock) <= 280,
+_Static_assert(sizeof(struct near_info) <= 12 && sizeof(struct channel) <= 24 &&
+                   sizeof(struct overlay_seed_peer) <= 40 && sizeof(struct knock) <= 184,
                "docs/memory.md: one or several in every node");
-_Static_assert(sizeof(struct overlay) <= 2400, "docs/memory.md: a node holds one");
+_Static_assert(sizeof(struct overlay) % 8 == 0, "its own struct overlay_common may lie behind it");
+_Static_assert(sizeof(struct overlay) <= 1600, "docs/memory.md: a node holds one");
 uint32_t overlay_pool_max(const struct limits *l)
 {
     return (uint32_t)l->extras + l->handshakes + l->inflight + 2u * l->requests + l->records + 32u +
@@ -52,7 +53,7 @@ size_t overlay_size(const struct limits *l)
 
 static bool allocate(struct overlay *o, bool stats)
 {
-    const struct limits *l = &o->limits;
+    const struct limits *l = &o->common->limits;
     uint16_t map = map_size(l);
     o->links = calloc(l->links, sizeof *o->links);
     o->order = calloc(l->links, sizeof *o->order);
@@ -61,20 +62,24 @@ static bool allocate(struct overlay *o, bool stats)
     o->records = calloc(l->records ? l->records : 1, sizeof *o->records);
     o->seeds = calloc(l->seeds, sizeof *o->seeds);
     o->passive = calloc(l->passive ? l->passive : 1, sizeof *o->passive);
-    if (l->hello_filter_bytes) o->hello_filter = calloc(2, l->hello_filter_bytes);
+    if (l->hello_filter_bytes) o->knock.filter = calloc(2, l->hello_filter_bytes);
     if (stats) o->stats = calloc(l->links, sizeof *o->stats);
     return o->links && o->order && o->map && tables_init(o) && o->records && o->seeds &&
-           o->passive && (o->hello_filter || !l->hello_filter_bytes) && (o->stats || !stats);
+           o->passive && (o->knock.filter || !l->hello_filter_bytes) && (o->stats || !stats);
 }
 
 enum err overlay_new(struct overlay **out, const struct overlay_config *c, uint64_t now_us)
 {
-    struct overlay *o = calloc(1, sizeof *o);
+    struct overlay *o = calloc(1, sizeof *o + (c->common ? 0 : sizeof c->own));
     *out = NULL;
     if (!o) return ERR_NO_MEMORY;
-    ensure(c->limits.links > 0 && c->limits.links < 4096 && c->limits.handshakes < 4096 &&
-           c->limits.extras > 0);
-    o->limits = c->limits;
+    o->common = c->common;
+    if (!c->common) {
+        memcpy(o + 1, &c->own, sizeof c->own);
+        o->common = (const struct overlay_common *)(o + 1);
+    }
+    const struct limits *l = &o->common->limits;
+    ensure(l->links > 0 && l->links < 4096 && l->handshakes < 4096 && l->extras > 0);
     o->extra_pool = c->extras;
     if (!allocate(o, c->stats)) {
         overlay_free(o);
@@ -85,8 +90,6 @@ enum err overlay_new(struct overlay **out, const struct overlay_config *c, uint6
     o->pkts = c->pkts;
     o->trace = c->trace;
     o->self = *c->identity;
-    o->key = c->key;
-    memcpy(o->authority_pk, c->authority_pk, 32);
     o->capabilities = c->capabilities;
     o->founder = c->founder;
     o->started_us = now_us;
@@ -96,8 +99,8 @@ enum err overlay_new(struct overlay **out, const struct overlay_config *c, uint6
     o->request_next = rng_u32(&o->rng);
     o->seq_next = (uint16_t)rng_u32(&o->rng);
     o->channel_next = rng_u32(&o->rng) >> 8;
-    knock_init(&o->knock, o->crypto, &o->key, &o->self.id, &o->rng, o->hello_filter,
-               o->limits.hello_filter_bytes);
+    knock_init(&o->knock, o->crypto, &o->common->key, &o->self.id, &o->rng, o->knock.filter,
+               l->hello_filter_bytes);
     observe_init(&o->observe);
     o->repair_us = SECONDS(1);
     o->join_due_us = now_us;
@@ -109,9 +112,9 @@ enum err overlay_new(struct overlay **out, const struct overlay_config *c, uint6
 void overlay_free(struct overlay *o)
 {
     if (!o) return;
-    for (uint16_t i = 0; o->links && i < o->limits.links; i++)
+    for (uint16_t i = 0; o->links && i < o->common->limits.links; i++)
         if (o->links[i].state != LINK_FREE) identities_drop(o->identities, o->links[i].peer);
-    if (o->links) crypto_wipe(o->links, o->limits.links * sizeof *o->links);
+    if (o->links) crypto_wipe(o->links, o->common->limits.links * sizeof *o->links);
     dht_fini(o);
     tables_fini(o);
     free(o->records);
@@ -125,11 +128,11 @@ void overlay_free(struct overlay *o)
     free(o->seeds);
     free(o->locals);
     free(o->passive);
-    free(o->hello_filter);
     free(o->stats);
+    free(o->knock.filter);
     knock_fini(&o->knock);
-    identity_wipe(&o->self);
-    crypto_wipe(o, sizeof *o);
+    bool own = o->common == (const struct overlay_common *)(o + 1);
+    crypto_wipe(o, sizeof *o + (own ? sizeof *o->common : 0));
     free(o);
 }
 
@@ -155,6 +158,26 @@ void overlay_chain_drop(struct overlay *o, uint32_t number)
     if (number >= o->chain_count) return;
     free(o->chains[number].bytes);
     o->chains[number] = (struct own_chain){0};
+}
+
+const struct id *overlay_id(const struct overlay *o)
+{
+    return &o->self.id;
+}
+
+struct hot_queue *overlay_down(const struct overlay *o)
+{
+    return o->down;
+}
+
+uint64_t overlay_started_us(const struct overlay *o)
+{
+    return o->started_us;
+}
+
+const struct overlay_common *overlay_common(const struct overlay *o)
+{
+    return o->common;
 }
 
 void overlay_entropy(struct overlay *o, const uint8_t seed[32])

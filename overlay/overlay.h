@@ -24,15 +24,19 @@ struct overlay_seed_peer {
     struct id id; /* zero: unknown (a seed) */
     struct endpoint at;
 };
+struct overlay_common { /* what all nodes of one overlay may share */
+    struct overlay_key key;
+    uint8_t authority_pk[32];
+    struct limits limits;
+};
 struct overlay_config {
     const struct crypto *crypto;
     struct identities *identities;
     struct pool *pkts, *extras;
     struct trace *trace;
     const struct identity *identity; /* copied */
-    struct overlay_key key;
-    uint8_t authority_pk[32];
-    struct limits limits;
+    struct overlay_common own;       /* copied, unless `common` is given */
+    const struct overlay_common *common; /* lent for its life; NULL: none */
     uint32_t capabilities;
     uint8_t seed[32];
     bool founder;
@@ -45,6 +49,10 @@ size_t overlay_size(const struct limits *l);
 MUST_CHECK enum err overlay_new(struct overlay **out, const struct overlay_config *c,
                                 uint64_t now_us);
 void overlay_free(struct overlay *o);
+const struct id *overlay_id(const struct overlay *o);
+struct hot_queue *overlay_down(const struct overlay *o); /* NULL: no lane */
+uint64_t overlay_started_us(const struct overlay *o);
+const struct overlay_common *overlay_common(const struct overlay *o);
 void overlay_lanes(struct overlay *o, struct hot_queue *down); /* NULL: none, sessions stay cold */
 /* Own certificate chains; [0] is shown in handshakes, the others follow as CERT. Copied. */
 MUST_CHECK enum err overlay_chain_set(struct overlay *o, uint32_t number, const uint8_t *chain,

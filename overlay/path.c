@@ -184,7 +184,7 @@ void path_move(struct overlay *o, uint64_t now_us, struct link *l, enum path_kin
 
 void path_waypoint_lost(struct overlay *o, const struct id *id)
 {
-    for (uint16_t i = 0; i < o->limits.extras; i++) {
+    for (uint16_t i = 0; i < o->common->limits.extras; i++) {
         struct extra *x = o->extras[i];
         if (!x || !id_equal(&x->waypoint, id)) continue;
         x->waypoint = waypoint_near(o, link_id(o, &o->links[x->slot]), id);
@@ -306,7 +306,7 @@ static void extra_tick(struct overlay *o, uint64_t now_us, struct link *l, struc
 
 void path_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
-    for (uint16_t i = 0; i < o->limits.extras; i++) {
+    for (uint16_t i = 0; i < o->common->limits.extras; i++) {
         struct extra *x = o->extras[i];
         if (!x) continue;
         struct link *l = &o->links[x->slot];

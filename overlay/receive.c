@@ -51,7 +51,7 @@ static void on_data(struct overlay *o, uint64_t now_us, const struct arrival *a,
         return;
     }
     uint16_t meaning = index_meaning(o, h.receiver);
-    struct link *l = &o->links[(meaning & ~ENTRY_KIND) % o->limits.links];
+    struct link *l = &o->links[(meaning & ~ENTRY_KIND) % o->common->limits.links];
     if ((meaning & ENTRY_KIND) == ENTRY_PREVIOUS) {
         on_previous(o, now_us, l, a, bytes, len, out);
         return;
@@ -156,13 +156,13 @@ void overlay_lane_up(struct overlay *o, uint64_t now_us, const struct hot_messag
     uint16_t meaning = index_meaning(o, m->index);
     if ((meaning & ENTRY_KIND) != ENTRY_LINK && (meaning & ENTRY_KIND) != ENTRY_PREVIOUS)
         return; /* closed meanwhile */
-    struct link *l = &o->links[(meaning & ~ENTRY_KIND) % o->limits.links];
+    struct link *l = &o->links[(meaning & ~ENTRY_KIND) % o->common->limits.links];
     if (l->state != LINK_UP) return;
     struct arrival a = {.from = m->endpoint};
     uint16_t via = m->op == UP_FRAME && m->via ? index_meaning(o, m->via) : ENTRY_FREE;
     if ((via & ENTRY_KIND) == ENTRY_LINK || (via & ENTRY_KIND) == ENTRY_PREVIOUS) {
         a.relayed = true;
-        a.link = &o->links[(via & ~ENTRY_KIND) % o->limits.links];
+        a.link = &o->links[(via & ~ENTRY_KIND) % o->common->limits.links];
         a.channel = m->channel;
     }
     switch (m->op) {

@@ -128,9 +128,10 @@ static struct channel *channel_open(struct overlay *o, uint64_t now_us, uint16_t
 {
     struct channel *free_one = NULL;
     if (!o->channels) {
-        o->channels = calloc(o->limits.channels ? o->limits.channels : 1, sizeof *o->channels);
+        o->channels = calloc(o->common->limits.channels ? o->common->limits.channels : 1,
+                             sizeof *o->channels);
         if (!o->channels) return NULL;
-        o->channel_count = o->limits.channels;
+        o->channel_count = o->common->limits.channels;
     }
     for (uint16_t i = 0; i < o->channel_count; i++) {
         struct channel *c = &o->channels[i];
@@ -221,7 +222,7 @@ void relay_forget_link(struct overlay *o, uint16_t slot)
         struct channel *c = &o->channels[i];
         if (c->in && (c->from == slot || c->to == slot)) *c = (struct channel){0};
     }
-    for (uint16_t i = 0; i < o->limits.extras; i++) {
+    for (uint16_t i = 0; i < o->common->limits.extras; i++) {
         struct extra *x = o->extras[i];
         if (!x || x->relay_slot != slot + 1) continue;
         struct link *l = &o->links[x->slot];

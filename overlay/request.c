@@ -7,7 +7,7 @@
 
 struct request *request_by_id(const struct overlay *o, uint32_t id)
 {
-    for (uint16_t i = 0; i < o->limits.requests; i++)
+    for (uint16_t i = 0; i < o->common->limits.requests; i++)
         if (o->requests[i] && o->requests[i]->id == id) return o->requests[i];
     return NULL;
 }
@@ -16,7 +16,7 @@ struct request *request_start(struct overlay *o, uint64_t now_us, uint8_t what,
                               const struct id *target, uint64_t timeout_us)
 {
     if (!tables_need(o)) return NULL;
-    for (uint16_t i = 0; i < o->limits.requests; i++) {
+    for (uint16_t i = 0; i < o->common->limits.requests; i++) {
         if (o->requests[i]) continue;
         struct request *r = pool_take(o->extra_pool);
         if (!r) return NULL;
@@ -35,7 +35,7 @@ struct request *request_start(struct overlay *o, uint64_t now_us, uint8_t what,
 
 void request_end(struct overlay *o, struct request *r)
 {
-    for (uint16_t i = 0; i < o->limits.requests; i++) {
+    for (uint16_t i = 0; i < o->common->limits.requests; i++) {
         if (o->requests[i] != r) continue;
         o->requests[i] = NULL;
         o->request_count--;
@@ -249,7 +249,7 @@ void on_hop(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbox 
 
 void request_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
-    for (uint16_t i = 0; i < o->limits.requests; i++) {
+    for (uint16_t i = 0; i < o->common->limits.requests; i++) {
         struct request *r = o->requests[i];
         if (!r) continue;
         if (r->until_us <= now_us) {

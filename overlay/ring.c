@@ -219,8 +219,8 @@ void ring_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint3
     struct near_info *info = near_find(o, link_slot(o, l));
     if (!info || (info->digest == digest && info->listed)) return;
     info->digest = digest;
-    if (info->asked_us && time_since(now_us, info->asked_us) < ASK_EVERY_US) return;
-    info->asked_us = now_us;
+    if (info->asked_ms && ms32(now_us) - info->asked_ms < ASK_EVERY_US / 1000u) return;
+    info->asked_ms = ms32(now_us);
     near_list_send(o, now_us, l, true, out);
 }
 

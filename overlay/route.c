@@ -85,7 +85,7 @@ struct id waypoint_near(const struct overlay *o, const struct id *dst, const str
 static struct inflight *inflight_new(struct overlay *o)
 {
     if (!tables_need(o)) return NULL;
-    for (uint16_t i = 0; i < o->limits.inflight; i++) {
+    for (uint16_t i = 0; i < o->common->limits.inflight; i++) {
         if (o->inflights[i]) continue;
         struct inflight *f = pool_take(o->extra_pool);
         if (!f) return NULL;
@@ -324,7 +324,7 @@ void on_ack(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, 
         drop(o, DROP_MALFORMED);
         return;
     }
-    for (uint16_t i = 0; i < o->limits.inflight; i++) {
+    for (uint16_t i = 0; i < o->common->limits.inflight; i++) {
         struct inflight *f = o->inflights[i];
         if (!f || f->slot != link_slot(o, l)) continue;
         for (uint8_t k = 0; k < a.count; k++) {
@@ -403,7 +403,7 @@ static void retry(struct overlay *o, uint64_t now_us, uint16_t i, struct outbox 
 void route_forget_link(struct overlay *o, uint64_t now_us, uint16_t slot, struct outbox *out)
 {
     (void)out;
-    for (uint16_t i = 0; i < o->limits.inflight; i++) {
+    for (uint16_t i = 0; i < o->common->limits.inflight; i++) {
         struct inflight *f = o->inflights[i];
         if (!f || f->slot != slot) continue;
         f->due_us = now_us; /* another way, at once: but not from inside a close */
@@ -419,7 +419,7 @@ void route_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         else
             wake_at(o, o->ack_due_us);
     }
-    for (uint16_t i = 0; i < o->limits.inflight; i++) {
+    for (uint16_t i = 0; i < o->common->limits.inflight; i++) {
         if (!o->inflights[i]) continue;
         if (o->inflights[i]->due_us <= now_us)
             retry(o, now_us, i, out);

@@ -11,7 +11,7 @@
 
 #define NOTHING_MAX  256 /* entries of one table inside one object of the pool: fewer by far */
 #define RATE_FULL    20u /* no time, all tokens: link_may_hello */
-#define RATE_FULL_US SECONDS(2)
+#define RATE_FULL_MS 2001u
 
 static const union {
     struct extra *extras[NOTHING_MAX];
@@ -23,12 +23,12 @@ static const union {
 size_t tables_size(const struct limits *l)
 {
     return ((size_t)l->extras + l->handshakes + l->inflight + l->requests) * sizeof(void *) +
-           ACKS_MAX * sizeof(struct owed) + l->links * sizeof(uint16_t);
+           ACKS_MAX * sizeof(struct ack_due) + l->links * sizeof(uint16_t);
 }
 
 static bool for_good(const struct overlay *o)
 {
-    size_t size = tables_size(&o->limits);
+    size_t size = tables_size(&o->common->limits);
     return o->stats || size > o->extra_pool->size || size > sizeof nothing;
 }
 
@@ -45,7 +45,7 @@ static void no_tables(struct overlay *o)
 
 bool tables_need(struct overlay *o)
 {
-    const struct limits *l = &o->limits;
+    const struct limits *l = &o->common->limits;
     if (o->tables) return true;
     o->tables = for_good(o) ? calloc(1, tables_size(l)) : pool_take(o->extra_pool);
     if (!o->tables) return false;
@@ -53,7 +53,7 @@ bool tables_need(struct overlay *o)
     o->hellos = (struct hello **)(o->tables + l->extras);
     o->inflights = (struct inflight **)(o->tables + l->extras + l->handshakes);
     o->requests = (struct request **)(o->tables + l->extras + l->handshakes + l->inflight);
-    o->acks = (struct owed *)(o->requests + l->requests);
+    o->acks = (struct ack_due *)(o->requests + l->requests);
     o->hello_rate = (uint16_t *)(o->acks + ACKS_MAX);
     for (uint16_t i = 0; i < l->links; i++) o->hello_rate[i] = RATE_FULL;
     return true;
@@ -74,14 +74,15 @@ static bool in_use(const struct overlay *o)
 void tables_tick(struct overlay *o, uint64_t now_us)
 {
     if (!o->tables || in_use(o) || for_good(o)) return;
-    if (o->hello_rate_us && time_since(now_us, o->hello_rate_us) < RATE_FULL_US) return;
+    if (o->hello_rate_ms && ms32(now_us) - o->hello_rate_ms + 1u < RATE_FULL_MS) return;
+    o->hello_rate_ms = 0;
     pool_give(o->extra_pool, o->tables);
     no_tables(o);
 }
 
 void tables_fini(struct overlay *o)
 {
-    const struct limits *l = &o->limits;
+    const struct limits *l = &o->common->limits;
     uint32_t n = (uint32_t)l->extras + l->handshakes + l->inflight + l->requests;
     if (!o->tables) return;
     for (uint32_t i = 0; i < n; i++)

@@ -309,7 +309,7 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
 void upkeep_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     uint32_t now_ms = ms32(now_us);
-    for (uint16_t i = 0; i < o->limits.links; i++) {
+    for (uint16_t i = 0; i < o->common->limits.links; i++) {
         struct link *l = &o->links[i];
         if (l->state != LINK_UP) continue;
         if ((int32_t)(l->due_ms - now_ms) <= 0) upkeep_due(o, l, now_us, out);

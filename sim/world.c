@@ -54,9 +54,11 @@ static void make_overlay(struct world *w)
     make_identity(w, &w->network_authority, "network", 0);
     struct rng r;
     rng_stream(&w->root, "overlay", 0, &r);
-    rng_bytes(&r, w->overlay_key.key, sizeof w->overlay_key.key);
-    w->overlay_key.epoch = 1;
-    snprintf(w->overlay_key.name, sizeof w->overlay_key.name, "sim");
+    rng_bytes(&r, w->common.key.key, sizeof w->common.key.key);
+    w->common.key.epoch = 1;
+    snprintf(w->common.key.name, sizeof w->common.key.name, "sim");
+    memcpy(w->common.authority_pk, w->authority.ed_pk, 32);
+    w->common.limits = w->config.limits;
     struct cert network = {.kind = CERT_NETWORK,
                            .not_before_s = WORLD_CALENDAR_S,
                            .expires_s = WORLD_CALENDAR_S + CERT_YEARS_S,
@@ -215,18 +217,16 @@ static void make_node(struct world *w, uint32_t number, struct host *h)
     struct endpoint seeds[WORLD_SEEDS];
     struct node_config config = {
         .identity = &self,
-        .overlay_key = w->overlay_key,
+        .common = &w->common,
         .networks = {{.chain = chain,
                       .chain_len = make_chain(w, number, &self, chain),
                       .mtu_bytes = 1380}},
         .network_count = 1,
-        .limits = w->config.limits,
         .capabilities = AEAD_CHACHA20_POLY1305 | CAP_RELAY,
         .founder = w->live_count == 0,
         .seeds = seeds,
         .seed_count = seed_list(w, number, seeds),
     };
-    memcpy(config.authority_pk, w->authority.ed_pk, sizeof config.authority_pk);
     struct rng r;
     rng_stream(&w->root, "node", number, &r);
     rng_bytes(&r, config.seed, sizeof config.seed);

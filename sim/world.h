@@ -9,6 +9,7 @@
  * Cost:   struct host, 80 bytes a node, and node_size(). */
 #pragma once
 #include "node/node.h"
+#include "overlay/overlay.h"
 #include "sim/events.h"
 #include "sim/nat.h"
 #include "sim/net.h"
@@ -81,7 +82,7 @@ struct world {
     struct identities identities;
     struct pool pkts, extras;
     struct trace silent;
-    struct overlay_key overlay_key;
+    struct overlay_common common;                 /* lent to every node */
     struct identity authority, network_authority; /* only their Ed25519 halves are used */
     uint8_t network_cert[CHAIN_BYTES];
     size_t network_cert_len;

@@ -533,7 +533,7 @@ static uint32_t members(const struct node *n)
 static uint32_t extras(const struct overlay *o)
 {
     uint32_t count = 0;
-    for (uint16_t i = 0; i < o->limits.extras; i++) count += o->extras[i] != NULL;
+    for (uint16_t i = 0; i < o->common->limits.extras; i++) count += o->extras[i] != NULL;
     return count;
 }
 
@@ -552,7 +552,7 @@ struct holding guest_holds(const struct guest *g)
                         .members = members(g->node),
                         .waiting = waitings(g->node),
                         .passive = o->passive_count};
-    for (uint16_t i = 0; o->channels && i < o->limits.channels; i++)
+    for (uint16_t i = 0; o->channels && i < o->channel_count; i++)
         h.channels += o->channels[i].in != 0;
     return h;
 }
@@ -573,7 +573,7 @@ bool holding_equal(const struct holding *a, const struct holding *b)
 void guest_check(const struct guest *g)
 {
     const struct overlay *o = guest_overlay(g);
-    const struct limits *l = &o->limits;
+    const struct limits *l = &o->common->limits;
     struct holding h = guest_holds(g);
     uint32_t links = 0, up = 0, hellos = 0, in_flight = 0, requests = 0;
     for (uint16_t i = 0; i < l->links; i++) {
