@@ -14,8 +14,8 @@
 #define BUDGET_BURST_MAX 4000000u
 
 struct budget {
-    uint32_t tokens_milli; /* there to be taken at at_us */
-    uint64_t at_us;        /* 0: never used */
+    uint32_t tokens_milli;             /* there to be taken at at_us */
+    uint64_t at_us;                    /* 0: never used */
 } __attribute__((packed, aligned(4))); /* 12 bytes: a node holds several */
 
 /* Take one token; false: there is none. Time that goes back counts as no time. */

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #define NODE_BYTES_MAX 8192 /* design 10 */
-#define POOLED_MAX 2048
+#define POOLED_MAX     2048
 
 static size_t total;
 static void row(const char *what, size_t count, size_t each)

@@ -76,7 +76,7 @@ struct request {
 enum request_what { REQUEST_FIND = 1, REQUEST_TRACE, REQUEST_GET, REQUEST_PUT };
 enum purpose { PURPOSE_CALLER, PURPOSE_JOIN, PURPOSE_FAR, PURPOSE_REPAIR };
 
-struct near_info { /* what we know of a near link's own near set */
+struct near_info {     /* what we know of a near link's own near set */
     uint32_t asked_ms; /* low 32 bits of milliseconds; 0: never */
     uint32_t digest;   /* its last */
     uint16_t slot;
@@ -113,7 +113,7 @@ struct overlay {
     uint32_t capabilities;
     uint8_t chain_count;
     bool founder, leaving;
-    bool heated;   /* overlay_next_heated has something to tell */
+    bool heated; /* overlay_next_heated has something to tell */
     struct rng rng;
     uint8_t token_key[16];
     uint64_t calendar_s, calendar_at_us; /* 0: unknown */
@@ -130,7 +130,7 @@ struct overlay {
     /* handshakes */
     struct knock knock;
     struct hello **hellos;
-    uint16_t *hello_rate;       /* per link: routed HELLO1 it may still send through us */
+    uint16_t *hello_rate; /* per link: routed HELLO1 it may still send through us */
     /* routing */
     struct inflight **inflights;
     uint32_t seen[SEEN_MAX];
@@ -154,9 +154,10 @@ struct overlay {
     uint64_t far_due_us;
     /* reaching others and being reached */
     struct observe observe;
-    struct endpoint *locals; /* local_count of them; at most LOCALS_MAX */
+    struct endpoint *locals;    /* local_count of them; at most LOCALS_MAX */
     struct budget route_budget; /* answers to traces */
     struct budget probe_budget;
+    struct budget find_budget; /* handshakes begun because somebody asked who is nearest to it */
     struct budget cert_budget; /* certificates shown again */
     uint64_t observed_told_us; /* when others were last told that we are seen elsewhere */
     struct channel *channels;  /* NULL, and none of them: nobody is carried */
@@ -318,6 +319,13 @@ static inline struct own_chain own_chain(const struct overlay *o, uint32_t numbe
 {
     return number < o->chain_count ? o->chains[number] : (struct own_chain){0};
 }
+/* The one that handshakes show: of the lowest number in use. */
+static inline struct own_chain first_chain(const struct overlay *o)
+{
+    for (uint32_t i = 0; i < o->chain_count; i++)
+        if (o->chains[i].bytes) return o->chains[i];
+    return (struct own_chain){0};
+}
 void cert_send(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out);
 
 /* --- upkeep.c --- */
@@ -341,6 +349,7 @@ void path_started(struct overlay *o, uint64_t now_us, struct link *l,
                   struct outbox *out); /* the session came up: seek a direct path */
 void path_move(struct overlay *o, uint64_t now_us, struct link *l, enum path_kind to,
                const struct endpoint *at, const char *why, struct outbox *out);
+bool adopt_previous(struct overlay *o, uint64_t now_us, struct link *l);
 void path_waypoint_lost(struct overlay *o,
                         const struct id *id); /* whoever goes through it takes another */
 void path_lost(struct overlay *o, uint64_t now_us, struct link *l,

@@ -19,7 +19,7 @@
     X(TAG, "sealed bytes do not open")                                                             \
     X(REPLAYED, "counter seen before or too old")                                                  \
     X(MALFORMED, "the body does not parse")                                                        \
-    X(UNASKED, "an answer to nothing that was asked, or by another way")                    \
+    X(UNASKED, "an answer to nothing that was asked, or by another way")                           \
     X(TTL, "time to live reached zero")                                                            \
     X(NO_ROUTE, "nobody nearer to the target is known")                                            \
     X(DUPLICATE, "routed frame seen before")                                                       \

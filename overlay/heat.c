@@ -29,6 +29,19 @@ static bool push_keys(struct overlay *o, const struct link *l, uint32_t old_inde
     return e == OK;
 }
 
+/* All places are taken: the one that has rested longest gives its own back, for the next who asks. */
+static void cool_idlest(struct overlay *o)
+{
+    struct extra *idlest = NULL;
+    for (uint16_t i = 0; i < o->common->limits.extras; i++) {
+        struct extra *x = o->extras[i];
+        if (x && x->hot && (!idlest || x->used_us < idlest->used_us)) idlest = x;
+    }
+    if (!idlest) return;
+    struct hot_message m = {.op = DOWN_COLD, .index = link_index(&o->links[idlest->slot])};
+    if (hot_push(o->down, &m, NULL) != OK) drop(o, DROP_FULL);
+}
+
 bool overlay_heat_link(struct overlay *o, struct link *l)
 {
     if (l->s.flags & SESSION_HOT) return true;
@@ -37,10 +50,12 @@ bool overlay_heat_link(struct overlay *o, struct link *l)
     for (uint16_t i = 0; i < o->common->limits.extras; i++)
         hot = (uint16_t)(hot + (o->extras[i] && o->extras[i]->hot));
     struct extra *x = link_need_extra(o, l);
+    if (x && hot >= o->common->limits.hot) cool_idlest(o);
     if (!x || hot >= o->common->limits.hot || !push_keys(o, l, 0)) return false;
     l->s.flags |= SESSION_HOT;
     x->hot = true;
     x->told = false;
+    if (!x->used_us) x->used_us = 1; /* heated for a relay: rests until it is used */
     o->heated = true;
     path_tell_lane(o, l);
     return true;
@@ -168,6 +183,8 @@ void heat_used(struct overlay *o, uint64_t now_us, struct link *l, const struct 
     struct extra *x = link_extra(o, l);
     if (!x) return;
     x->used_us = now_us;
+    if (u->rx_packets) x->previous_used = false;
+    if (!x->keys_used_us) x->keys_used_us = now_us;
     x->data_bytes += u->tx_bytes + u->rx_bytes;
     x->hot_tx_next = u->newest_tx;
     if (o->stats) {
@@ -190,6 +207,7 @@ void heat_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         struct extra *x = o->extras[i];
         if (!x || !x->hot || !x->used_us) continue;
         struct link *l = &o->links[x->slot];
+        if (x->used_us == 1) x->used_us = now_us;
         uint64_t at = x->used_us + COOL_AFTER_US;
         if (at > now_us) {
             wake_at(o, at);

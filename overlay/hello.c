@@ -296,29 +296,30 @@ static void keep_previous(struct overlay *o, struct link *l, const struct sessio
     x->previous = *old;
     x->previous_entry = old->entry;
     x->has_previous = true;
-    x->previous_heard = false;
+    x->previous_used = false;
+    x->previous_prolonged = false;
     x->previous_until_us = now_us + PREVIOUS_US;
     o->map[INDEX_SLOT(old->entry)] = (uint16_t)(ENTRY_PREVIOUS | link_slot(o, l));
     wake_at(o, x->previous_until_us);
 }
 
-/* Both ends began at the same time: does the session of `fresh` win over the one that l holds? (design 4) */
+/* Both ends began within the same seconds: does the session of `fresh` win over the one that l holds? Both must come to the same
+ * answer, and their clocks see different orders: so by id alone (design 4). A peer that restarted so soon is found out by its using
+ * the other keys (upkeep.c). */
 static bool fresh_wins(const struct overlay *o, const struct link *l, const struct link *fresh,
-                       uint64_t fresh_created_us, uint64_t now_us)
+                       uint64_t now_us)
 {
     bool old_mine = l->s.flags & SESSION_INITIATOR, fresh_mine = fresh->s.flags & SESSION_INITIATOR;
-    uint64_t born_us = now_us - time_min(now_us, link_age_us(l, now_us));
-    if (old_mine == fresh_mine || fresh_created_us >= born_us + LINK_BORN_UNIT_US) return true;
+    if (old_mine == fresh_mine || link_age_us(l, now_us) >= SIMULTANEOUS_US) return true;
     bool i_am_smaller = id_compare(&o->self.id, link_id(o, l)) < 0;
     return fresh_mine == i_am_smaller;
 }
 
 /* `fresh` is proven and there is already a link `l` to the same id: one of the two sessions goes on in l's place. */
-static struct link *merge(struct overlay *o, uint64_t now_us, struct link *l, struct link *fresh,
-                          uint64_t created_us)
+static struct link *merge(struct overlay *o, uint64_t now_us, struct link *l, struct link *fresh)
 {
     struct extra *fx = link_extra(o, fresh);
-    bool wins = fresh_wins(o, l, fresh, created_us, now_us);
+    bool wins = fresh_wins(o, l, fresh, now_us);
     uint32_t old_index = link_index(l);
     bool was_hot = l->s.flags & SESSION_HOT;
     uint8_t held = (uint8_t)(l->s.flags & (LINK_WANTED | LINK_TCP));
@@ -332,6 +333,7 @@ static struct link *merge(struct overlay *o, uint64_t now_us, struct link *l, st
         l->born = fresh->born;
         keep_previous(o, l, &old, now_us);
         session_wipe(&old);
+        if (link_extra(o, l)) link_extra(o, l)->keys_used_us = 0;
         l->tries = 0;
     } else {
         struct session loser = fresh->s;
@@ -389,13 +391,15 @@ void overlay_chain_tell(struct overlay *o, uint64_t now_us, uint32_t number, con
 }
 
 /* The peer behind `l` is proven and certified: the session counts from now on. */
-static struct link *proven(struct overlay *o, uint64_t now_us, struct link *l, uint64_t created_us,
+static struct link *proven(struct overlay *o, uint64_t now_us, struct link *l,
                            const struct membership *m, struct outbox *out)
 {
     struct link *old = link_by_id(o, link_id(o, l));
     l->s.flags |= SESSION_PEER_CERT;
     if (old) {
-        l = merge(o, now_us, old, l, created_us);
+        l = merge(o, now_us, old, l);
+        link_ping(o, l, now_us, NULL, 0,
+                  out); /* show which keys we use, and see which the other end does */
     } else {
         link_up(o, l, now_us);
     }
@@ -461,11 +465,9 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
         trace(o->trace, now_us, HELLO, "%.8s > refused: its certificate does not verify",
               id_print(&h->hs.peer_id, text));
         drop(o, DROP_CERT);
-        struct link *old = link_by_id(o, &h->hs.peer_id);
         hello_end(o, h, false);
-        if (old) link_close(o, old, now_us, "its certificate does not verify any more", out);
     } else {
-        uint64_t created = h->created_us, rtt_us = time_since(now_us, h->sent_us);
+        uint64_t rtt_us = time_since(now_us, h->sent_us);
         struct link *l = link_from_hello(o, now_us, h, out);
         if (!l) { /* it will say HELLO3 again; by then there may be room */
             h->hs = saved;
@@ -476,7 +478,7 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
             cert_send(
                 o, l, now_us,
                 out); /* on the new keys, whichever session goes on: the other end waits there */
-            l = proven(o, now_us, l, created, &m, out);
+            l = proven(o, now_us, l, &m, out);
             l->s.flags |= SESSION_OWN_CERT;
             settled(o, now_us, l, out);
         }
@@ -534,7 +536,7 @@ void on_hello2(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
         h->routed = endpoint_is_none(&a->from); /* the way that was faster */
         if (!h->routed) h->at = a->from;
         struct hello_info own = own_info(o, h->routed ? &(struct endpoint){0} : &h->at);
-        struct own_chain chain = own_chain(o, 0);
+        struct own_chain chain = first_chain(o);
         h->hello3_len = (uint16_t)hello3_write(&h->hs, o->crypto, &o->common->key, &o->self, &own,
                                                chain.bytes, chain.len, h->hello3);
         ensure(h->hello3_len > 0);
@@ -565,10 +567,8 @@ void on_cert(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *
     struct span chain = {frame + 1, len - 1};
     if (chain_verify(chain, o->crypto, o->common->authority_pk, link_id(o, l),
                      calendar_now(o, now_us), &m) != OK) {
-        struct link *old = l->state == LINK_CERT ? link_by_id(o, link_id(o, l)) : NULL;
         drop(o, DROP_CERT);
         if (l->state == LINK_CERT) link_close(o, l, now_us, "its certificate does not verify", out);
-        if (old) link_close(o, old, now_us, "its certificate does not verify any more", out);
         return;
     }
     if (l->state == LINK_UP) {
@@ -578,12 +578,11 @@ void on_cert(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *
         return;
     }
     struct hello *h = hello_of_link(o, l);
-    uint64_t created = h ? h->created_us : now_us;
     if (h) {
         l->kinds |= h->kinds;
         hello_end(o, h, true);
     }
-    l = proven(o, now_us, l, created, &m, out);
+    l = proven(o, now_us, l, &m, out);
     for (uint32_t i = 1; i < o->chain_count; i++) /* the first went in HELLO3 */
         if (o->chains[i].bytes) {
             cert_send(o, l, now_us, out);
@@ -602,10 +601,9 @@ struct link *hello_confirmed(struct overlay *o, uint64_t now_us, struct link *fr
     struct link *old = link_by_id(o, link_id(o, fresh));
     struct hello *h = hello_of_link(o, fresh);
     if (!old || !(old->s.flags & SESSION_PEER_CERT) || !h) return NULL;
-    uint64_t created = h->created_us;
     fresh->kinds |= h->kinds;
     hello_end(o, h, true);
-    struct link *l = proven(o, now_us, fresh, created, &known, out);
+    struct link *l = proven(o, now_us, fresh, &known, out);
     settled(o, now_us, l, out);
     return l;
 }

@@ -33,7 +33,7 @@ struct knock_previous { /* the epoch before */
 struct knock {
     struct knock_epoch keys;
     struct knock_previous *previous; /* NULL: there was none yet. Ours */
-    uint8_t secret[2][16]; /* cookie secrets: current, previous */
+    uint8_t secret[2][16];           /* cookie secrets: current, previous */
     uint64_t secret_at_us;
     uint8_t
         *filter; /* 2 * filter_bytes, zeroed, borrowed from the owner; NULL: not remembered yet */

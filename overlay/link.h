@@ -46,7 +46,8 @@ struct extra {
     uint16_t slot;
     uint8_t in_use;
     /* the keys before the last rekey: they open for 10 s more */
-    bool has_previous, previous_heard;
+    bool has_previous, previous_prolonged;
+    bool previous_used; /* what came last, came on the previous keys */
     uint16_t previous_entry;
     struct session previous;
     uint64_t previous_until_us;
@@ -73,9 +74,10 @@ struct extra {
     struct endpoint roam;
     uint64_t roam_at_us;
     /* traffic */
-    bool hot, told;     /* told: vnet knows that the lane has it */
-    uint64_t used_us;   /* last inner traffic */
-    uint64_t silent_us; /* since when we send without hearing; 0: not */
+    bool hot, told;        /* told: vnet knows that the lane has it */
+    uint64_t used_us;      /* last inner traffic */
+    uint64_t keys_used_us; /* first traffic under the present keys; 0: none yet */
+    uint64_t silent_us;    /* since when we send without hearing; 0: not */
     uint64_t data_bytes;
     uint64_t hot_heard_us;
     uint64_t hot_tx_next;

@@ -34,8 +34,8 @@ struct overlay_config {
     struct identities *identities;
     struct pool *pkts, *extras;
     struct trace *trace;
-    const struct identity *identity; /* copied */
-    struct overlay_common own;       /* copied, unless `common` is given */
+    const struct identity *identity;     /* copied */
+    struct overlay_common own;           /* copied, unless `common` is given */
     const struct overlay_common *common; /* lent for its life; NULL: none */
     uint32_t capabilities;
     uint8_t seed[32];

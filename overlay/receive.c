@@ -37,7 +37,7 @@ static void on_previous(struct overlay *o, uint64_t now_us, struct link *l, cons
         drop(o, e == ERR_EXISTS ? DROP_REPLAYED : DROP_TAG);
         return;
     }
-    x->previous_heard = true;
+    x->previous_used = true;
     upkeep_heard(o, l, now_us, a);
     on_frame(o, now_us, l, a, false, frame, frame_len, out);
 }
@@ -73,6 +73,7 @@ static void on_data(struct overlay *o, uint64_t now_us, const struct arrival *a,
         return;
     }
     if (o->stats) o->stats[link_slot(o, l)].rx_bytes += len;
+    if (l->extra) link_extra(o, l)->previous_used = false;
     upkeep_heard(o, l, now_us, a);
     on_frame(o, now_us, l, a, newest, frame, frame_len, out);
 }
@@ -168,15 +169,16 @@ void overlay_lane_up(struct overlay *o, uint64_t now_us, const struct hot_messag
     switch (m->op) {
     case UP_FRAME:
         upkeep_heard(o, l, now_us, &a);
+        if (l->extra && m->index == link_index(l)) link_extra(o, l)->previous_used = false;
         if (m->len) on_frame(o, now_us, l, &a, m->flag & 1, body, m->len, out);
         break;
     case UP_ROAM: path_roam(o, now_us, l, &m->endpoint, out); break;
     case UP_USED:
-        if (m->len == sizeof(struct hot_used))
+        if (m->index == link_index(l) && m->len == sizeof(struct hot_used))
             heat_used(o, now_us, l, (const struct hot_used *)(const void *)body, out);
         break;
     case UP_HANDBACK:
-        if (m->len == sizeof(struct hot_counters))
+        if (m->index == link_index(l) && m->len == sizeof(struct hot_counters))
             heat_handed_back(o, now_us, l, (const struct hot_counters *)(const void *)body);
         break;
     case UP_ROUTE: {

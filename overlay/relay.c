@@ -124,6 +124,17 @@ void relay_tell_lane(struct overlay *o, const struct channel *c)
     if (hot_push(o->down, &m, NULL) != OK || hot_push(o->down, &n, NULL) != OK) drop(o, DROP_FULL);
 }
 
+static void channel_close(struct overlay *o, struct channel *c)
+{
+    struct hot_message m = {
+        .op = DOWN_UNCHANNEL, .index = link_index(&o->links[c->from]), .channel = c->in};
+    struct hot_message n = {
+        .op = DOWN_UNCHANNEL, .index = link_index(&o->links[c->to]), .channel = c->out};
+    if (o->down && (hot_push(o->down, &m, NULL) != OK || hot_push(o->down, &n, NULL) != OK))
+        drop(o, DROP_FULL);
+    *c = (struct channel){0};
+}
+
 static struct channel *channel_open(struct overlay *o, uint64_t now_us, uint16_t from, uint16_t to)
 {
     struct channel *free_one = NULL;
@@ -220,7 +231,7 @@ void relay_forget_link(struct overlay *o, uint16_t slot)
 {
     for (uint16_t i = 0; i < o->channel_count; i++) {
         struct channel *c = &o->channels[i];
-        if (c->in && (c->from == slot || c->to == slot)) *c = (struct channel){0};
+        if (c->in && (c->from == slot || c->to == slot)) channel_close(o, c);
     }
     for (uint16_t i = 0; i < o->common->limits.extras; i++) {
         struct extra *x = o->extras[i];
@@ -245,7 +256,7 @@ void relay_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         const struct extra *a = link_extra(o, &o->links[c->from]),
                            *b = link_extra(o, &o->links[c->to]);
         uint64_t used = time_max(c->used_us, time_max(a ? a->used_us : 0, b ? b->used_us : 0));
-        if (time_since(now_us, used) > CHANNEL_IDLE_US) *c = (struct channel){0};
+        if (time_since(now_us, used) > CHANNEL_IDLE_US) channel_close(o, c);
         any |= c->in != 0;
     }
     if (any) return;

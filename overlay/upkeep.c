@@ -231,13 +231,14 @@ static bool trimmed(struct overlay *o, struct link *l, uint64_t now_us, struct o
     return true;
 }
 
-/* Keys that nobody renewed in time (design 4): the link ends. */
+/* Keys that nobody renewed in time (design 4): 180 s after it was due under use, or 2 h; the link ends. */
 static bool outlived(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
 {
     const struct extra *x = link_extra(o, l);
-    bool used = x && x->used_us && time_since(now_us, x->used_us) < REKEY_USED_US;
-    if (link_age_us(l, now_us) < (used ? REKEY_USED_US + KEYS_LATE_US : KEYS_IDLE_MAX_US))
-        return false;
+    uint64_t age = link_age_us(l, now_us);
+    uint64_t in_use = x && x->keys_used_us ? time_since(now_us, x->keys_used_us) : 0;
+    bool late = age >= REKEY_USED_US + KEYS_LATE_US && in_use >= KEYS_LATE_US;
+    if (!late && age < KEYS_IDLE_MAX_US) return false;
     upkeep_dead(o, now_us, l, "its keys were not renewed in time", out);
     return true;
 }
@@ -275,6 +276,8 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
     }
     if (l->tries) {
         struct extra *x = link_extra(o, l);
+        (void)adopt_previous(o, now_us,
+                             l); /* silent on these keys, but not on the others: it means those */
         if (x && link_path(l) == PATH_ROUTED)
             x->waypoint = waypoint_near(o, link_id(o, l), &x->waypoint);
         l->tries++;
@@ -294,8 +297,8 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
         l->kinds &= (uint8_t)~KIND_DEMAND;
     if (o->joined && o->near_count > 1) l->kinds &= (uint8_t)~KIND_LEAF;
     if (trimmed(o, l, now_us, out)) return;
-    if (outlived(o, l, now_us, out)) return;
     rekey_if_due(o, l, now_us, out);
+    if (outlived(o, l, now_us, out)) return;
     bool asks = l->s.flags & SESSION_INITIATOR;
     if (asks || silent > KEEPALIVE_US + LISTEN_SLACK_US) {
         l->tries = 1;
