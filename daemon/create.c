@@ -57,11 +57,29 @@ static bool check_range(struct request *r, const uint8_t network_key[32], struct
 }
 
 /* The keys that sign: new ones for the network; the overlay's new or found here. */
+/* Networks of one node are told apart on the wire by one byte (docs/decisions/0004-network-tag.md). */
+static bool tag_is_taken(const struct deed *d, const uint8_t network_pk[32])
+{
+    struct name_text names[NETWORKS_MAX];
+    struct home_network other;
+    struct fail f = {0};
+    uint8_t tag = address_tag(&crypto_real, network_pk);
+    uint32_t count = d->fresh ? 0 : home_networks(d->state, names);
+    for (uint32_t i = 0; i < count; i++)
+        if (home_read_network(d->state, &d->overlay, &d->identity.id, names[i].s, &other, &f) ==
+                STATE_READ &&
+            address_tag(&crypto_real, other.is.network_key) == tag)
+            return true;
+    return false;
+}
+
 static bool make_authority(struct deed *d, const char *name, struct home_authority *network,
                            struct home_authority *overlay, struct fail *f)
 {
-    rng_bytes(&d->rng, network->network_seed, 32);
-    crypto_real.ed25519_public(network->network_pk, network->network_seed);
+    do {
+        rng_bytes(&d->rng, network->network_seed, 32);
+        crypto_real.ed25519_public(network->network_pk, network->network_seed);
+    } while (tag_is_taken(d, network->network_pk));
     if (d->fresh) {
         network->has_overlay = true;
         rng_bytes(&d->rng, network->overlay_seed, 32);

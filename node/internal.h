@@ -32,7 +32,7 @@ struct waiting {
     bool has_id, asked;
     uint8_t ip[16];
     struct id id;
-    uint64_t until_us;
+    uint64_t until_us, again_us; /* again_us: ask the ring once more; 0: no */
     struct pkt_queue packets;
 };
 /* A command under way. Pooled. */

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define WAIT_US      SECONDS(10)
+#define ASK_FOR_US   SECONDS(3)
+#define ASK_AGAIN_US MILLIS(250)
 #define PACKETS_EACH 16u
 
 struct own_network *network_by_key(struct node *n, const uint8_t key[32])
@@ -253,7 +255,13 @@ void traffic_answer(struct step *s, const struct overlay_answer *a)
     bool v6 = !ip_to_v4(w->ip);
     if (!answer_id(a, &id) || (v6 && memcmp(id.b, w->ip + 6, 10) != 0) ||
         id_equal(&id, node_id(s->n))) {
-        flush(s, i, false);
+        /* on a ring that is only being joined nobody may know yet: the first packets may wait some seconds */
+        if (time_since(w->until_us, s->now_us) > WAIT_US - ASK_FOR_US) {
+            w->again_us = s->now_us + ASK_AGAIN_US;
+            node_wake_at(s->n, w->again_us);
+        } else {
+            flush(s, i, false);
+        }
         return;
     }
     w->has_id = true;
@@ -463,8 +471,12 @@ void traffic_tick(struct step *s)
         if (w->until_us <= s->now_us) {
             count(s->n, DROP_TIMEOUT);
             flush(s, i, false);
-        } else {
+        } else if (w->again_us && w->again_us <= s->now_us) {
+            w->again_us = 0;
             node_wake_at(s->n, w->until_us);
+            if (!w->has_id) (void)traffic_resolve_start(s, w->network, w->ip, REQUEST_WAITING | i);
+        } else {
+            node_wake_at(s->n, w->again_us ? w->again_us : w->until_us);
         }
         any |= s->n->waitings[i] != NULL;
     }
