@@ -41,7 +41,7 @@ struct hello {
     struct id waypoint; /* zero: none */
     uint8_t kinds;      /* why we want it */
     uint8_t tries;
-    uint64_t created_us, next_us, sent_us;
+    uint64_t next_us, sent_us;
     uint8_t mac1[16], cookie[16];
     bool has_cookie;
     bool from_seed; /* dialled from the seed list or the remembered peers */
@@ -172,7 +172,6 @@ struct overlay {
     uint64_t join_due_us, passive_due_us, leave_seeds_us;
     struct failed *failed; /* FAILED_MAX of them; NULL: none for a while */
     uint8_t join_tries, failed_next;
-    bool dialled_all, everybody_knows;
     uint16_t record_count;
     /* records */
     struct record_entry **records; /* by key */
@@ -196,7 +195,6 @@ static inline void drop(struct overlay *o, enum drop why)
 {
     o->drops[why]++;
 }
-#define IS_ZERO_SLOT(s) ((s) == NO_SLOT)
 
 /* --- links.c --- */
 const struct id *link_id(const struct overlay *o, const struct link *l);

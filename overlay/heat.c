@@ -185,7 +185,6 @@ void heat_used(struct overlay *o, uint64_t now_us, struct link *l, const struct 
     x->used_us = now_us;
     if (u->rx_packets) x->previous_used = false;
     if (!x->keys_used_us) x->keys_used_us = now_us;
-    x->data_bytes += u->tx_bytes + u->rx_bytes;
     x->hot_tx_next = u->newest_tx;
     if (o->stats) {
         o->stats[link_slot(o, l)].rx_bytes += u->rx_bytes;

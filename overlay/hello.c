@@ -23,7 +23,7 @@ static struct hello *hello_by_meaning(const struct overlay *o, uint16_t meaning)
     return n < o->common->limits.handshakes ? o->hellos[n] : NULL;
 }
 
-static struct hello *hello_new(struct overlay *o, uint64_t now_us, bool initiator)
+static struct hello *hello_new(struct overlay *o, bool initiator)
 {
     if (!tables_need(o)) return NULL;
     for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
@@ -36,7 +36,6 @@ static struct hello *hello_new(struct overlay *o, uint64_t now_us, bool initiato
             return NULL;
         }
         h->entry = (uint16_t)index;
-        h->created_us = now_us;
         h->link_slot = NO_SLOT;
         handshake_init(&h->hs, o->crypto, &o->common->key, initiator, index);
         o->hellos[i] = h;
@@ -143,7 +142,7 @@ bool hello_dial(struct overlay *o, uint64_t now_us, const struct endpoint *at, c
         const struct hello *h = o->hellos[i];
         if (h && h->hs.initiator && !h->routed && endpoint_equal(&h->at, at)) return false;
     }
-    struct hello *h = hello_new(o, now_us, true);
+    struct hello *h = hello_new(o, true);
     if (!h) return false;
     h->at = *at;
     h->target = *id;
@@ -159,7 +158,7 @@ bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const 
                  const struct endpoint *at, uint8_t kinds, struct outbox *out)
 {
     if (hello_pending(o, id) || id_equal(id, &o->self.id)) return false;
-    struct hello *h = hello_new(o, now_us, true);
+    struct hello *h = hello_new(o, true);
     if (!h) return false;
     h->routed = true;
     h->target = *id;
@@ -221,7 +220,7 @@ void on_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
                size_t len, struct outbox *out)
 {
     if (!knock_ok(o, now_us, a, b, len, out)) return;
-    struct hello *h = link_room(o, now_us) ? hello_new(o, now_us, false) : NULL;
+    struct hello *h = link_room(o, now_us) ? hello_new(o, false) : NULL;
     if (!h) {
         drop(o, DROP_FULL);
         return;

@@ -55,7 +55,7 @@ struct extra {
     struct punch punch;
     struct candidates remote;
     uint8_t remote_mapping; /* enum observe_mapping, as the peer says */
-    bool punching, candidates_sent, candidates_got;
+    bool punching, candidates_got;
     uint8_t punch_failures;
     uint64_t punch_at_us; /* next attempt */
     const char *why;      /* of the present path; a constant */
@@ -78,11 +78,9 @@ struct extra {
     uint64_t used_us;      /* last inner traffic */
     uint64_t keys_used_us; /* first traffic under the present keys; 0: none yet */
     uint64_t silent_us;    /* since when we send without hearing; 0: not */
-    uint64_t data_bytes;
     uint64_t hot_heard_us;
     uint64_t hot_tx_next;
     /* own ping command */
     uint32_t ping_request;
-    uint64_t ping_sent_us, ping_until_us, ping_token;
-    uint8_t ping_path;
+    uint64_t ping_sent_us, ping_until_us;
 };

@@ -80,6 +80,22 @@ static void answer(struct overlay *o, uint64_t now_us, struct request *r, enum e
     request_end(o, r);
 }
 
+/* FIND [request, via, ttl], whether it asks for the nearest or traces the way to one. */
+static void find_ask(struct overlay *o, uint64_t now_us, struct request *r, struct outbox *out)
+{
+    struct id via = request_via(o);
+    struct pack k = pack_of(r->body + 1, sizeof r->body - 1);
+    r->body[0] = KIND_CONTROL;
+    pack_array(&k, 4);
+    pack_uint(&k, CONTROL_FIND);
+    pack_uint(&k, r->id);
+    pack_bin(&k, via.b, ID_SIZE);
+    pack_uint(&k, route_ttl(o));
+    ensure(!k.bad);
+    r->body_len = (uint16_t)(k.len + 1);
+    request_send(o, now_us, r, out);
+}
+
 void find_send(struct overlay *o, uint64_t now_us, const struct id *target, uint8_t purpose,
                uint32_t external, uint64_t timeout_us, uint16_t force_slot, struct outbox *out)
 {
@@ -102,17 +118,7 @@ void find_send(struct overlay *o, uint64_t now_us, const struct id *target, uint
             answer(o, now_us, r, OK, &o->self.id, 0, out);
         return;
     }
-    struct id via = request_via(o);
-    struct pack k = pack_of(r->body + 1, sizeof r->body - 1);
-    r->body[0] = KIND_CONTROL;
-    pack_array(&k, 4);
-    pack_uint(&k, CONTROL_FIND);
-    pack_uint(&k, r->id);
-    pack_bin(&k, via.b, ID_SIZE);
-    pack_uint(&k, route_ttl(o));
-    ensure(!k.bad);
-    r->body_len = (uint16_t)(k.len + 1);
-    request_send(o, now_us, r, out);
+    find_ask(o, now_us, r, out);
 }
 
 void overlay_find(struct overlay *o, uint64_t now_us, const struct id *target, uint32_t request,
@@ -196,19 +202,10 @@ void overlay_trace_route(struct overlay *o, uint64_t now_us, const struct id *ta
         if (r) request_end(o, r);
         return;
     }
-    struct id via = request_via(o);
     r->external = request;
     r->mode = ROUTE_EXACT;
     r->flags = ROUTED_TRACE;
-    struct pack k = pack_of(r->body + 1, sizeof r->body - 1);
-    r->body[0] = KIND_CONTROL;
-    pack_array(&k, 4);
-    pack_uint(&k, CONTROL_FIND);
-    pack_uint(&k, r->id);
-    pack_bin(&k, via.b, ID_SIZE);
-    pack_uint(&k, route_ttl(o));
-    r->body_len = (uint16_t)(k.len + 1);
-    request_send(o, now_us, r, out);
+    find_ask(o, now_us, r, out);
 }
 
 void trace_passed(struct overlay *o, uint64_t now_us, const struct routed *r, struct outbox *out)
