@@ -87,11 +87,11 @@ static void phases(FILE *out, const struct scenario *s, const struct results *r)
     fputs("],", out);
 }
 
-static void spread(FILE *out, const char *key, const struct histogram *h, double unit, bool mean,
-                   bool p99, bool max)
+/* Without braces. */
+static void statistics(FILE *out, const struct histogram *h, double unit, bool mean, bool p99,
+                       bool max)
 {
     bool any = h->count > 0;
-    fprintf(out, "\"%s\":{", key);
     if (mean) {
         number(out, "mean", any, histogram_mean(h, MILLION), unit * MILLION);
         fputc(',', out);
@@ -105,7 +105,41 @@ static void spread(FILE *out, const char *key, const struct histogram *h, double
         fputc(',', out);
         number(out, "max", any, h->max, unit);
     }
+}
+
+static void spread(FILE *out, const char *key, const struct histogram *h, double unit, bool mean,
+                   bool p99, bool max)
+{
+    fprintf(out, "\"%s\":{", key);
+    statistics(out, h, unit, mean, p99, max);
     fputs("},", out);
+}
+
+/* What was sent in the window of upkeep, a second and live node, by message type. */
+static void by_type(FILE *out, const struct results *r,
+                    const uint64_t counts[WAY_COUNT][TRAFFIC_TYPES])
+{
+    double by = (double)r->upkeep.count * (double)r->upkeep_us / MILLION;
+    const char *comma = "";
+    fputs("\"by_type\":{", out);
+    for (unsigned i = 0; i < TRAFFIC_TYPES * WAY_COUNT && by > 0; i++) {
+        unsigned type = i / WAY_COUNT, way = i % WAY_COUNT;
+        if (!counts[way][type]) continue;
+        fprintf(out, "%s\"%s%s\":%.4g", comma, traffic_type_name(type), traffic_way_name(way),
+                (double)counts[way][type] / by);
+        comma = ",";
+    }
+    fputs("}},", out);
+}
+
+static void upkeep(FILE *out, const struct results *r)
+{
+    fputs("\"upkeep_bytes_s\":{", out);
+    statistics(out, &r->upkeep, 1000, true, true, false);
+    fputc(',', out);
+    by_type(out, r, r->traffic.bytes);
+    fputs("\"upkeep_datagrams_s\":{", out);
+    by_type(out, r, r->traffic.datagrams);
 }
 
 static void lookups(FILE *out, const struct results *r)
@@ -178,7 +212,7 @@ void report_json(FILE *out, const struct scenario *s, const struct results *r,
     spread(out, "latency_ms", &r->latency_us, 1000, false, true, false);
     spread(out, "stretch", &r->stretch, 1000, true, false, false);
     lookups(out, r);
-    spread(out, "upkeep_bytes_s", &r->upkeep, 1000, true, true, false);
+    upkeep(out, r);
     counts(out, r);
     fprintf(out, "\"joined\":%" PRIu64 ",", r->joined);
     number(out, "join_s_mean", r->joined > 0, r->joined_us_mean, MILLION);

@@ -6,6 +6,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#define UPKEEP_TYPES 12u /* message types told */
+
 uint64_t report_rss_bytes(void)
 {
     FILE *f = fopen("/proc/self/statm", "r");
@@ -95,6 +97,31 @@ static void lookups(FILE *out, const struct results *r)
             (double)histogram_mean(&r->stretch, 1000) / MILLION);
 }
 
+/* The message types that make most of the upkeep, the greatest first. */
+static void upkeep_types(FILE *out, const struct results *r)
+{
+    const struct traffic *t = &r->traffic;
+    double by = (double)r->upkeep.count * seconds(r->upkeep_us);
+    uint64_t below = UINT64_MAX;
+    unsigned after = 0; /* of equals */
+    fputs("        ", out);
+    for (unsigned n = 0; n < UPKEEP_TYPES; n++) {
+        unsigned best = TRAFFIC_TYPES * WAY_COUNT;
+        uint64_t most = 0;
+        for (unsigned i = 0; i < TRAFFIC_TYPES * WAY_COUNT; i++) {
+            uint64_t bytes = t->bytes[i % WAY_COUNT][i / WAY_COUNT];
+            bool next = bytes < below || (bytes == below && i >= after);
+            if (next && bytes > most) most = bytes, best = i;
+        }
+        if (!most) break;
+        fprintf(out, "%s %.1f %s%s", n ? "," : "", (double)most / by,
+                traffic_type_name(best / WAY_COUNT), traffic_way_name(best % WAY_COUNT));
+        below = most;
+        after = best + 1;
+    }
+    fputc('\n', out);
+}
+
 static void upkeep(FILE *out, const struct results *r)
 {
     if (r->upkeep.count == 0) return;
@@ -102,6 +129,7 @@ static void upkeep(FILE *out, const struct results *r)
             (double)histogram_mean(&r->upkeep, 1000) / MILLION,
             (double)histogram_at(&r->upkeep, 500000) / 1000,
             (double)histogram_at(&r->upkeep, 990000) / 1000, seconds(r->upkeep_us));
+    upkeep_types(out, r);
 }
 
 static void counts(FILE *out, const struct results *r)

@@ -6,6 +6,7 @@
 #include "sim/lookups.h"
 #include "sim/measure.h"
 #include "sim/scenario.h"
+#include "sim/traffic.h"
 
 #define ASTRAY_MAX 5 /* nodes with wrong neighbours that are named */
 struct phase_result {
@@ -35,6 +36,7 @@ struct results {
     struct histogram hops, latency_us, stretch;
     uint64_t upkeep_us;      /* length of its window; 0: not measured */
     struct histogram upkeep; /* thousandths of a byte a second, by node */
+    struct traffic traffic;  /* in that window, of all nodes */
     uint64_t links[4];       /* link ends by enum path_kind */
     uint64_t drops[DROP_COUNT], net[NET_COUNT_COUNT];
     uint64_t joined, joined_us_mean;

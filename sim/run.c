@@ -146,6 +146,7 @@ static void tell_upkeep(struct run *u)
     if (u->window_us != TIME_NEVER || w->now_us == w->window_us)
         return; /* never begun, or no time */
     u->results->upkeep_us = w->now_us - w->window_us;
+    u->results->traffic = w->traffic;
     for (uint32_t i = 0; i < w->live_count; i++)
         histogram_add(&u->results->upkeep, mul_div(w->hosts[w->live[i]].sent_bytes, 1000 * MILLION,
                                                    u->results->upkeep_us));

@@ -340,6 +340,7 @@ void world_heal(struct world *w)
 void world_window(struct world *w)
 {
     w->window_us = w->now_us;
+    memset(&w->traffic, 0, sizeof w->traffic);
     for (uint32_t i = 0; i < w->host_count; i++) w->hosts[i].sent_bytes = 0;
 }
 

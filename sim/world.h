@@ -14,6 +14,7 @@
 #include "sim/nat.h"
 #include "sim/net.h"
 #include "sim/ring.h"
+#include "sim/traffic.h"
 
 #define WORLD_CALENDAR_S 1767225600u /* 2026-01-01: what the nodes' calendar says at time 0 */
 #define WORLD_SEEDS      SCENARIO_SEEDS
@@ -88,6 +89,7 @@ struct world {
     size_t network_cert_len;
     /* counted */
     uint64_t steps, net_counts[NET_COUNT_COUNT], window_us;
+    struct traffic traffic;               /* sent since world_window */
     uint64_t drops[DROP_COUNT];           /* of nodes that are gone */
     uint64_t joined_count, joined_us_sum; /* nodes that said they had joined, and after how long */
     uint64_t timer_us;                    /* the last timer step: when, whose, how often */
@@ -105,7 +107,7 @@ void world_gone(struct world *w, uint32_t node); /* a leaving node may stop */
 /* Cuts `share` of the live nodes, and of later ones, off from the rest; world_heal ends it. */
 void world_partition(struct world *w, uint32_t share, const struct rng *r);
 void world_heal(struct world *w);
-void world_window(struct world *w); /* sent_bytes counts from now on */
+void world_window(struct world *w); /* sent_bytes and traffic count from now on */
 
 /* Runs the next event that is due at or before `until_us` and moves now_us; false: there is none,
  * and now_us is until_us. */

@@ -21,6 +21,7 @@ static void send_one(struct world *w, uint32_t from, const struct endpoint *to,
     struct host *h = &w->hosts[from];
     uint32_t sequence = h->sent_datagrams++;
     h->sent_bytes += len + UDP_IP_BYTES;
+    traffic_count(&w->traffic, bytes, len, len + UDP_IP_BYTES);
     count(w, NET_SENT);
     if (len > NET_MTU) return count(w, NET_TOO_LONG);
     if (!endpoint_is_v4(to) || to->transport != TRANSPORT_UDP) return count(w, NET_NOBODY);
