@@ -70,6 +70,7 @@ void show_members(const struct json_t *r);
 void show_trace(const struct json_t *r);
 void show_why(const struct json_t *r);
 void show_lookup(const struct json_t *r);
+void show_send(const struct json_t *r);
 void show_config(const struct json_t *r);
 void show_log(const struct json_t *r);
 void show_reload(const struct json_t *r);

@@ -251,6 +251,14 @@ void show_lookup(const struct json_t *r)
            text(r, "name"), text(r, "ipv4"), text(r, "ipv6"), text(r, "source"));
 }
 
+void show_send(const struct json_t *r)
+{
+    char rtt[CELL];
+    const char *name = js_get_text(r, "name");
+    printf("taken by %s after %s, %s\n", name ? name : text(r, "id"), ms(r, "rtt_ms", rtt),
+           text(r, "path"));
+}
+
 void show_config(const struct json_t *r)
 {
     const struct json_t *values = js_get(r, "values");

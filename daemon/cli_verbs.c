@@ -48,6 +48,8 @@ static const struct cli_option ping_options[] = {
     {"-i", "interval", OPTION_TEXT, "TIME", "between two (default 1s)"},
     {"-W", "timeout", OPTION_TEXT, "TIME", "wait for an answer (default 2s; the first one 10s)"},
     END};
+static const struct cli_option send_options[] = {
+    {"-W", "timeout", OPTION_TEXT, "TIME", "how long to try (default 10s, at most 60s)"}, END};
 
 // clang-format off
 const struct cli_verb cli_verbs[] = {
@@ -75,7 +77,9 @@ const struct cli_verb cli_verbs[] = {
      "ringlet why db1", NULL, {"target"}, cli_call, show_why, NULL},
     {"lookup", "TARGET", "A node's id, name and addresses, and where the answer came from.",
      "ringlet lookup 10.42.7.9", NULL, {"target"}, cli_call, show_lookup, NULL},
-    {"watch", "", "Events as they happen, one JSON object a line.",
+    {"send", "TARGET TEXT", "A line of text for whoever watches at another node, sealed; says when it is there.",
+     "ringlet send db1 'going down at noon'", send_options, {"target", "text"}, cli_call, show_send, NULL},
+    {"watch", "", "Events and messages as they happen, one JSON object a line.",
      "ringlet watch", NULL, {NULL}, cli_watch, NULL, NULL},
     {"leave", "[NETWORK]", "Stop being a member of a network.",
      "ringlet leave lab", NULL, {"?network"}, cli_deed, show_leave, NULL},
@@ -90,7 +94,7 @@ const struct cli_verb cli_verbs[] = {
     {"call", "METHOD [JSON]", "Send any control method and print its result.",
      "ringlet call ping '{\"target\":\"db1\",\"count\":1}'", NULL, {"method", "?json"}, cli_any, NULL, NULL},
 #define LATER(name) {name, "...", "Not in this version.", "ringlet " name, NULL, {NULL}, cli_unsupported, NULL, NULL}
-    LATER("netcheck"), LATER("put"), LATER("claim"), LATER("get"), LATER("remove"), LATER("send"), LATER("revoke"), LATER("renew"),
+    LATER("netcheck"), LATER("put"), LATER("claim"), LATER("get"), LATER("remove"), LATER("revoke"), LATER("renew"),
     LATER("authority"), LATER("policy"), LATER("route"), LATER("link"),
     {NULL, NULL, NULL, NULL, NULL, {NULL}, NULL, NULL, NULL},
 };

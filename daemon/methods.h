@@ -11,6 +11,8 @@ void method_why(struct call *c);
 void method_ping(struct call *c);
 void method_trace(struct call *c);
 void method_lookup(struct call *c);
+/* methods_talk.c: text to others */
+void method_send(struct call *c);
 /* methods_admin.c: the daemon itself */
 void method_log(struct call *c);
 void method_reload(struct call *c);

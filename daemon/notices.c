@@ -4,6 +4,7 @@
 #include "daemon/clock.h"
 #include "daemon/views.h"
 #include "vnet/address.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,7 @@ static const char *const names[] = {
     [NOTICE_PEER_UP] = "peer-up", [NOTICE_PEER_DOWN] = "peer-down",
     [NOTICE_PATH] = "path",       [NOTICE_ADDRESS_CONFLICT] = "address-conflict",
     [NOTICE_ADDRESS] = "address", [NOTICE_VERSION] = "version",
+    [NOTICE_MESSAGE] = "message",
 };
 
 static const char *ipv4_text(uint32_t ipv4, char out[ENDPOINT_TEXT])
@@ -70,6 +72,29 @@ static const char *ipv4_text(uint32_t ipv4, char out[ENDPOINT_TEXT])
     if (!ipv4) return NULL;
     ip_from_v4(ip, ipv4);
     return ip_print(ip, out);
+}
+
+/* The host name that a member's certificate gives it; NULL: not known. */
+static const char *name_of(const struct daemon *d, const struct id *id, struct member_view *v)
+{
+    uint32_t cursor = 0;
+    while (node_member_next(d->node, &cursor, v))
+        if (id_equal(&v->id, id)) return v->name.s[0] ? v->name.s : NULL;
+    return NULL;
+}
+
+static void tell_message(struct daemon *d, const struct notice *n)
+{
+    struct member_view v;
+    char text[NODE_TEXT_MAX + 1];
+    struct json_t *e = js_object();
+    snprintf(text, sizeof text, "%.*s", (int)n->text_len, n->text);
+    js_put_int(e, "at_ms", (int64_t)clock_calendar_ms());
+    js_put_text(e, "event", names[n->type]);
+    view_put_id(e, "from", &n->id);
+    js_put_text(e, "name", name_of(d, &n->id, &v));
+    js_put_text(e, "text", text);
+    control_event(&d->control, e);
 }
 
 static void tell_watchers(struct daemon *d, const struct notice *n)
@@ -114,13 +139,18 @@ static void log_notice(const struct daemon *d, const struct notice *n)
     case NOTICE_VERSION:
         log_say(&d->log, LOG_WARN, "a peer speaks another protocol version: %s", why);
         break;
+    case NOTICE_MESSAGE: /* its text is for watchers, not for the log */
+        log_say(&d->log, LOG_DEBUG, "a message from %s: %u bytes, %s", id, n->text_len,
+                d->control.watchers ? "shown to those who watch" : "nobody watches");
+        break;
     }
 }
 
 void notices_take(struct daemon *d, const struct notice *n)
 {
     log_notice(d, n);
-    if (d->control.watchers) tell_watchers(d, n);
+    if (d->control.watchers && n->type == NOTICE_MESSAGE) tell_message(d, n);
+    if (d->control.watchers && n->type != NOTICE_MESSAGE) tell_watchers(d, n);
     if (n->type == NOTICE_ADDRESS && n->network >= 0) networks_addresses(d, (uint8_t)n->network);
     if (n->type == NOTICE_JOINED || n->type == NOTICE_PEER_UP)
         notices_remember(d); /* others may have told us where they see us */

@@ -62,6 +62,7 @@ static void ask_end(struct step *s, uint16_t i, enum err e, const struct overlay
         reply.rtt_us = r->rtt_us;
         reply.hops = r->hops;
     }
+    if (r && a->type == CMD_SEND) reply.path = r->path;
     if (r && a->type == CMD_PING) {
         const struct member *via = members_by_id(&n->members, -1, &r->via);
         reply.path = r->path;
@@ -84,9 +85,13 @@ static void run(struct step *s, uint16_t i)
     if (a->type == CMD_LOOKUP) {
         ask_end(s, i, OK, NULL);
     } else if (id_equal(&a->id, node_id(n))) {
+        if (a->type == CMD_SEND) step_message(s, &a->id, a->text, a->text_len);
         ask_end(s, i, OK, NULL); /* ourselves: no path, no time */
     } else if (a->type == CMD_TRACE) {
         overlay_trace_route(n->overlay, s->now_us, &a->id, number_of(n, i), left, s->box);
+    } else if (a->type == CMD_SEND) {
+        overlay_message(n->overlay, s->now_us, &a->id, a->text, a->text_len, number_of(n, i), left,
+                        s->box);
     } else {
         overlay_ping(n->overlay, s->now_us, &a->id, number_of(n, i), left, s->box);
     }
@@ -148,6 +153,11 @@ void command_start(struct step *s, const struct command *c)
         immediate(s, c);
         return;
     }
+    if (c->type == CMD_SEND && !node_text_ok(c->text, c->text_len)) {
+        struct reply r = {.command = c->type, .request = c->request, .err = ERR_INVALID};
+        step_reply(s, &r);
+        return;
+    }
     uint16_t i = 0;
     if (!n->asks && (n->asks = calloc(node_limits(n)->requests, sizeof *n->asks)) != NULL)
         n->ask_max = node_limits(n)->requests;
@@ -163,6 +173,7 @@ void command_start(struct step *s, const struct command *c)
     a->type = c->type;
     a->request = c->request;
     a->target = c->target;
+    if (c->type == CMD_SEND) memcpy(a->text, c->text, a->text_len = c->text_len);
     a->until_us = s->now_us + (c->timeout_us ? c->timeout_us : DEFAULT_TIMEOUT_US);
     node_wake_at(n, a->until_us);
     if (c->type == CMD_ROUTE_TEST) {

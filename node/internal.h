@@ -50,9 +50,13 @@ struct ask {
     struct target target;
     struct id id; /* the target's, once known */
     uint64_t until_us;
-    struct ask_hop hop[TRACE_HOPS_MAX];
+    uint16_t text_len;
+    union {
+        struct ask_hop hop[TRACE_HOPS_MAX]; /* CMD_TRACE */
+        char text[NODE_TEXT_MAX];           /* CMD_SEND */
+    };
 };
-_Static_assert(sizeof(struct ask) <= 1100, "not the largest object of the pool: docs/memory.md");
+_Static_assert(sizeof(struct ask) <= 1184, "not the largest object of the pool: docs/memory.md");
 #define REQUEST_WAITING                                                                            \
     0x80000000u /* internal request numbers: of a waiting destination, else of an ask */
 #define REQUEST_VERIFY                                                                             \
@@ -98,6 +102,7 @@ void network_changed(struct step *s,
                      const struct command *c); /* CMD_NETWORK_ADD, CMD_NETWORK_DROP */
 void step_reply(struct step *s, const struct reply *r);
 void step_notice(struct step *s, const struct notice *n);
+void step_message(struct step *s, const struct id *from, const void *text, size_t len);
 uint8_t *step_space(struct step *s, uint32_t len); /* in the driver's arena; NULL: full */
 static inline void node_wake_at(struct node *n, uint64_t at)
 {

@@ -162,6 +162,25 @@ void step_notice(struct step *s, const struct notice *n)
     actions_notice(s->out, n);
 }
 
+/* The text is copied: what it lies in may be written over by the next event of this step. */
+void step_message(struct step *s, const struct id *from, const void *text, size_t len)
+{
+    uint8_t *copy = step_space(s, (uint32_t)len);
+    if (!copy) return;
+    memcpy(copy, text, len);
+    struct notice notice = {.type = NOTICE_MESSAGE,
+                            .id = *from,
+                            .network = -1,
+                            .text = (const char *)copy,
+                            .text_len = (uint16_t)len};
+    step_notice(s, &notice);
+}
+
+bool node_text_ok(const char *text, size_t len)
+{
+    return overlay_text_ok(text, len);
+}
+
 static int8_t network_number(struct node *n, const struct membership *m)
 {
     const struct own_network *net = network_by_key(n, m->network_key);
@@ -203,6 +222,7 @@ static void on_event(struct step *s, const struct overlay_event *e)
         traffic_failed(s, &e->id);
         command_failed(s, &e->id);
         break;
+    case OE_MESSAGE: step_message(s, &e->id, e->bytes, e->len); break;
     case OE_HOP: command_hop(s, &e->answer); break;
     case OE_ANSWER:
         if (e->answer.request & REQUEST_WAITING)

@@ -91,6 +91,7 @@ enum command_type {
     CMD_LEAVE,    /* tell the neighbours, hand over, say good-bye; the reply means: may stop now */
     CMD_NETWORK_ADD,  /* one more network, or the same one with a new chain; `network_config` */
     CMD_NETWORK_DROP, /* by number */
+    CMD_SEND,         /* `text` to the target, acknowledged; reply: rtt and path of the answer */
     CMD_ROUTE_TEST /* simulator: route a look-up to `target.id`, reply: id of the owner that answered, hops */
 };
 struct command {
@@ -99,8 +100,13 @@ struct command {
     struct target target;
     uint64_t timeout_us; /* 0: 10 s */
     struct network_config network_config;
-    uint8_t network; /* CMD_NETWORK_DROP */
+    uint8_t network;  /* CMD_NETWORK_DROP */
+    const char *text; /* CMD_SEND: borrowed for the call; node_text_ok */
+    uint16_t text_len;
 };
+#define NODE_TEXT_MAX 1024u
+bool node_text_ok(const char *text,
+                  size_t len); /* 1 to NODE_TEXT_MAX bytes of UTF-8 without control characters */
 #define TRACE_HOPS_MAX 32
 struct trace_hop {
     struct id id;
@@ -184,7 +190,8 @@ enum notice_type {
     NOTICE_PATH,
     NOTICE_ADDRESS_CONFLICT,
     NOTICE_ADDRESS,
-    NOTICE_VERSION
+    NOTICE_VERSION,
+    NOTICE_MESSAGE /* text from id */
 };
 struct notice {
     uint8_t type;
@@ -193,6 +200,8 @@ struct notice {
     int8_t network;
     uint32_t
         ipv4; /* NOTICE_ADDRESS: our address of that network is now this; CONFLICT: the one in dispute */
+    uint16_t text_len;
+    const char *text; /* NOTICE_MESSAGE, without NUL; in the driver's arena until the next step */
     char why[96];
 };
 struct action {

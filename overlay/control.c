@@ -44,6 +44,8 @@ static void on_link_control(struct overlay *o, uint64_t now_us, struct link *l,
     case CONTROL_CLOSE: on_close(o, now_us, l, u, out); break;
     case CONTROL_DEAD: on_dead(o, now_us, u, out); break;
     case CONTROL_STORE: on_dht(o, now_us, l, a, op, u, out); break;
+    case CONTROL_MESSAGE: on_message(o, now_us, l, u, out); break;
+    case CONTROL_TAKEN: on_taken(o, now_us, l, u, out); break;
     default: drop(o, DROP_TYPE);
     }
 }

@@ -21,7 +21,9 @@
     X(GET, 13, "request, via, key", "routed", "the record under key")                              \
     X(GOT, 14, "request, result, record", "routed", "answer to GET and PUT")                       \
     X(PUT, 15, "request, via, record", "routed", "keep this record")                               \
-    X(STORE, 16, "record, left_s", "link", "a copy for a replica; it lives so many seconds more")
+    X(STORE, 16, "record, left_s", "link", "a copy for a replica; it lives so many seconds more")  \
+    X(MESSAGE, 17, "number, text", "link", "a line of text for whoever watches there")             \
+    X(TAKEN, 18, "number, result", "link", "answer to MESSAGE")
 // clang-format on
 enum control_op {
 #define X(name, op, places, where, what) CONTROL_##name = op,

@@ -3,7 +3,8 @@
  * One file per concern; each keeps its own part of the state and its own deadlines, and says wake_at() when it arms one:
  *   links.c (table)   tables.c (of pooled things)   hello.c (handshakes)   receive.c (arrivals)   send.c (frames out)   upkeep.c (pings, death, rekey)
  *   path.c (direct paths, roaming)   relay.c (channels)   ring.c (near links)   far.c (far links)   route.c (hop by hop)
- *   control.c (MessagePack bodies)   request.c (questions of ours)   join.c (seeds, remembered peers)   dht.c (records kept)   claim.c (records of ours)   view.c
+ *   control.c (MessagePack bodies)   request.c (questions of ours)   join.c (seeds, remembered peers)   dht.c (records kept)   claim.c (records of ours)
+ *   message.c (text to a node)   seldom.c (what most nodes never have)   view.c
  */
 #pragma once
 #include "base/pack.h"
@@ -73,7 +74,7 @@ struct request {
     uint16_t force_slot; /* first hop; NO_SLOT: greedy */
     uint8_t purpose;     /* of an internal question: far link, join */
 };
-enum request_what { REQUEST_FIND = 1, REQUEST_TRACE, REQUEST_GET, REQUEST_PUT };
+enum request_what { REQUEST_FIND = 1, REQUEST_TRACE, REQUEST_GET, REQUEST_PUT, REQUEST_MESSAGE };
 enum purpose { PURPOSE_CALLER, PURPOSE_JOIN, PURPOSE_FAR, PURPOSE_REPAIR };
 
 struct near_info {     /* what we know of a near link's own near set */
@@ -108,12 +109,13 @@ struct overlay {
     struct hot_queue *down;
     /* who we are */
     struct identity self;
+    uint32_t capabilities;               /* here, and the drops below: no padding */
     const struct overlay_common *common; /* lent, or right behind this struct */
     struct own_chain *chains;            /* chain_count of them; at most CHAINS_MAX */
-    uint32_t capabilities;
     uint8_t chain_count;
     bool founder, leaving;
     bool heated; /* overlay_next_heated has something to tell */
+    uint32_t drops[DROP_COUNT];
     struct rng rng;
     uint8_t token_key[16];
     uint64_t calendar_s, calendar_at_us; /* 0: unknown */
@@ -176,8 +178,8 @@ struct overlay {
     /* records */
     struct record_entry **records; /* by key */
     uint64_t records_due_us;
-    struct dht *dht; /* hand-over, records of our own; NULL until there is a record (dht.h) */
-    uint32_t drops[DROP_COUNT];
+    struct dht *dht;       /* hand-over, records of our own; NULL until there is a record (dht.h) */
+    struct seldom *seldom; /* who sent us messages; NULL until there is one (seldom.h) */
 };
 struct link_stats {
     uint64_t rx_bytes, tx_bytes, since_us;
@@ -463,6 +465,17 @@ void on_dht(struct overlay *o, uint64_t now_us, struct link *l, const struct arr
             unsigned op, struct unpack *u, struct outbox *out);
 void dht_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void dht_fini(struct overlay *o);
+
+/* --- message.c --- */
+enum message_result { MESSAGE_TAKEN, MESSAGE_BUSY }; /* on the wire, in TAKEN */
+void message_send(struct overlay *o, uint64_t now_us, struct request *r, struct outbox *out);
+void message_over(struct overlay *o, struct request *r, struct outbox *out);
+void on_message(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u,
+                struct outbox *out);
+void on_taken(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u,
+              struct outbox *out);
+/* --- seldom.c --- */
+void seldom_fini(struct overlay *o);
 
 /* --- hotness (heat.c) --- */
 bool overlay_heat_link(struct overlay *o,

@@ -31,6 +31,7 @@ enum overlay_event_type {
     OE_ANSWER,   /* a request of ours ended: answer */
     OE_VERSION,  /* somebody with our key speaks another version */
     OE_FAILED,   /* overlay_want(id) failed: nobody answers */
+    OE_MESSAGE,  /* text from id: bytes */
     OE_HOP       /* one hop of a trace: answer.request, answer.id, hops, rtt_us */
 };
 struct overlay_answer {

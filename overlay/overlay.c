@@ -116,6 +116,7 @@ void overlay_free(struct overlay *o)
         if (o->links[i].state != LINK_FREE) identities_drop(o->identities, o->links[i].peer);
     if (o->links) crypto_wipe(o->links, o->common->limits.links * sizeof *o->links);
     dht_fini(o);
+    seldom_fini(o);
     tables_fini(o);
     free(o->records);
     for (unsigned i = 0; i < o->chain_count; i++) free(o->chains[i].bytes);

@@ -97,6 +97,12 @@ void overlay_get(struct overlay *o, uint64_t now_us, const struct id *key, uint3
 void overlay_claim(struct overlay *o, uint64_t now_us, const struct record_name *name,
                    const void *value, size_t len, uint64_t ttl_us, uint32_t request,
                    struct outbox *out);
+/* Text for whoever watches at id, with which there must be a session; acknowledged (message.c). OE_ANSWER follows. */
+#define MESSAGE_MAX 1024u
+bool overlay_text_ok(const void *text,
+                     size_t len); /* 1 to MESSAGE_MAX bytes of UTF-8, no control characters */
+void overlay_message(struct overlay *o, uint64_t now_us, const struct id *id, const void *text,
+                     size_t len, uint32_t request, uint64_t timeout_us, struct outbox *out);
 /* End the session with id, if there is one. why: a constant. */
 void overlay_expel(struct overlay *o, uint64_t now_us, const struct id *id, const char *why,
                    struct outbox *out);

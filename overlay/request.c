@@ -49,6 +49,10 @@ void request_send(struct overlay *o, uint64_t now_us, struct request *r, struct 
     r->tries++;
     r->sent_us = now_us;
     r->next_us = now_us + (r->tries < 4 ? RETRY_US : 2 * RETRY_US);
+    if (r->what == REQUEST_MESSAGE) {
+        message_send(o, now_us, r, out);
+        return;
+    }
     wake_at(o, time_min(r->next_us, r->until_us));
     uint16_t force = r->force_slot;
     if (force != NO_SLOT && o->links[force].state != LINK_UP) force = NO_SLOT;
@@ -249,6 +253,10 @@ void request_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     for (uint16_t i = 0; i < o->common->limits.requests; i++) {
         struct request *r = o->requests[i];
         if (!r) continue;
+        if (r->until_us <= now_us && r->what == REQUEST_MESSAGE) {
+            message_over(o, r, out);
+            continue;
+        }
         if (r->until_us <= now_us) {
             answer(o, now_us, r, ERR_TIMEOUT, &ID_ZERO, 0, out);
             continue;

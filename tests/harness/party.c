@@ -305,6 +305,10 @@ static void act(struct party *p, struct guest *g)
             g->reply = *a->reply;
         } else if (a->type == ACT_NOTICE && a->notice.type < 16) {
             g->notices[a->notice.type]++;
+            if (a->notice.type == NOTICE_MESSAGE) {
+                snprintf(g->text, sizeof g->text, "%.*s", (int)a->notice.text_len, a->notice.text);
+                g->text_from = a->notice.id;
+            }
         }
     }
     actions_clear(&g->actions);

@@ -53,6 +53,8 @@ struct guest {
     uint64_t sent, sent_bytes;
     uint32_t notices[16], replies;
     struct reply reply;
+    struct id text_from; /* of the last message */
+    char text[NODE_TEXT_MAX + 1];
     /* what came out of its device */
     uint32_t tun_count, tun_len;
     uint8_t tun[2048];

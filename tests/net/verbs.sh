@@ -54,7 +54,7 @@ v 0 seed config check; v 0 seed --version; v 0 seed --help
 v 2 seed bogus; v 2 seed create; v 2 seed ping; v 2 seed status --bogus; v 2 seed invite --uses many
 j 2 seed --json bogus; error usage
 v 1 ann invite; v 1 ann join ringlet1rubbish; j 1 ann join --json ringlet1rubbish; error bad-token
-for verb in create invite join run status peers members invites ping trace why lookup watch leave reload stop log call; do
+for verb in create invite join run status peers members invites ping trace why lookup send watch leave reload stop log call; do
   v 0 seed $verb --help && grep -q '^example: .*ringlet' "$out" || bad "ringlet $verb --help has no example"
 done
 

@@ -1,0 +1,65 @@
+#!/bin/bash
+# Messages between real daemons: there and back through NATs, once, seen by who watches; what is too long or no text is refused.
+# test: timeout=90
+. tests/net/lib.bash
+lab <<'END'
+seed none delay=5
+ann  port-restricted delay=10
+ben  full-cone delay=10
+END
+seed seed seed
+member ann ann1 seed
+member ben ben1 seed
+await ann; await ben
+out=$TMPDIR/out err=$TMPDIR/err
+watching() { # watching NODE: what it sees, into NODE.seen
+  $natlab exec "${HOST[$1]}" "$RINGLET" -d "$TMPDIR/$1" watch >"$TMPDIR/$1.seen" 2>&1 &
+}
+seen() { # seen NODE JQ-CONDITION: how many messages
+  grep -h '"message"' "$TMPDIR/$1.seen" | jq -s "[.[] | select(.event == \"message\" and ($2))] | length"
+}
+saw() { [[ $(seen "$@") == 1 ]]; }
+refused() { # refused STATUS WORDS NODE VERB...
+  local status=0
+  r "${@:3}" >"$out" 2>"$err" || status=$?
+  [[ $status == "$1" ]] || bad "ringlet ${*:4:2} exits with $status, not $1: $(cut -c1-200 "$err")"
+  grep -q "$2" "$err" || bad "ringlet ${*:4:2} does not say '$2': $(cut -c1-200 "$err")"
+  [[ $(wc -l <"$err") == 1 ]] || bad "ringlet ${*:4:2}: not one line"
+}
+watching ann; watching ben
+within 10 r ann lookup ben || fail "ann does not find ben"
+ann_id=$(node_id ann) ben_id=$(node_id ben)
+
+echo "== there and back"
+r ann send ben "Grüße, \"ben\" \\ & \$HOME" --json >"$out"
+jq -e --arg id "$ben_id" '.ok and .id == $id and .rtt_ms > 0 and (.path | IN("direct", "relayed", "routed"))' "$out" >/dev/null ||
+  bad "send says $(<"$out")"
+within 3 saw ben ".from == \"$ann_id\" and .name == \"ann\" and .text == \"Grüße, \\\"ben\\\" \\\\ & \$HOME\" and .at_ms > 0" ||
+  bad "ben did not see it: $(cat "$TMPDIR/ben.seen")"
+r ben send "$(ip4 ann)" "by address" >"$out"
+grep -q '^taken by ann after .* ms, ' "$out" || bad "send says $(<"$out")"
+r ben send "$ann_id" "by id" >/dev/null
+long=$(printf 'x%.0s' {1..1024})
+r seed send ann "$long" >/dev/null || bad "1024 bytes do not go"
+within 3 saw ann ".text == \"by address\" and .from == \"$ben_id\"" || bad "ann did not see 'by address'"
+within 3 saw ann '.text == "by id"' || bad "ann did not see 'by id'"
+within 3 saw ann ".text == \"$long\" and .name == \"seed\"" || bad "ann did not see the long one"
+r ann send ann "to myself" >/dev/null || bad "no message to oneself"
+r ann call send '{"target":"ben","text":"by a program"}' --json | jq -e .ok >/dev/null || bad "call send failed"
+within 3 saw ben '.text == "by a program"' || bad "ben did not see what a program sent"
+
+echo "== refused"
+refused 2 "1025 bytes: at most 1024" ann send ben "x$long"
+refused 2 "one line" ann send ben $'two\nlines'
+refused 2 "missing" ann send ben
+refused 2 "missing" ann send ben ""
+refused 1 "no node nobody" ann send nobody hello
+r ann --json send ben "x$long" >"$out" && bad "too long, and fine?" || jq -e '.error.code == "usage"' "$out" >/dev/null || bad "$(<"$out")"
+kill9 ben
+refused 1 "did not answer\|no way to" ann send ben hello -W 2
+refused 3 "no daemon\|not running\|daemon" ben send ann hello
+start ben; await ben
+within 20 r ann send ben "back again" -W 5 || bad "ben is back and gets nothing"
+[[ $(seen ben true) == 2 && $(seen ann true) == 4 ]] ||
+  bad "ben saw $(seen ben true) messages, ann $(seen ann true): not 2 and 4"
+verdict
