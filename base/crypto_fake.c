@@ -38,7 +38,7 @@ static inline void sip_word(struct sip *s, uint64_t word)
 }
 
 /* What the hash is for keeps a tag from ever being a signature. */
-enum purpose { FOR_POINT = 1, FOR_SHARED, FOR_SIGN, FOR_HMAC, FOR_HASH, FOR_TAG };
+enum purpose { FOR_POINT = 1, FOR_SHARED, FOR_SIGN, FOR_HMAC, FOR_HASH };
 
 static struct sip sip_start(enum purpose purpose)
 {
@@ -77,7 +77,9 @@ static void sip_bytes(struct sip *s, const void *bytes, size_t len)
 
 static void sip_number(struct sip *s, uint64_t n)
 {
-    for (unsigned i = 0; i < 8; i++) sip_byte(s, (uint8_t)(n >> 8 * i));
+    uint8_t b[8];
+    for (unsigned i = 0; i < 8; i++) b[i] = (uint8_t)(n >> 8 * i);
+    sip_bytes(s, b, sizeof b);
 }
 
 /* `len` bytes, a multiple of 8, that depend on everything fed and on how much it was. */
@@ -178,18 +180,50 @@ static void fake_hash512(uint8_t out[64], const void *a, size_t a_len, const voi
     sip_squeeze(&s, out, 64);
 }
 
+/* Two lanes of multiplications, eight bytes a time: a quarter of SipHash's time, and a tag is made for
+ * every datagram, twice. Every step of lane b is a bijection, so no single changed word goes unseen. */
+struct lanes {
+    uint64_t a, b;
+};
+
+static inline void lanes_word(struct lanes *s, uint64_t word)
+{
+    __extension__ typedef unsigned __int128 wide;
+    wide product = (wide)(s->a ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    s->a = (uint64_t)product ^ (uint64_t)(product >> 64) ^ s->b;
+    s->b = rotate(s->b ^ word, 29) * UINT64_C(0xbf58476d1ce4e5b9);
+}
+
+static inline void lanes_bytes(struct lanes *s, const void *bytes, size_t len)
+{
+    const uint8_t *p = bytes;
+    for (; len >= 8; len -= 8, p += 8) lanes_word(s, load_le64(p));
+    uint64_t word = 0;
+    for (size_t i = 0; i < len; i++) word |= (uint64_t)p[i] << 8 * i;
+    if (len > 0) lanes_word(s, word);
+}
+
+static inline void store_le64(uint8_t *p, uint64_t word)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    memcpy(p, &word, 8);
+}
+
 static void fake_tag(uint8_t tag[CRYPTO_TAG], unsigned kind, const uint8_t *text, size_t len,
                      const void *ad, size_t ad_len, const uint8_t *nonce, size_t nonce_len,
                      const uint8_t key[32])
 {
-    struct sip s = sip_start(FOR_TAG);
-    sip_bytes(&s, key, CRYPTO_KEY);
-    sip_number(&s, kind);
-    sip_number(&s, ad_len);
-    sip_bytes(&s, nonce, nonce_len);
-    sip_bytes(&s, ad, ad_len);
-    sip_bytes(&s, text, len);
-    sip_squeeze(&s, tag, CRYPTO_TAG);
+    struct lanes s = {.a = UINT64_C(0x6c7967656e657261) ^ kind, .b = UINT64_C(0x7465646279746573)};
+    lanes_bytes(&s, key, CRYPTO_KEY);
+    lanes_word(&s, (uint64_t)ad_len << 32 | len);
+    lanes_bytes(&s, nonce, nonce_len);
+    lanes_bytes(&s, ad, ad_len);
+    lanes_bytes(&s, text, len);
+    for (unsigned i = 0; i < 3; i++) lanes_word(&s, kind + i);
+    store_le64(tag, s.a);
+    store_le64(tag + 8, s.b);
 }
 
 static void text_move(uint8_t *out, const uint8_t *in, size_t len)

@@ -427,7 +427,7 @@ static void the_fake_is_stable(void **state)
     uint8_t key[32] = {1}, nonce[12] = {2}, out[5 + 16], digest[64];
     crypto_fake.seal(AEAD_CHACHA20_POLY1305, out, (const uint8_t *)"hello", 5, "ad", 2, nonce, key);
     assert_memory_equal(out, "hello", 5);
-    assert_hex(out + 5, "f8e2ebf85cdec3a4215686ce3e0dd60b");
+    assert_hex(out + 5, "045b2ff92b61f0488a18bd3d5ac78918");
     crypto_fake.hash512(digest, "hello", 5, NULL, 0);
     assert_hex(digest, "953b380f308fd6ccce3db70122399e7b3a550727c1cf09b5f20544953696cce1"
                        "7507d338d3953bed37391228ecfb49699cfef65b585f1f82877300fbb88f0984");
