@@ -1,72 +1,128 @@
 #include "base/pool.h"
 
 #include "base/err.h"
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* A free object is all zero but for its first bytes, which point at the next. Objects never used
- * yet are not on the list and their memory is not touched: an idle pool costs address space only.
- * */
+ * yet are not on the list and their memory is not touched: an idle pool costs address space only. */
 struct free_object {
     struct free_object *next;
 };
+struct pool_chunk { /* in front of its objects */
+    struct free_object *free_list;
+    uint32_t taken, made; /* handed out now; ever used */
+    uint32_t place, room; /* in pool.chunks; objects it may hold */
+    uint64_t pad;
+};
+_Static_assert(sizeof(struct pool_chunk) == 32, "objects behind it are aligned to 16");
 
 void pool_init(struct pool *p, size_t size, uint32_t max, uint32_t per_chunk)
 {
-    ensure(size > 0 && size < SIZE_MAX / 2);
+    ensure(size > 0 && size < SIZE_MAX / 4 / (per_chunk ? per_chunk : 1));
     ensure(per_chunk > 0);
-    *p = (struct pool){.size = (size + 15) & ~(size_t)15, .max = max, .per_chunk = per_chunk};
+    *p = (struct pool){.size = (size + 15) & ~(size_t)15, .max = max};
+    p->chunk_bytes = 64;
+    while (p->chunk_bytes < sizeof(struct pool_chunk) + per_chunk * p->size) p->chunk_bytes *= 2;
+    p->per_chunk = (uint32_t)((p->chunk_bytes - sizeof(struct pool_chunk)) / p->size);
 }
 
 void pool_fini(struct pool *p)
 {
-    for (uint32_t i = 0; i < p->chunk_count; i++) free(p->chunks[i]);
+    for (uint32_t i = 0; i < p->place_count; i++) free(p->chunks[i]);
     free(p->chunks);
     *p = (struct pool){0};
 }
 
-static enum err chunk_add(struct pool *p)
+/* --- chunks --- */
+
+static bool has_room(const struct pool_chunk *c)
 {
-    if (p->chunk_count == p->chunk_room) {
-        uint32_t room = p->chunk_room ? p->chunk_room * 2 : 4;
-        void **chunks = realloc(p->chunks, room * sizeof *chunks);
-        if (!chunks) return ERR_NO_MEMORY;
-        p->chunks = chunks;
-        p->chunk_room = room;
-    }
-    uint32_t rest = p->max - p->made;
-    void *chunk = calloc(rest < p->per_chunk ? rest : p->per_chunk, p->size);
-    if (!chunk) return ERR_NO_MEMORY;
-    p->chunks[p->chunk_count++] = chunk;
-    return OK;
+    return c && c->taken < c->room;
 }
+
+/* A place for one more: one that a chunk was given back from, or a new one. UINT32_MAX: no memory. */
+static uint32_t place_free(struct pool *p)
+{
+    if (p->chunk_count < p->place_count)
+        for (uint32_t i = 0; i < p->place_count; i++)
+            if (!p->chunks[i]) return i;
+    if (p->place_count == p->place_room) {
+        uint32_t room = p->place_room ? p->place_room * 2 : 4;
+        struct pool_chunk **chunks = realloc(p->chunks, room * sizeof(*chunks));
+        if (!chunks) return UINT32_MAX;
+        p->chunks = chunks;
+        p->place_room = room;
+    }
+    p->chunks[p->place_count] = NULL;
+    return p->place_count++;
+}
+
+static struct pool_chunk *chunk_add(struct pool *p)
+{
+    uint32_t place = place_free(p);
+    struct pool_chunk *c = place == UINT32_MAX ? NULL
+                                               : aligned_alloc(p->chunk_bytes, p->chunk_bytes);
+    if (!c) return NULL;
+    *c = (struct pool_chunk){.place = place, .room = p->per_chunk};
+    p->chunks[place] = c;
+    p->first = place;
+    p->empty++;
+    if (++p->chunk_count > p->chunks_max) p->chunks_max = p->chunk_count;
+    return c;
+}
+
+static struct pool_chunk *chunk_with_room(struct pool *p)
+{
+    while (p->first < p->place_count && !has_room(p->chunks[p->first])) p->first++;
+    return p->first < p->place_count ? p->chunks[p->first] : chunk_add(p);
+}
+
+/* One empty chunk is kept, or a pool at the edge would ask the system all the time. */
+static void chunk_is_empty(struct pool *p, struct pool_chunk *c)
+{
+    p->empty++;
+    if (p->empty < 2) return;
+    p->chunks[c->place] = NULL;
+    p->chunk_count--;
+    p->empty--;
+    free(c);
+}
+
+/* --- objects --- */
 
 void *pool_take(struct pool *p)
 {
-    struct free_object *object = p->free_list;
+    if (p->taken == p->max) return NULL;
+    struct pool_chunk *c = chunk_with_room(p);
+    if (!c) return NULL;
+    struct free_object *object = c->free_list;
     if (object) {
-        p->free_list = object->next;
+        c->free_list = object->next;
         object->next = NULL;
-        p->taken++;
-        return object;
+    } else {
+        object = (struct free_object *)(void *)((uint8_t *)(c + 1) + c->made++ * p->size);
+        memset(object, 0, p->size);
     }
-    if (p->made == p->max) return NULL;
-    if (p->made / p->per_chunk == p->chunk_count && chunk_add(p) != OK) return NULL;
-    uint8_t *chunk = p->chunks[p->made / p->per_chunk];
-    void *fresh = chunk + p->made % p->per_chunk * p->size;
-    p->made++;
-    p->taken++;
-    return fresh;
+    if (c->taken++ == 0) p->empty--;
+    if (++p->taken > p->taken_max) p->taken_max = p->taken;
+    return object;
 }
 
 void pool_give(struct pool *p, void *object)
 {
     ensure(p->taken > 0);
+    struct pool_chunk *c = (struct pool_chunk *)(void *)((uint8_t *)object -
+                                                         ((uintptr_t)object &
+                                                          (p->chunk_bytes - 1)));
     memset(object, 0, p->size);
     struct free_object *f = object;
-    f->next = p->free_list;
-    p->free_list = f;
+    f->next = c->free_list;
+    c->free_list = f;
     p->taken--;
+    if (c->place < p->first) p->first = c->place;
+    if (--c->taken == 0) chunk_is_empty(p, c);
 }
 
 struct pkt *pkt_take(struct pool *p, const void *bytes, size_t len)

@@ -1,22 +1,29 @@
 /* base/pool.h - bounded pools: equal-sized objects, and packet buffers with headroom.
  *
  * A pool hands out objects of one size up to its bound; when none is left, pool_take returns NULL
- * and the caller has a written answer. Memory is taken in chunks as needed and kept;
- * what was never handed out is not touched either. One pool may
- * serve many nodes (the simulator shares one), a node then has a quota of its own in struct limits.
+ * and the caller has a written answer. Memory is taken in chunks as needed; the first chunk with room
+ * is used first, so that after a busy time the later ones empty, and an empty chunk is given back to the
+ * system, but for one. What was never handed out is not touched. One pool may serve many
+ * nodes (the simulator shares one), a node then has a quota of its own in struct limits.
  * Objects come zeroed and are wiped when given back.
  *
- * Owns: the chunks. Errors: NULL. Cost: one free list; no per-object header. */
+ * Owns: the chunks. Errors: NULL. Cost: a header of 32 bytes a chunk, none an object. A chunk has a power
+ * of two of bytes, at least as many as per_chunk objects need, and is aligned to that. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
 
+struct pool_chunk;
 struct pool {
     size_t size; /* of one object, rounded up to 16 */
-    uint32_t max, taken, made;
-    uint32_t per_chunk, chunk_count, chunk_room;
-    void *free_list;
-    void **chunks;
+    size_t chunk_bytes;
+    uint32_t max, taken, taken_max; /* objects: bound, now, most ever */
+    uint32_t per_chunk;
+    uint32_t chunk_count, chunks_max; /* chunks: now, most ever */
+    uint32_t place_count, place_room; /* of chunks */
+    uint32_t first;                   /* no chunk before this place has room */
+    uint32_t empty;                   /* chunks of which nothing is taken */
+    struct pool_chunk **chunks;       /* NULL: given back */
 };
 void pool_init(struct pool *p, size_t size, uint32_t max, uint32_t per_chunk);
 void pool_fini(struct pool *p);

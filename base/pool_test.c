@@ -58,6 +58,35 @@ static void wiped_when_given_back(void **state)
     pool_fini(&p);
 }
 
+/* After a busy time the memory goes back, all but one chunk; and what stays is used first. */
+static void empty_chunks_go_back(void **state)
+{
+    (void)state;
+    struct pool p;
+    enum { MANY = 1000 };
+    static void *all[MANY];
+    pool_init(&p, 100, MANY, 8);
+    for (int i = 0; i < MANY; i++) all[i] = pool_take(&p);
+    assert_int_equal(p.taken_max, MANY);
+    uint32_t most = p.chunk_count;
+    assert_int_equal(most, (MANY + p.per_chunk - 1) / p.per_chunk);
+    for (int i = 20; i < MANY; i++) pool_give(&p, all[i]);
+    assert_true(p.chunk_count <= 20 / p.per_chunk + 2);
+    assert_int_equal(p.chunks_max, most);
+    for (int round = 0; round < 3; round++) { /* holes low down are filled before new chunks */
+        for (int i = 0; i < 20; i += 2) pool_give(&p, all[i]);
+        uint32_t before = p.chunk_count;
+        for (int i = 0; i < 20; i += 2) assert_non_null(all[i] = pool_take(&p));
+        assert_int_equal(p.chunk_count, before);
+    }
+    for (int i = 20; i < MANY; i++) assert_non_null(all[i] = pool_take(&p));
+    assert_int_equal(p.chunk_count, most);
+    assert_null(pool_take(&p));
+    for (int i = MANY - 1; i >= 0; i--) pool_give(&p, all[i]);
+    assert_int_equal(p.chunk_count, 1);
+    pool_fini(&p);
+}
+
 static void none_at_all(void **state)
 {
     (void)state;
@@ -108,6 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bounded),
         cmocka_unit_test(wiped_when_given_back),
+        cmocka_unit_test(empty_chunks_go_back),
         cmocka_unit_test(none_at_all),
         cmocka_unit_test(packets),
     };
