@@ -164,18 +164,33 @@ uint8_t observe_believed(const struct observe *o, struct endpoint *out, uint8_t 
     return count;
 }
 
+/* Nobody says anything but this endpoint. Then it is believed: the newest report is fresh, and
+ * whoever is heard says it. */
+static bool all_say(const struct observe *o, const struct endpoint *seen)
+{
+    for (unsigned i = 0; i < o->count; i++)
+        if (!endpoint_equal(&o->reports[i].seen, seen)) return false;
+    return true;
+}
+
 bool observe_report(struct observe *o, uint64_t now_us, const struct endpoint *reporter,
                     const struct endpoint *seen)
 {
     if (!endpoint_is_usable(seen) || endpoint_scope(seen) == SCOPE_LOOPBACK) return false;
     if (seen->transport != TRANSPORT_UDP) return false; /* a TCP source port reaches nobody */
+    const struct observe_report new = {.prefix = prefix_of(reporter),
+                                       .ip = ip_of(reporter),
+                                       .at_s = (uint32_t)(now_us / SECONDS(1)),
+                                       .seen = *seen,
+                                       .port = reporter->port};
+    if (all_say(o, seen)) { /* as nearly always: it is believed, and stays so */
+        bool first = o->count == 0;
+        report_put(o, &new);
+        return first;
+    }
     struct belief before, after;
     believe(o, &before);
-    report_put(o, &(struct observe_report){.prefix = prefix_of(reporter),
-                                           .ip = ip_of(reporter),
-                                           .at_s = (uint32_t)(now_us / SECONDS(1)),
-                                           .seen = *seen,
-                                           .port = reporter->port});
+    report_put(o, &new);
     believe(o, &after);
     return !belief_equal(&before, &after);
 }
