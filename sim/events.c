@@ -52,6 +52,8 @@ static uint64_t order_of(uint32_t to, uint32_t from_plus_one)
 void events_timer(struct events *e, uint32_t node, uint64_t at_us)
 {
     ensure(node < e->nodes);
+    uint32_t place = e->where[node];
+    if (place ? e->timers.entries[place - 1].time_us == at_us : at_us == TIME_NEVER) return;
     enum err err = heap_set(
         &e->timers, (struct heap_entry){.time_us = at_us, .a = order_of(node, 0), .item = node});
     ensure(err == OK);
