@@ -105,7 +105,7 @@ static const char *parse_join(struct phase *p, struct line *l)
     if (wrong) return wrong;
     if (line_accept(l, "seeds") &&
         (!text_u32(line_take(l), &p->seeds) || p->seeds < 1 || p->seeds > SCENARIO_SEEDS))
-        return "seeds wants a number from 1 to 16";
+        return "seeds wants a number from 1 to 1024";
     return NULL;
 }
 

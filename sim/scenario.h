@@ -14,7 +14,7 @@
 #define PHASES_MAX     64
 #define EXPECTS_MAX    64
 #define SCENARIO_NODES 4000000u /* so many addresses the simulated internet has */
-#define SCENARIO_SEEDS 16u
+#define SCENARIO_SEEDS 1024u
 #define REGIONS_MAX    8u
 #define EXPECT_TEXT    160
 
