@@ -1,7 +1,7 @@
 /* overlay/core.h - the inside of struct overlay, shared by the files of overlay/ and nobody else.
  *
  * One file per concern; each keeps its own part of the state and its own deadlines, and says wake_at() when it arms one:
- *   links.c (table)   tables.c (of pooled things)   hello.c (handshakes)   receive.c (arrivals)   send.c (frames out)   upkeep.c (pings, death, rekey)
+ *   links.c (table)   tables.c (of pooled things)   hello.c (handshakes)   chains.c (certificates)   keys.c (several sessions with one peer)   receive.c (arrivals)   send.c (frames out)   upkeep.c (pings, death, rekey)
  *   path.c (direct paths, roaming)   relay.c (channels)   ring.c (near links)   far.c (far links)   route.c (hop by hop)
  *   control.c (MessagePack bodies)   request.c (questions of ours)   join.c (seeds, remembered peers)   dht.c (records kept)   claim.c (records of ours)
  *   message.c (text to a node)   seldom.c (what most nodes never have)   view.c
@@ -309,24 +309,30 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
                size_t len, struct outbox *out);
 void on_cookie(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
                size_t len, struct outbox *out);
-void on_cert(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *frame, size_t len,
-             struct outbox *out);
-struct link *hello_confirmed(struct overlay *o, uint64_t now_us, struct link *fresh,
-                             struct outbox *out);
 void hello_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void hello_forget_link(struct overlay *o, uint16_t slot);
-static inline struct own_chain own_chain(const struct overlay *o, uint32_t number)
-{
-    return number < o->chain_count ? o->chains[number] : (struct own_chain){0};
-}
+struct hello *hello_of_link(const struct overlay *o, const struct link *l); /* NULL: none */
+void hello_end(struct overlay *o, struct hello *h,
+               bool keep_index); /* keep_index: its receiver index now belongs to a link */
+
+/* --- chains.c --- */
 /* The one that handshakes show: of the lowest number in use. */
-static inline struct own_chain first_chain(const struct overlay *o)
-{
-    for (uint32_t i = 0; i < o->chain_count; i++)
-        if (o->chains[i].bytes) return o->chains[i];
-    return (struct own_chain){0};
-}
-void cert_send(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out);
+struct own_chain first_chain(const struct overlay *o);
+void cert_send(struct overlay *o, struct link *l, uint64_t now_us,
+               struct outbox *out); /* all of ours */
+void on_cert(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *frame, size_t len,
+             struct outbox *out);
+void chains_fini(struct overlay *o);
+
+/* --- keys.c --- */
+struct link *proven(struct overlay *o, uint64_t now_us, struct link *l, const struct membership *m,
+                    struct outbox *out);
+void settled(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out);
+struct link *hello_confirmed(struct overlay *o, uint64_t now_us, struct link *fresh,
+                             struct outbox *out);
+bool adopt_previous(struct overlay *o, uint64_t now_us, struct link *l);
+void previous_over(struct overlay *o, uint64_t now_us, struct link *l, struct extra *x);
+void previous_drop(struct overlay *o, struct extra *x);
 
 /* --- upkeep.c --- */
 void link_ping(struct overlay *o, struct link *l, uint64_t now_us, const struct way *way,
@@ -349,7 +355,6 @@ void path_started(struct overlay *o, uint64_t now_us, struct link *l,
                   struct outbox *out); /* the session came up: seek a direct path */
 void path_move(struct overlay *o, uint64_t now_us, struct link *l, enum path_kind to,
                const struct endpoint *at, const char *why, struct outbox *out);
-bool adopt_previous(struct overlay *o, uint64_t now_us, struct link *l);
 void path_waypoint_lost(struct overlay *o,
                         const struct id *id); /* whoever goes through it takes another */
 void path_lost(struct overlay *o, uint64_t now_us, struct link *l,
@@ -482,7 +487,6 @@ bool overlay_heat_link(struct overlay *o,
                        struct link *l);            /* into the lane; false: no lane or no room */
 void heat_cool(struct overlay *o, struct link *l); /* frees its receiver index, too */
 void lane_forget(struct overlay *o, uint32_t index);
-void previous_drop(struct overlay *o, struct extra *x);
 void heat_handed_back(struct overlay *o, uint64_t now_us, struct link *l,
                       const struct hot_counters *c);
 void heat_tick(struct overlay *o, uint64_t now_us, struct outbox *out);

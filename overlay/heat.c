@@ -115,18 +115,6 @@ static void pay_owed(struct overlay *o, uint64_t now_us)
     if (o->owed) wake_at(o, now_us + MILLIS(1));
 }
 
-/* The keys before the last rekey have had their time. */
-void previous_drop(struct overlay *o, struct extra *x)
-{
-    if (!x->has_previous) return;
-    if (x->previous.flags & SESSION_HOT)
-        lane_forget(o, x->previous_entry);
-    else
-        index_free(o, x->previous_entry);
-    session_wipe(&x->previous);
-    x->has_previous = false;
-}
-
 /* The link ends: its index with it. */
 void heat_cool(struct overlay *o, struct link *l)
 {

@@ -13,8 +13,6 @@
 #define HELLO_TRIES_UDP       3
 #define HELLO_PAUSE_SEED_US   MILLIS(800)
 #define HELLO_RESPONDER_US    SECONDS(4) /* a HELLO1 without its HELLO3: several round trips */
-#define SIMULTANEOUS_US       SECONDS(10)
-#define PREVIOUS_US           SECONDS(10) /* design 4: the old keys open so much longer */
 
 static struct hello *hello_by_meaning(const struct overlay *o, uint16_t meaning)
 {
@@ -45,8 +43,7 @@ static struct hello *hello_new(struct overlay *o, bool initiator)
     return NULL;
 }
 
-/* keep_index: its receiver index now belongs to a link */
-static void hello_end(struct overlay *o, struct hello *h, bool keep_index)
+void hello_end(struct overlay *o, struct hello *h, bool keep_index)
 {
     for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
         if (o->hellos[i] != h) continue;
@@ -249,6 +246,13 @@ void on_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
 
 /* --- both: keys are agreed --- */
 
+struct hello *hello_of_link(const struct overlay *o, const struct link *l)
+{
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++)
+        if (o->hellos[i] && o->hellos[i]->link_slot == link_slot(o, l)) return o->hellos[i];
+    return NULL;
+}
+
 static struct link *link_from_hello(struct overlay *o, uint64_t now_us, struct hello *h,
                                     struct outbox *out)
 {
@@ -282,143 +286,6 @@ static struct link *link_from_hello(struct overlay *o, uint64_t now_us, struct h
     return l;
 }
 
-/* Old keys of `l` open for PREVIOUS_US more (or, if the new ones lost, those). */
-static void keep_previous(struct overlay *o, struct link *l, const struct session *old,
-                          uint64_t now_us)
-{
-    struct extra *x = link_need_extra(o, l);
-    if (!x) {
-        index_free(o, old->entry);
-        return;
-    }
-    previous_drop(o, x);
-    x->previous = *old;
-    x->previous_entry = old->entry;
-    x->has_previous = true;
-    x->previous_used = false;
-    x->previous_prolonged = false;
-    x->previous_until_us = now_us + PREVIOUS_US;
-    o->map[INDEX_SLOT(old->entry)] = (uint16_t)(ENTRY_PREVIOUS | link_slot(o, l));
-    wake_at(o, x->previous_until_us);
-}
-
-/* Both ends began within the same seconds: does the session of `fresh` win over the one that l holds? Both must come to the same
- * answer, and their clocks see different orders: so by id alone (design 4). A peer that restarted so soon is found out by its using
- * the other keys (upkeep.c). */
-static bool fresh_wins(const struct overlay *o, const struct link *l, const struct link *fresh,
-                       uint64_t now_us)
-{
-    bool old_mine = l->s.flags & SESSION_INITIATOR, fresh_mine = fresh->s.flags & SESSION_INITIATOR;
-    if (old_mine == fresh_mine || link_age_us(l, now_us) >= SIMULTANEOUS_US) return true;
-    bool i_am_smaller = id_compare(&o->self.id, link_id(o, l)) < 0;
-    return fresh_mine == i_am_smaller;
-}
-
-/* `fresh` is proven and there is already a link `l` to the same id: one of the two sessions goes on in l's place. */
-static struct link *merge(struct overlay *o, uint64_t now_us, struct link *l, struct link *fresh)
-{
-    struct extra *fx = link_extra(o, fresh);
-    bool wins = fresh_wins(o, l, fresh, now_us);
-    uint32_t old_index = link_index(l);
-    bool was_hot = l->s.flags & SESSION_HOT;
-    uint8_t held = (uint8_t)(l->s.flags & (LINK_WANTED | LINK_TCP));
-    enum path_kind old_path = link_path(l), fresh_path = link_path(fresh);
-    l->kinds |= fresh->kinds;
-    if (wins) {
-        struct session old = l->s;
-        l->s = fresh->s;
-        l->s.flags = (uint8_t)((l->s.flags & 0x0f) | held | SESSION_PEER_CERT);
-        o->map[INDEX_SLOT(l->s.entry)] = (uint16_t)(ENTRY_LINK | link_slot(o, l));
-        l->born = fresh->born;
-        keep_previous(o, l, &old, now_us);
-        session_wipe(&old);
-        if (link_extra(o, l)) link_extra(o, l)->keys_used_us = 0;
-        l->tries = 0;
-    } else {
-        struct session loser = fresh->s;
-        keep_previous(o, l, &loser, now_us);
-        session_wipe(&loser);
-    }
-    /* a bare arrival is a proven direct path; a routed one does not end a direct path that was heard lately */
-    bool recent = ms32(now_us) - l->heard_ms < 2000;
-    if (fresh_path == PATH_DIRECT) {
-        struct endpoint e = link_endpoint(fresh);
-        link_set_path(l, PATH_DIRECT);
-        link_set_endpoint(l, &e);
-    } else if (old_path == PATH_DIRECT && recent) {
-        link_set_path(l, PATH_DIRECT);
-    } else {
-        struct extra *x = link_need_extra(o, l);
-        link_set_path(l, PATH_ROUTED);
-        if (x && fx) x->waypoint = fx->waypoint;
-    }
-    l->heard_ms = ms32(now_us);
-    /* free the slot of `fresh` without touching its index */
-    link_drop_extra(o, fresh);
-    session_wipe(&fresh->s);
-    fresh->state = LINK_FREE;
-    o->link_count--;
-    identities_drop(o->identities, fresh->peer);
-    fresh->peer = 0;
-    if (was_hot && wins) heat_rekeyed(o, now_us, l, old_index);
-    return l;
-}
-
-static void cert_send_one(struct overlay *o, struct link *l, uint64_t now_us, uint32_t number,
-                          struct outbox *out)
-{
-    uint8_t frame[1 + CHAIN_BYTES];
-    struct own_chain chain = own_chain(o, number);
-    if (!chain.bytes) return;
-    frame[0] = KIND_CERT;
-    memcpy(frame + 1, chain.bytes, chain.len);
-    frame_send(o, l, now_us, frame, 1u + chain.len, NULL, out);
-}
-
-void cert_send(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
-{
-    for (uint32_t i = 0; i < o->chain_count; i++) cert_send_one(o, l, now_us, i, out);
-}
-
-void overlay_chain_tell(struct overlay *o, uint64_t now_us, uint32_t number, const struct id *id,
-                        struct outbox *out)
-{
-    for (uint16_t i = 0; i < o->up_count; i++) {
-        struct link *l = order_at(o, i);
-        if (!id || id_equal(link_id(o, l), id)) cert_send_one(o, l, now_us, number, out);
-    }
-}
-
-/* The peer behind `l` is proven and certified: the session counts from now on. */
-static struct link *proven(struct overlay *o, uint64_t now_us, struct link *l,
-                           const struct membership *m, struct outbox *out)
-{
-    struct link *old = link_by_id(o, link_id(o, l));
-    l->s.flags |= SESSION_PEER_CERT;
-    if (old) {
-        l = merge(o, now_us, old, l);
-        link_ping(o, l, now_us, NULL, 0,
-                  out); /* show which keys we use, and see which the other end does */
-    } else {
-        link_up(o, l, now_us);
-    }
-    char text[ID_TEXT];
-    trace(o->trace, now_us, LINK, "%.8s > %s: certificate verified", id_print(link_id(o, l), text),
-          old ? "new keys" : "up");
-    struct overlay_event *e = outbox_event(out, OE_UP, link_id(o, l));
-    e->index = link_index(l);
-    e->member = *m;
-    return l;
-}
-
-static void settled(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out)
-{
-    upkeep_arm(o, l, now_us + rng_below(&o->rng, SECONDS(20)) + SECONDS(5));
-    path_started(o, now_us, l, out);
-    join_link_up(o, now_us, l, out);
-    ring_changed(o, now_us, out);
-}
-
 void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
                size_t len, struct outbox *out)
 {
@@ -448,13 +315,15 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
         drop(o, DROP_NO_HANDSHAKE);
         return;
     }
-    struct handshake saved = h->hs;
+    if (!link_room(o, now_us)) { /* it will say HELLO3 again; by then there may be room */
+        drop(o, DROP_FULL);
+        return;
+    }
     uint8_t chain[CHAIN_BYTES];
     size_t chain_len = 0;
     struct membership m;
     if (hello3_read(&h->hs, o->crypto, &o->common->key, &o->self, b, len, chain, &chain_len) !=
         OK) {
-        h->hs = saved; /* a forged one must not spoil the real one */
         drop(o, DROP_HANDSHAKE);
     } else if (id_equal(&h->hs.peer_id, &o->self.id)) {
         hello_end(o, h, false); /* ourselves, through a seed list that names us */
@@ -468,9 +337,9 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
     } else {
         uint64_t rtt_us = time_since(now_us, h->sent_us);
         struct link *l = link_from_hello(o, now_us, h, out);
-        if (!l) { /* it will say HELLO3 again; by then there may be room */
-            h->hs = saved;
+        if (!l) {
             drop(o, DROP_FULL);
+            hello_end(o, h, false);
         } else {
             link_rtt_sample(l, rtt_us);
             hello_end(o, h, true);
@@ -482,7 +351,6 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
             settled(o, now_us, l, out);
         }
     }
-    crypto_wipe(&saved, sizeof saved);
 }
 
 /* --- initiator --- */
@@ -520,10 +388,8 @@ void on_hello2(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
         drop(o, DROP_MAC1);
         return;
     }
-    struct handshake saved = h->hs;
     enum err e = hello2_read(&h->hs, o->crypto, &o->common->key, &o->self, b, len);
     if (e != OK) {
-        h->hs = saved;
         drop(o, e == ERR_DENIED ? DROP_STOLEN_ID : DROP_HANDSHAKE);
     } else if (id_equal(&h->hs.peer_id, &o->self.id)) {
         hello_end(o, h, false);
@@ -549,62 +415,6 @@ void on_hello2(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
             send_hello3(o, now_us, h, out);
         }
     }
-    crypto_wipe(&saved, sizeof saved);
-}
-
-static struct hello *hello_of_link(const struct overlay *o, const struct link *l)
-{
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++)
-        if (o->hellos[i] && o->hellos[i]->link_slot == link_slot(o, l)) return o->hellos[i];
-    return NULL;
-}
-
-void on_cert(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *frame, size_t len,
-             struct outbox *out)
-{
-    struct membership m;
-    struct span chain = {frame + 1, len - 1};
-    if (chain_verify(chain, o->crypto, o->common->authority_pk, link_id(o, l),
-                     calendar_now(o, now_us), &m) != OK) {
-        drop(o, DROP_CERT);
-        if (l->state == LINK_CERT) link_close(o, l, now_us, "its certificate does not verify", out);
-        return;
-    }
-    if (l->state == LINK_UP) {
-        struct overlay_event *e = outbox_event(out, OE_CERT, link_id(o, l));
-        e->index = link_index(l);
-        e->member = m;
-        return;
-    }
-    struct hello *h = hello_of_link(o, l);
-    if (h) {
-        l->kinds |= h->kinds;
-        hello_end(o, h, true);
-    }
-    l = proven(o, now_us, l, &m, out);
-    for (uint32_t i = 1; i < o->chain_count; i++) /* the first went in HELLO3 */
-        if (o->chains[i].bytes) {
-            cert_send(o, l, now_us, out);
-            break;
-        }
-    l->s.flags |= SESSION_OWN_CERT;
-    settled(o, now_us, l, out);
-}
-
-/* Something sealed came from `fresh`, whose CERT did not come yet. If its proven id is certified already (new keys of an old peer) that
- * says all we wait for: HELLO3 has arrived. Returns the link that goes on, or NULL. */
-struct link *hello_confirmed(struct overlay *o, uint64_t now_us, struct link *fresh,
-                             struct outbox *out)
-{
-    static const struct membership known; /* told before */
-    struct link *old = link_by_id(o, link_id(o, fresh));
-    struct hello *h = hello_of_link(o, fresh);
-    if (!old || !(old->s.flags & SESSION_PEER_CERT) || !h) return NULL;
-    fresh->kinds |= h->kinds;
-    hello_end(o, h, true);
-    struct link *l = proven(o, now_us, fresh, &known, out);
-    settled(o, now_us, l, out);
-    return l;
 }
 
 void on_cookie(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,

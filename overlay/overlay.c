@@ -119,8 +119,7 @@ void overlay_free(struct overlay *o)
     seldom_fini(o);
     tables_fini(o);
     free(o->records);
-    for (unsigned i = 0; i < o->chain_count; i++) free(o->chains[i].bytes);
-    free(o->chains);
+    chains_fini(o);
     free(o->failed);
     free(o->links);
     free(o->order);
@@ -135,30 +134,6 @@ void overlay_free(struct overlay *o)
     bool own = o->common == (const struct overlay_common *)(o + 1);
     crypto_wipe(o, sizeof *o + (own ? sizeof *o->common : 0));
     free(o);
-}
-
-enum err overlay_chain_set(struct overlay *o, uint32_t number, const uint8_t *chain, size_t len)
-{
-    if (number >= CHAINS_MAX || len == 0 || len > CHAIN_BYTES) return ERR_INVALID;
-    if (number >= o->chain_count) {
-        struct own_chain *more = realloc(o->chains, (number + 1) * sizeof *more);
-        if (!more) return ERR_NO_MEMORY;
-        o->chains = more;
-        while (o->chain_count <= number) o->chains[o->chain_count++] = (struct own_chain){0};
-    }
-    uint8_t *copy = malloc(len);
-    if (!copy) return ERR_NO_MEMORY;
-    memcpy(copy, chain, len);
-    free(o->chains[number].bytes);
-    o->chains[number] = (struct own_chain){copy, (uint16_t)len};
-    return OK;
-}
-
-void overlay_chain_drop(struct overlay *o, uint32_t number)
-{
-    if (number >= o->chain_count) return;
-    free(o->chains[number].bytes);
-    o->chains[number] = (struct own_chain){0};
 }
 
 const struct id *overlay_id(const struct overlay *o)

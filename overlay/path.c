@@ -256,43 +256,6 @@ void path_restart_all(struct overlay *o, uint64_t now_us, struct outbox *out)
     }
 }
 
-/* The other end uses the keys that we keep as previous: take them up, the present ones become the previous. */
-bool adopt_previous(struct overlay *o, uint64_t now_us, struct link *l)
-{
-    struct extra *x = link_extra(o, l);
-    if (!x || !x->has_previous || !x->previous_used || (x->previous.flags & SESSION_HOT))
-        return false;
-    uint16_t slot = link_slot(o, l);
-    struct session old = l->s;
-    l->s = x->previous;
-    l->s.flags = (uint8_t)((l->s.flags & 0x0f) | (old.flags & 0xf0) | SESSION_PEER_CERT);
-    x->previous = old;
-    x->previous_entry = old.entry;
-    x->previous_used = false;
-    x->previous_until_us = now_us + SECONDS(10);
-    o->map[INDEX_SLOT(l->s.entry)] = (uint16_t)(ENTRY_LINK | slot);
-    o->map[INDEX_SLOT(old.entry)] = (uint16_t)(ENTRY_PREVIOUS | slot);
-    wake_at(o, x->previous_until_us);
-    if (old.flags & SESSION_HOT) heat_rekeyed(o, now_us, l, old.entry);
-    session_wipe(&old);
-    return true;
-}
-
-/* The old keys have had their time. If the other end uses them still, one of us must give way: the larger id at once, the smaller
- * after waiting once more. */
-static void previous_over(struct overlay *o, uint64_t now_us, struct link *l, struct extra *x)
-{
-    bool apart = x->previous_used && !(x->previous.flags & SESSION_HOT);
-    if (apart && !x->previous_prolonged && id_compare(&o->self.id, link_id(o, l)) < 0) {
-        x->previous_prolonged = true;
-        x->previous_until_us = now_us + SECONDS(10);
-        wake_at(o, x->previous_until_us);
-        return;
-    }
-    x->previous_prolonged = false;
-    if (!apart || !adopt_previous(o, now_us, l)) previous_drop(o, x);
-}
-
 static void extra_tick(struct overlay *o, uint64_t now_us, struct link *l, struct extra *x,
                        struct outbox *out)
 {
