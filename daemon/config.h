@@ -35,7 +35,8 @@ struct config {
     bool tcp_same;            /* false with count 0: no TCP */
     struct config_hosts advertise, seed, stun;
     bool port_mapping;
-    char user[64]; /* empty: ringlet, else nobody */
+    char user[64];  /* empty: ringlet, else nobody */
+    uint32_t owner; /* uid of the file's, by config_read */
     char log[96];
     struct config_network networks[NETWORKS_MAX];
     uint32_t network_count;

@@ -13,9 +13,11 @@ bool config_read(const struct state *s, struct config *out, struct fail *f)
     ensure(text);
     snprintf(path, sizeof path, "%s/ringlet.conf", s->path);
     config_defaults(out);
-    enum state_found found = state_read(s, "ringlet.conf", text, CONFIG_TEXT_MAX, &len, f);
+    uid_t owner;
+    enum state_found found = state_read_of(s, STATE_CONF, text, CONFIG_TEXT_MAX, &len, &owner, f);
     bool good = found == STATE_ABSENT ||
                 (found == STATE_READ && config_parse(out, text, len, path, f));
+    out->owner = owner;
     free(text);
     return good;
 }

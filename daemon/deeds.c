@@ -110,8 +110,10 @@ static bool write_config(struct deed *d, const struct deed_files *files, struct 
     char section[96], text[ENDPOINT_TEXT], path[STATE_PATH_MAX + 16];
     ensure(t && check);
     snprintf(path, sizeof path, "%s/ringlet.conf", d->state->path);
-    enum state_found found = state_read(d->state, "ringlet.conf", t->text, sizeof t->text, &t->len,
-                                        f);
+    uid_t
+        owner; /* as root we must not make our own what somebody else wrote (daemon/privilege.h) */
+    enum state_found found = state_read_of(d->state, STATE_CONF, t->text, sizeof t->text, &t->len,
+                                           &owner, f);
     bool good = found != STATE_FAILED;
     if (found == STATE_ABSENT) good = config_template(t);
     if (found == STATE_READ) good = config_parse(check, t->text, t->len, path, f);
@@ -128,7 +130,7 @@ static bool write_config(struct deed *d, const struct deed_files *files, struct 
     }
     deed_new(d, "ringlet.conf");
     good = good && config_parse(check, t->text, t->len, path, f) &&
-           state_write(d->state, "ringlet.conf", t->text, t->len, 0644, f);
+           state_write_of(d->state, STATE_CONF, t->text, t->len, 0644, owner, f);
     free(t);
     free(check);
     return good;

@@ -15,12 +15,14 @@ static bool drop_section(struct state *s, const char *network, struct fail *f)
     char section[96];
     ensure(t);
     snprintf(section, sizeof section, "network %s", network);
-    enum state_found found = state_read(s, "ringlet.conf", t->text, sizeof t->text, &t->len, f);
+    uid_t owner;
+    enum state_found found = state_read_of(s, STATE_CONF, t->text, sizeof t->text, &t->len, &owner,
+                                           f);
     bool good = found != STATE_FAILED;
     if (found == STATE_READ) {
         size_t before = t->len;
         config_drop_section(t, section);
-        good = t->len == before || state_write(s, "ringlet.conf", t->text, t->len, 0644, f);
+        good = t->len == before || state_write_of(s, STATE_CONF, t->text, t->len, 0644, owner, f);
     }
     free(t);
     return good;

@@ -28,6 +28,16 @@ static bool find_user(const char *name, struct passwd *out, struct fail *f)
     return true;
 }
 
+/* The daemon may write its directory. What it wrote must not choose whom root becomes. */
+static bool may_name(const struct state *s, const struct passwd *to, uid_t owner, struct fail *f)
+{
+    if (owner == 0 || to->pw_uid == owner) return true;
+    fail(f, FAIL_CONFIG, "",
+         "%s/" STATE_CONF " names user %s, and belongs to uid %lu: not believed", s->path,
+         to->pw_name, (unsigned long)owner);
+    return fail_hint(f, "if you wrote that, `chown root` it; else take `user` out of it");
+}
+
 /* What we had of the kept ones (a container may not give all), and nothing else. */
 static bool keep_capabilities(struct fail *f)
 {
@@ -51,12 +61,12 @@ static bool become(const struct passwd *user, struct fail *f)
     return true;
 }
 
-bool privilege_drop(const struct state *s, const char *user, struct fail *f)
+bool privilege_drop(const struct state *s, const char *user, uid_t owner, struct fail *f)
 {
     struct passwd to = {0};
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed(f, "no_new_privs");
     if (geteuid() != 0) return true;
-    if (!find_user(user, &to, f)) return false;
+    if (!find_user(user, &to, f) || (*user && !may_name(s, &to, owner, f))) return false;
     if (!state_give(s, to.pw_uid, to.pw_gid, f))
         return false; /* root too: it will not override modes any more */
     if (to.pw_uid != 0 && !become(&to, f)) return false;

@@ -238,7 +238,7 @@ static bool start(struct daemon *d, struct fail *f)
 {
     if (!read_files(d, f) || !check_options(d, f) || !open_sockets(d, f) || !open_devices(d, f) ||
         !start_node(d, f) || !control_open(&d->control, &d->loop, d, &d->state, f) ||
-        !privilege_drop(&d->state, d->config.user, f))
+        !privilege_drop(&d->state, d->config.user, d->config.owner, f))
         return false;
     for (uint8_t n = 0; n < NETWORKS_MAX; n++)
         if (d->networks[n].used) networks_addresses(d, n);

@@ -132,17 +132,27 @@ static ssize_t read_all(int fd, char *out, size_t max)
 enum state_found state_read(const struct state *s, const char *name, char *out, size_t max,
                             size_t *len, struct fail *f)
 {
+    uid_t owner;
+    return state_read_of(s, name, out, max, len, &owner, f);
+}
+
+enum state_found state_read_of(const struct state *s, const char *name, char *out, size_t max,
+                               size_t *len, uid_t *owner, struct fail *f)
+{
     char path[PATH_MAX];
+    struct stat st;
+    *owner = geteuid();
     int fd = openat(s->fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) return STATE_ABSENT;
     if (fd < 0) return failed(s, "open", name, f), STATE_FAILED;
-    ssize_t got = read_all(fd, out, max);
+    ssize_t got = fstat(fd, &st) == 0 ? read_all(fd, out, max) : -1;
     if (got < 0) {
         failed(s, "read", name, f);
         close(fd);
         return STATE_FAILED;
     }
     close(fd);
+    *owner = st.st_uid;
     if ((size_t)got == max) {
         fail(f, FAIL_DAMAGED, "put it aside or restore it", "%s is longer than %zu bytes",
              whole(s, name, path), max - 1);
@@ -187,12 +197,20 @@ static void sync_folder(const struct state *s, const char *name)
 bool state_write(const struct state *s, const char *name, const void *bytes, size_t len,
                  mode_t mode, struct fail *f)
 {
+    return state_write_of(s, name, bytes, len, mode, geteuid(), f);
+}
+
+bool state_write_of(const struct state *s, const char *name, const void *bytes, size_t len,
+                    mode_t mode, uid_t owner, struct fail *f)
+{
     char temp[PATH_MAX];
     beside(name, temp);
     (void)unlinkat(s->fd, temp, 0); /* left by a crash; may have been made with another owner */
     int fd = openat(s->fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0) return failed(s, "write", name, f);
-    bool good = fchmod(fd, mode) == 0 && write_all(fd, bytes, len) && fsync(fd) == 0;
+    /* only root can give a file away; who cannot has made it its own, and that is right */
+    bool good = geteuid() != 0 || owner == 0 || fchown(fd, owner, (gid_t)-1) == 0;
+    good = good && fchmod(fd, mode) == 0 && write_all(fd, bytes, len) && fsync(fd) == 0;
     int error = errno;
     if (close(fd) != 0 && good) good = false, error = errno;
     if (good && renameat(s->fd, temp, s->fd, name) == 0) {
@@ -267,15 +285,27 @@ static bool give(int fd, const char *name, uid_t uid, gid_t gid)
     return fchownat(fd, name, uid, gid, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* The configuration names the user that root becomes: it stays whose it is, and becomes readable for the group. */
+static bool lend(int fd, const char *name, gid_t gid)
+{
+    struct stat st;
+    if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT;
+    if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_mode & S_IROTH) return true;
+    return fchownat(fd, name, (uid_t)-1, gid, AT_SYMLINK_NOFOLLOW) == 0 &&
+           fchmodat(fd, name, (st.st_mode & 07777) | S_IRGRP, 0) == 0;
+}
+
 static bool give_folder(int at, const char *folder, uid_t uid, gid_t gid, int depth)
 {
+    bool top = strcmp(folder, ".") == 0;
     int fd = openat(at, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) return errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
     DIR *d = fdopendir(fd);
     bool good = d != NULL;
     for (struct dirent *e; good && (e = readdir(d));) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
-        good = give(fd, e->d_name, uid, gid);
+        bool conf = top && strcmp(e->d_name, STATE_CONF) == 0;
+        good = conf ? lend(fd, e->d_name, gid) : give(fd, e->d_name, uid, gid);
         if (good && depth > 0 && e->d_type == DT_DIR)
             good = give_folder(fd, e->d_name, uid, gid, depth - 1);
     }

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #define STATE_PATH_MAX 3072
+#define STATE_CONF     "ringlet.conf"
 struct state {
     int fd, lock; /* -1: not open, not locked */
     char path[STATE_PATH_MAX];
@@ -33,6 +34,12 @@ enum state_found state_read(const struct state *s, const char *name, char *out, 
                             size_t *len, struct fail *f);
 bool state_write(const struct state *s, const char *name, const void *bytes, size_t len,
                  mode_t mode, struct fail *f);
+/* The same, for a file whose owner matters: who had what was read (ourselves, if it is absent), and whose the new one
+ * will be. Root can keep a file its owner's; for anybody else it becomes their own. */
+enum state_found state_read_of(const struct state *s, const char *name, char *out, size_t max,
+                               size_t *len, uid_t *owner, struct fail *f);
+bool state_write_of(const struct state *s, const char *name, const void *bytes, size_t len,
+                    mode_t mode, uid_t owner, struct fail *f);
 bool state_exists(const struct state *s, const char *name);
 bool state_mkdir(const struct state *s, const char *name, struct fail *f);
 bool state_remove(const struct state *s, const char *name,
@@ -41,5 +48,6 @@ bool state_rename(const struct state *s, const char *from, const char *to, struc
 /* The names in a folder that are DNS labels, sorted; at most max. */
 uint32_t state_labels(const struct state *s, const char *folder, struct name_text *out,
                       uint32_t max);
-/* Give the directory and all regular files in it to a user (before privileges are dropped). */
+/* Give the directory and all regular files in it to a user (before privileges are dropped), but for STATE_CONF: it
+ * keeps its owner, and the user's group may read it. */
 bool state_give(const struct state *s, uid_t uid, gid_t gid, struct fail *f);

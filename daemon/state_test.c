@@ -3,6 +3,7 @@
 #include "daemon/home.h"
 #include "daemon/keyfile.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -154,6 +155,46 @@ static void a_missing_directory_says_what_to_do(void **state)
     state_close(&s);
 }
 
+static uid_t owner_of(const struct scene *x, const char *name)
+{
+    struct stat st;
+    assert_int_equal(fstatat(x->s.fd, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+    return st.st_uid;
+}
+
+/* All is given to the daemon's user but the file that names the user; who replaces it as root does not make it root's. */
+static void the_configuration_is_not_given_away(void **state)
+{
+    const uid_t other = 54321;
+    struct scene *x = *state;
+    struct stat st;
+    char text[100];
+    size_t len;
+    uid_t owner;
+    if (geteuid() != 0) skip();
+    assert_true(state_write(&x->s, STATE_CONF, "a", 1, 0600, &x->f));
+    assert_true(state_write(&x->s, "identity", "b", 1, 0600, &x->f));
+    assert_true(state_mkdir(&x->s, "networks", &x->f));
+    assert_true(state_write(&x->s, "networks/" STATE_CONF, "c", 1, 0600, &x->f));
+    assert_true(state_give(&x->s, other, other, &x->f));
+    assert_int_equal(owner_of(x, "."), other);
+    assert_int_equal(owner_of(x, "identity"), other);
+    assert_int_equal(owner_of(x, "networks/" STATE_CONF), other);
+    assert_int_equal(owner_of(x, STATE_CONF), 0);
+    assert_int_equal(fstatat(x->s.fd, STATE_CONF, &st, 0), 0);
+    assert_int_equal(st.st_mode & 0777, 0640); /* the daemon can still read it */
+    assert_int_equal(st.st_gid, other);
+    /* the daemon has written one of its own; then root adds to it */
+    assert_int_equal(fchownat(x->s.fd, STATE_CONF, other, other, 0), 0);
+    assert_int_equal(state_read_of(&x->s, STATE_CONF, text, sizeof text, &len, &owner, &x->f),
+                     STATE_READ);
+    assert_int_equal(owner, other);
+    assert_true(state_write_of(&x->s, STATE_CONF, "ab", 2, 0644, owner, &x->f));
+    assert_int_equal(owner_of(x, STATE_CONF), other);
+    assert_true(state_give(&x->s, 0, 0, &x->f));
+    assert_int_equal(owner_of(x, STATE_CONF), other);
+}
+
 /* --- key files --- */
 
 static void key_files_come_back_and_damage_shows(void **state)
@@ -243,6 +284,7 @@ int main(void)
         TEST(the_directory_may_move),
         TEST(labels_are_names_in_order),
         TEST(a_missing_directory_says_what_to_do),
+        TEST(the_configuration_is_not_given_away),
         cmocka_unit_test(key_files_come_back_and_damage_shows),
         cmocka_unit_test(peers_files_name_the_bad_line),
         TEST(damaged_files_are_named_and_kept),

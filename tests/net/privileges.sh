@@ -46,6 +46,8 @@ for node in $n $a; do
 done
 [[ $(stat -c %a "$state/identity") == 600 && $(stat -c %a "$state/control.sock") == 600 ]] ||
   bad "identity and control.sock: modes $(stat -c %a "$state/identity" "$state/control.sock" | tr '\n' ' ')"
+[[ $(stat -c %U "$state/identity" "$state/ringlet.conf" | tr '\n' ' ') == "nobody root " ]] ||
+  bad "identity and ringlet.conf are $(stat -c %U "$state/identity" "$state/ringlet.conf" | tr '\n' ' ')"
 [[ $(stat -c %U:%a "$TMPDIR/root") == root:700 ]] || bad "the parent directory was changed"
 
 echo "== who may ask it"
@@ -94,4 +96,27 @@ after=$(written)
 [[ $(on ann1 ip -br link) != *ring0* ]] || bad "the device is still there after stop"
 start $a; await $a
 within 10 reach $a $SEED_IP || bad "no traffic after its second start, with files that are nobody's"
+
+echo "== a daemon that was taken over chooses its user"
+r $a stop >/dev/null || bad "stop"
+wait "${PID[$a]}" || true
+[[ $(stat -c %U "$state/ringlet.conf") == nobody ]] || bad "the daemon's own ringlet.conf is not its own"
+refused() { # refused USER: as root it does not start with that
+  sed -i "s/^user = .*/user = $1/" "$state/ringlet.conf"
+  status=0
+  timeout 10 $natlab exec ann1 "$RINGLET" -d "$state" run >"$TMPDIR/out" 2>&1 || status=$?
+  [[ $status == 1 ]] && grep -q "not believed" "$TMPDIR/out" || bad "user = $1 of nobody's file: status $status: $(tail -n 2 "$TMPDIR/out")"
+}
+refused root
+refused daemon
+# a verb of root's that rewrites the file does not make it root's
+r $n -n lan2 invite >"$TMPDIR/token"
+r $a join - --host ann <"$TMPDIR/token" >/dev/null || bad "join without a daemon"
+[[ $(stat -c %U "$state/ringlet.conf") == nobody ]] || bad "root's join made nobody's ringlet.conf root's"
+refused root
+chown root "$state/ringlet.conf"
+sed -i "s/^user = .*/user = daemon/" "$state/ringlet.conf"
+start $a; await $a
+[[ $(stat -c %U "/proc/${PID[$a]}") == daemon || $(awk '/^Uid:/ { print $3 }' "/proc/${PID[$a]}/status") == $(id -u daemon) ]] ||
+  bad "user = daemon of root's file is not taken"
 verdict
