@@ -76,6 +76,7 @@ struct daemon {
     uint64_t armed_us; /* 0: not armed */
     uv_timer_t calendar, remember, resolving, stopping;
     bool remember_due, left_all; /* left_all: nothing is to be written any more */
+    bool told_joined;            /* what was said last of joined and alone */
     uint64_t remembered_us, resolved_us;
     uint32_t calendar_ticks;
     uv_signal_t term, interrupt, hangup;

@@ -217,6 +217,9 @@ static struct json_t *member(const struct daemon *d, const struct member_view *v
     js_put(o, "groups", groups);
     js_put_int(o, "expires_s", (int64_t)v->expires_s);
     js_put_bool(o, "revoked", false); /* revocations are not in this version */
+    js_put_bool(o, "self", v->self);
+    js_put_bool(o, "up", v->up);
+    js_put_int(o, "seen_s", v->up ? 0 : (int64_t)(time_since(clock_us(), v->seen_us) / SECONDS(1)));
     return o;
 }
 
@@ -246,6 +249,7 @@ static struct json_t *why(const struct why_view *v, uint64_t now_us)
 {
     struct json_t *o = js_object(), *tried = js_array();
     view_put_id(o, "id", &v->id);
+    view_put_name(o, "name", &v->name);
     js_put_text(o, "path", view_path(v->path));
     js_put_text(o, "verdict", v->verdict);
     js_put(o, "local", nat_pair(v->local_mapping, v->local_filtering));

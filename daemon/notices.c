@@ -74,83 +74,159 @@ static const char *ipv4_text(uint32_t ipv4, char out[ENDPOINT_TEXT])
     return ip_print(ip, out);
 }
 
-/* The host name that a member's certificate gives it; NULL: not known. */
-static const char *name_of(const struct daemon *d, const struct id *id, struct member_view *v)
+/* What is known of the peer a notice is about: name and path, as far as there are any. */
+struct subject {
+    struct peer_view peer;                             /* its path; PATH_NONE: no session */
+    char text[ID_TEXT + sizeof(struct name_text) + 4]; /* "bob (fahb...)" */
+    char way[160];                                     /* "direct 192.0.2.2:7464" */
+};
+
+static void find_name(const struct daemon *d, const struct id *id, struct name_text *out)
 {
-    uint32_t cursor = 0;
-    while (node_member_next(d->node, &cursor, v))
-        if (id_equal(&v->id, id)) return v->name.s[0] ? v->name.s : NULL;
-    return NULL;
+    struct member_view m;
+    for (uint32_t cursor = 0; node_member_next(d->node, &cursor, &m);)
+        if (id_equal(&m.id, id)) *out = m.name;
 }
 
-static void tell_message(struct daemon *d, const struct notice *n)
+static void find_subject(const struct daemon *d, const struct id *id, struct subject *s)
 {
-    struct member_view v;
+    char text[ENDPOINT_TEXT], id_text[ID_TEXT];
+    struct name_text via = {0};
+    bool found = false;
+    memset(s, 0, sizeof *s);
+    for (uint32_t cursor = 0; !found && node_peer_next(d->node, &cursor, &s->peer);)
+        found = id_equal(&s->peer.id, id);
+    if (!found) memset(&s->peer, 0, sizeof s->peer);
+    if (!s->peer.name.s[0]) find_name(d, id, &s->peer.name);
+    id_print(id, id_text);
+    if (s->peer.name.s[0])
+        snprintf(s->text, sizeof s->text, "%s (%s)", s->peer.name.s, id_text);
+    else
+        snprintf(s->text, sizeof s->text, "%s", id_text);
+    if (s->peer.path == PATH_RELAYED) find_name(d, &s->peer.via, &via);
+    snprintf(s->way, sizeof s->way, "%s%s%s", view_path(s->peer.path),
+             s->peer.path == PATH_DIRECT ? " "
+             : via.s[0]                  ? " by "
+                                         : "",
+             s->peer.path == PATH_DIRECT ? endpoint_print(&s->peer.endpoint, text) : via.s);
+}
+
+static void put_subject(struct json_t *e, const struct notice *n, const struct subject *s)
+{
+    static const struct endpoint no_endpoint;
+    bool direct = s->peer.path == PATH_DIRECT;
+    view_put_id(e, "id", &n->id);
+    view_put_name(e, "name", &s->peer.name);
+    if (n->type == NOTICE_PATH) {
+        js_put_text(e, "from", view_path(n->from));
+        js_put_text(e, "to", view_path(n->to));
+    } else if (n->type == NOTICE_PEER_UP) {
+        js_put_text(e, "path", view_path(s->peer.path));
+    }
+    if (n->type == NOTICE_PATH || n->type == NOTICE_PEER_UP) {
+        view_put_endpoint(e, "endpoint", direct ? &s->peer.endpoint : &no_endpoint);
+        view_put_id(e, "via", s->peer.path == PATH_RELAYED ? &s->peer.via : &ID_ZERO);
+    }
+}
+
+/* The host name in dispute: a conflict that is about no address. NULL: it is about one. */
+static const char *name_in_dispute(const struct daemon *d, const struct notice *n)
+{
+    bool ours = n->network >= 0 && n->network < NETWORKS_MAX && d->networks[n->network].used;
+    if (n->type != NOTICE_ADDRESS_CONFLICT || n->ipv4 || !ours) return NULL;
+    return d->networks[n->network].home.is.host.s;
+}
+
+static void tell_message(struct daemon *d, const struct notice *n, const struct subject *s)
+{
     char text[NODE_TEXT_MAX + 1];
     struct json_t *e = js_object();
     snprintf(text, sizeof text, "%.*s", (int)n->text_len, n->text);
     js_put_int(e, "at_ms", (int64_t)clock_calendar_ms());
     js_put_text(e, "event", names[n->type]);
     view_put_id(e, "from", &n->id);
-    js_put_text(e, "name", name_of(d, &n->id, &v));
+    view_put_name(e, "name", &s->peer.name);
     js_put_text(e, "text", text);
     control_event(&d->control, e);
 }
 
-static void tell_watchers(struct daemon *d, const struct notice *n)
+static void tell_watchers(struct daemon *d, const struct notice *n, const struct subject *s)
 {
     char text[ENDPOINT_TEXT];
     struct json_t *e = js_object();
     js_put_int(e, "at_ms", (int64_t)clock_calendar_ms());
     js_put_text(e, "event", names[n->type]);
-    if (n->type != NOTICE_JOINED && n->type != NOTICE_ALONE) view_put_id(e, "id", &n->id);
-    if (n->type == NOTICE_PATH) {
-        js_put_text(e, "from", view_path(n->from));
-        js_put_text(e, "to", view_path(n->to));
-    }
+    if (n->type != NOTICE_JOINED && n->type != NOTICE_ALONE) put_subject(e, n, s);
     if (n->type == NOTICE_ADDRESS || n->type == NOTICE_ADDRESS_CONFLICT) {
         view_put_network(e, d, n->network);
         js_put_text(e, "ipv4", ipv4_text(n->ipv4, text));
+        js_put_text(e, "host", name_in_dispute(d, n));
     }
     js_put_text(e, "why", n->why[0] ? n->why : NULL);
     control_event(&d->control, e);
 }
 
-static void log_notice(const struct daemon *d, const struct notice *n)
+static void log_notice(const struct daemon *d, const struct notice *n, const struct subject *s)
 {
-    char id[ID_TEXT], ip[ENDPOINT_TEXT];
-    const char *v4 = ipv4_text(n->ipv4, ip), *why = n->why[0] ? n->why : "-";
-    id_print(&n->id, id);
+    char ip[ENDPOINT_TEXT];
+    const char *v4 = ipv4_text(n->ipv4, ip), *host = name_in_dispute(d, n);
+    const char *colon = n->why[0] ? ": " : "";
     switch ((enum notice_type)n->type) {
     case NOTICE_JOINED: log_say(&d->log, LOG_INFO, "joined the ring"); break;
-    case NOTICE_ALONE: log_say(&d->log, LOG_WARN, "alone: no peer answers (%s)", why); break;
-    case NOTICE_PEER_UP: log_say(&d->log, LOG_DEBUG, "peer %s up: %s", id, why); break;
-    case NOTICE_PEER_DOWN: log_say(&d->log, LOG_DEBUG, "peer %s down: %s", id, why); break;
+    case NOTICE_ALONE:
+        log_say(&d->log, LOG_WARN, "alone: no peer answers%s%s", colon, n->why);
+        break;
+    case NOTICE_PEER_UP:
+        log_say(&d->log, LOG_DEBUG, "peer %s up, %s%s%s", s->text, s->way, colon, n->why);
+        break;
+    case NOTICE_PEER_DOWN:
+        log_say(&d->log, LOG_DEBUG, "peer %s down%s%s", s->text, colon, n->why);
+        break;
     case NOTICE_PATH:
-        log_say(&d->log, LOG_INFO, "path to %s: %s, was %s: %s", id, view_path(n->to),
-                view_path(n->from), why);
+        log_say(&d->log, LOG_INFO, "path to %s: %s, was %s%s%s", s->text,
+                n->to == s->peer.path ? s->way : view_path(n->to), view_path(n->from), colon,
+                n->why);
         break;
     case NOTICE_ADDRESS_CONFLICT:
-        log_say(&d->log, LOG_WARN, "address %s is also held by %s: %s", v4 ? v4 : "-", id, why);
+        if (host)
+            log_say(&d->log, LOG_WARN, "the name %s is also held by %s%s%s", host, s->text, colon,
+                    n->why);
+        else
+            log_say(&d->log, LOG_WARN, "address %s is also held by %s%s%s", v4 ? v4 : "(none)",
+                    s->text, colon, n->why);
         break;
     case NOTICE_ADDRESS:
-        log_say(&d->log, LOG_INFO, "address is now %s: %s", v4 ? v4 : "none", why);
+        log_say(&d->log, LOG_INFO, "address is now %s%s%s", v4 ? v4 : "none", colon, n->why);
         break;
     case NOTICE_VERSION:
-        log_say(&d->log, LOG_WARN, "a peer speaks another protocol version: %s", why);
+        log_say(&d->log, LOG_WARN, "a peer speaks another protocol version%s%s", colon, n->why);
         break;
     case NOTICE_MESSAGE: /* its text is for watchers, not for the log */
-        log_say(&d->log, LOG_DEBUG, "a message from %s: %u bytes, %s", id, n->text_len,
+        log_say(&d->log, LOG_DEBUG, "a message from %s: %u bytes, %s", s->text, n->text_len,
                 d->control.watchers ? "shown to those who watch" : "nobody watches");
         break;
     }
 }
 
+/* A ring that gains or loses a neighbour is left for a moment and joined again: that is no news. */
+static bool is_news(struct daemon *d, const struct notice *n)
+{
+    bool joined = n->type == NOTICE_JOINED;
+    if (!joined && n->type != NOTICE_ALONE) return true;
+    if (joined && d->told_joined) return false;
+    d->told_joined = joined;
+    return true;
+}
+
 void notices_take(struct daemon *d, const struct notice *n)
 {
-    log_notice(d, n);
-    if (d->control.watchers && n->type == NOTICE_MESSAGE) tell_message(d, n);
-    if (d->control.watchers && n->type != NOTICE_MESSAGE) tell_watchers(d, n);
+    struct subject s;
+    if (is_news(d, n)) {
+        find_subject(d, &n->id, &s);
+        log_notice(d, n, &s);
+        if (d->control.watchers && n->type == NOTICE_MESSAGE) tell_message(d, n, &s);
+        if (d->control.watchers && n->type != NOTICE_MESSAGE) tell_watchers(d, n, &s);
+    }
     if (n->type == NOTICE_ADDRESS && n->network >= 0) networks_addresses(d, (uint8_t)n->network);
     if (n->type == NOTICE_JOINED || n->type == NOTICE_PEER_UP)
         notices_remember(d); /* others may have told us where they see us */

@@ -3,6 +3,9 @@
 #include <string.h>
 
 #define DEFAULT_TIMEOUT_US SECONDS(10)
+#define AGAIN_US           MILLIS(250)
+/* So long a newcomer's claims may take to be found; a ring that knows nobody after that is believed. */
+#define BELIEVE_US         SECONDS(4)
 
 static uint32_t number_of(const struct node *n, uint16_t i)
 {
@@ -97,6 +100,15 @@ static void run(struct step *s, uint16_t i)
     }
 }
 
+/* Once more a little later, if its time allows. */
+static bool again(struct node *n, struct ask *a, uint64_t now_us)
+{
+    if (now_us + AGAIN_US >= a->until_us) return false;
+    a->again_us = now_us + AGAIN_US;
+    node_wake_at(n, a->again_us);
+    return true;
+}
+
 static void connect_then_run(struct step *s, uint16_t i)
 {
     struct node *n = s->n;
@@ -174,6 +186,8 @@ void command_start(struct step *s, const struct command *c)
     a->request = c->request;
     a->target = c->target;
     if (c->type == CMD_SEND) memcpy(a->text, c->text, a->text_len = c->text_len);
+    a->begun_us = s->now_us;
+    a->again_us = 0;
     a->until_us = s->now_us + (c->timeout_us ? c->timeout_us : DEFAULT_TIMEOUT_US);
     node_wake_at(n, a->until_us);
     if (c->type == CMD_ROUTE_TEST) {
@@ -197,8 +211,10 @@ void command_failed(struct step *s, const struct id *id)
 {
     for (uint16_t i = 0; i < s->n->ask_max; i++) {
         struct ask *a = s->n->asks[i];
-        if (a && a->stage == ASK_CONNECT && id_equal(&a->id, id))
-            ask_end(s, i, ERR_UNREACHABLE, NULL);
+        if (!a || a->stage != ASK_CONNECT || !id_equal(&a->id, id)) continue;
+        if ((a->type == CMD_PING || a->type == CMD_SEND) && again(s->n, a, s->now_us))
+            continue; /* who waits for an answer waits for a way, too */
+        ask_end(s, i, ERR_UNREACHABLE, NULL);
     }
 }
 
@@ -207,6 +223,11 @@ static void resolved(struct step *s, uint16_t i, const struct overlay_answer *r)
     struct ask *a = s->n->asks[i];
     bool v6 = a->target.kind == TARGET_IP && !ip_to_v4(a->target.ip);
     if (!answer_id(r, &a->id) || (v6 && memcmp(a->id.b, a->target.ip + 6, 10) != 0)) {
+        struct overlay_view v;
+        overlay_view(s->n->overlay, &v);
+        bool believed = v.joined && r->err != ERR_TIMEOUT &&
+                        time_since(s->now_us, a->begun_us) >= BELIEVE_US;
+        if (!believed && again(s->n, a, s->now_us)) return;
         ask_end(s, i, r->err == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_NOT_FOUND, NULL);
         return;
     }
@@ -245,10 +266,18 @@ void command_tick(struct step *s)
     for (uint16_t i = 0; i < s->n->ask_max; i++) {
         struct ask *a = s->n->asks[i];
         if (!a) continue;
-        if (a->until_us <= s->now_us)
+        if (a->until_us <= s->now_us) {
             ask_end(s, i, ERR_TIMEOUT, NULL);
-        else
+        } else if (a->again_us && a->again_us <= s->now_us) {
+            a->again_us = 0;
             node_wake_at(s->n, a->until_us);
+            if (a->stage == ASK_CONNECT)
+                connect_then_run(s, i);
+            else
+                resolve(s, i);
+        } else {
+            node_wake_at(s->n, a->again_us ? a->again_us : a->until_us);
+        }
         any |= s->n->asks[i] != NULL;
     }
     if (!any) command_free(s->n);

@@ -48,15 +48,15 @@ struct ask {
     uint8_t source, hop_count;
     uint32_t request; /* the driver's */
     struct target target;
-    struct id id; /* the target's, once known */
-    uint64_t until_us;
+    struct id id;                          /* the target's, once known */
+    uint64_t begun_us, until_us, again_us; /* again_us: try the stage once more; 0: no */
     uint16_t text_len;
     union {
         struct ask_hop hop[TRACE_HOPS_MAX]; /* CMD_TRACE */
         char text[NODE_TEXT_MAX];           /* CMD_SEND */
     };
 };
-_Static_assert(sizeof(struct ask) <= 1184, "not the largest object of the pool: docs/memory.md");
+_Static_assert(sizeof(struct ask) <= 1200, "not the largest object of the pool: docs/memory.md");
 #define REQUEST_WAITING                                                                            \
     0x80000000u /* internal request numbers: of a waiting destination, else of an ask */
 #define REQUEST_VERIFY                                                                             \

@@ -204,10 +204,18 @@ static void on_event(struct step *s, const struct overlay_event *e)
     case OE_UP:
         traffic_peer_up(s, e);
         command_peer_up(s, &e->id);
-        say(s, NOTICE_PEER_UP, e);
+        /* new keys, or somebody who wants it: it was up */
+        if (!members_up(&s->n->members, &e->id, true, s->now_us) && !id_is_zero(&e->member.id))
+            say(s, NOTICE_PEER_UP, e);
         break;
-    case OE_CERT: traffic_peer_up(s, e); break;
-    case OE_DOWN: say(s, NOTICE_PEER_DOWN, e); break;
+    case OE_CERT:
+        traffic_peer_up(s, e);
+        (void)members_up(&s->n->members, &e->id, true, s->now_us);
+        break;
+    case OE_DOWN:
+        (void)members_up(&s->n->members, &e->id, false, s->now_us);
+        say(s, NOTICE_PEER_DOWN, e);
+        break;
     case OE_PATH: say(s, NOTICE_PATH, e); break;
     case OE_INNER: traffic_inner(s, e); break;
     case OE_JOINED:

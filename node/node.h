@@ -302,10 +302,13 @@ struct member_view {
     struct name_text groups[CERT_GROUPS_MAX];
     uint8_t group_count;
     uint64_t expires_s;
+    bool self, up;    /* up: there is a session with it */
+    uint64_t seen_us; /* when it last was up; ourselves, or up: 0 */
 };
 #define WHY_TRIED_MAX 16
 struct why_view {
     struct id id;
+    struct name_text name; /* empty: unknown */
     uint8_t path;
     char verdict[200];
     uint8_t local_mapping, local_filtering, remote_mapping, remote_filtering; /* enum nat_kind */

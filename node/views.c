@@ -83,6 +83,7 @@ static void own_member(const struct node *n, const struct own_network *net, stru
     memcpy(v->groups, net->groups, net->group_count * sizeof *v->groups);
     v->group_count = net->group_count;
     v->expires_s = net->expires_s;
+    v->self = v->up = true;
 }
 
 /* Ourselves in each network first, then the others. */
@@ -106,6 +107,8 @@ bool node_member_next(const struct node *n, uint32_t *cursor, struct member_view
         memcpy(v->groups, m->is.groups, sizeof v->groups);
         v->group_count = m->is.group_count;
         v->expires_s = m->is.expires_s;
+        v->up = m->up;
+        v->seen_us = m->up ? 0 : m->seen_us;
         return true;
     }
     return false;
@@ -118,12 +121,16 @@ bool node_why(const struct node *n, uint64_t now_us, const struct id *id, struct
     memset(v, 0, sizeof *v);
     v->id = *id;
     v->next_us = TIME_NEVER;
+    struct member_view m;
+    for (uint32_t cursor = 0; node_member_next(n, &cursor, &m);)
+        if (id_equal(&m.id, id)) v->name = m.name;
+    overlay_view(n->overlay, &o);
     if (id_equal(id, node_id(n))) {
         strcpy(v->verdict, "this is the node itself");
+        v->local_mapping = o.mapping;
         return true;
     }
     bool known = overlay_why(n->overlay, now_us, id, &w);
-    overlay_view(n->overlay, &o);
     v->path = w.path;
     memcpy(v->verdict, w.verdict, sizeof v->verdict);
     v->local_mapping = o.mapping;

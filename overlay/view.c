@@ -31,7 +31,7 @@ static const char *path_why(const struct overlay *o, const struct link *l)
 {
     const struct extra *x = link_extra(o, l);
     if (x && x->why && x->why[0]) return x->why;
-    return link_path(l) == PATH_DIRECT ? "it was reached there" : "no direct way is known yet";
+    return link_path(l) == PATH_DIRECT ? "it answers there" : "no direct way is known yet";
 }
 
 bool overlay_peer_next(const struct overlay *o, uint32_t *cursor, struct overlay_peer *p)
@@ -71,22 +71,28 @@ static void add(char *text, size_t max, const char *more)
     strncat(text, more, max - strlen(text) - 1);
 }
 
-static void tried(const struct extra *x, struct overlay_why *w)
+/* Its candidates and what became of each; `used` (NULL: none) is the endpoint of its direct path. */
+static void tried(const struct extra *x, const struct endpoint *used, struct overlay_why *w)
 {
     static const char *const kinds[] = {"", "local ", "observed ", "mapped ", "predicted "};
-    for (uint8_t i = 0; i < x->remote.count && w->tried_count < 16; i++) {
+    const size_t room = sizeof w->tried / sizeof *w->tried - 1; /* one is for `used` */
+    bool listed = false;
+    for (uint8_t i = 0; x && i < x->remote.count && w->tried_count < room; i++) {
         const struct candidate *c = &x->remote.list[i];
         char text[ENDPOINT_TEXT];
         size_t n = w->tried_count++;
         w->tried[n].what[0] = 0;
         add(w->tried[n].what, sizeof w->tried[n].what, kinds[c->kind <= 4 ? c->kind : 0]);
         add(w->tried[n].what, sizeof w->tried[n].what, endpoint_print(&c->at, text));
-        const char *result = "no answer";
-        for (uint8_t k = 0; k < x->punch.count && x->punching; k++)
+        const char *result = used ? "not needed" : "no answer";
+        for (uint8_t k = 0; k < x->punch.count && x->punching && !used; k++)
             if (endpoint_equal(&x->punch.targets[k].at, &c->at)) result = "being probed";
-        if (w->path == PATH_DIRECT) result = "not needed";
+        if (used && endpoint_equal(used, &c->at)) result = "answers, in use", listed = true;
         strncpy(w->tried[n].result, result, sizeof w->tried[n].result - 1);
     }
+    if (!used || listed) return;
+    endpoint_print(used, w->tried[w->tried_count].what);
+    strncpy(w->tried[w->tried_count++].result, "answers, in use", sizeof w->tried->result - 1);
 }
 
 bool overlay_why(const struct overlay *o, uint64_t now_us, const struct id *id,
@@ -104,10 +110,15 @@ bool overlay_why(const struct overlay *o, uint64_t now_us, const struct id *id,
     }
     const struct extra *x = link_extra(o, l);
     w->path = (uint8_t)link_path(l);
+    bool direct = w->path == PATH_DIRECT;
+    struct endpoint used = direct ? link_endpoint(l) : (struct endpoint){0};
     unsigned own = observe_mapping(&o->observe, o->locals, o->local_count);
     static const char *const starts[] = {"no path", "direct", "relayed by a common peer",
                                          "routed over the ring"};
+    char at[ENDPOINT_TEXT];
     add(w->verdict, sizeof w->verdict, starts[w->path & 3]);
+    if (direct) add(w->verdict, sizeof w->verdict, " to ");
+    if (direct) add(w->verdict, sizeof w->verdict, endpoint_print(&used, at));
     add(w->verdict, sizeof w->verdict, ": ");
     add(w->verdict, sizeof w->verdict, path_why(o, l));
     if (x && x->candidates_got) {
@@ -117,14 +128,8 @@ bool overlay_why(const struct overlay *o, uint64_t now_us, const struct id *id,
         add(w->verdict, sizeof w->verdict, ", it is behind ");
         add(w->verdict, sizeof w->verdict, mapping_text(x->remote_mapping));
     }
-    if (!x) return true;
-    tried(x, w);
-    if (w->path == PATH_DIRECT && w->tried_count < 16) {
-        struct endpoint at = link_endpoint(l);
-        endpoint_print(&at, w->tried[w->tried_count].what);
-        strncpy(w->tried[w->tried_count++].result, "answers, in use", 47);
-    }
-    if (x->punch_at_us && w->path != PATH_DIRECT) w->next_us = x->punch_at_us;
+    tried(x, direct ? &used : NULL, w);
+    if (x && x->punch_at_us && w->path != PATH_DIRECT) w->next_us = x->punch_at_us;
     return true;
 }
 

@@ -86,7 +86,9 @@ static enum err place_find(struct members *m, struct member **out)
             *out = one;
             return OK;
         }
-        if (!oldest || one->seen_us < oldest->seen_us) oldest = one;
+        if (!oldest || one->up < oldest->up ||
+            (one->up == oldest->up && one->seen_us < oldest->seen_us))
+            oldest = one;
     }
     if (m->count == m->max) {
         *out = oldest;
@@ -118,16 +120,32 @@ enum err members_put(struct members *m, uint8_t network, const struct membership
     const struct member *twin = members_by_ip(m, network, ipv6);
     if (twin && !id_equal(&twin->is.id, &is->id)) return ERR_CONFLICT;
     struct member *one = members_by_id(m, network, &is->id);
+    bool up = one && one->up;
     if (!one) {
         enum err e = place_find(m, &one);
         if (e) return e;
         one->used = false; /* who stood there holds nothing any more */
     }
     *conflict = !ipv4_take(m, network, is, ipv4);
-    *one = (struct member){.is = *is, .network = network, .seen_us = now_us, .used = true};
+    *one = (struct member){
+        .is = *is, .network = network, .seen_us = now_us, .used = true, .up = up};
     one->ipv4 = *conflict ? 0 : ipv4;
     memcpy(one->ipv6, ipv6, 16);
     return OK;
+}
+
+bool members_up(struct members *m, const struct id *id, bool up, uint64_t now_us)
+{
+    bool was = false, known = false;
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct member *one = &m->list[i];
+        if (!fits(one, -1) || !id_equal(&one->is.id, id)) continue;
+        was |= one->up;
+        known = true;
+        if (one->up || up) one->seen_us = now_us;
+        one->up = up;
+    }
+    return known && was == up;
 }
 
 void members_forget(struct members *m, struct member *one)

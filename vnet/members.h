@@ -8,7 +8,7 @@
  * until the next members_put. members_expire makes room when the calendar moves.
  *
  * Units: calendar seconds for *_s, microseconds for *_us. Owns: its arrays, grown by doubling within the bound.
- * Errors: ERR_FULL only when the bound is 0: else the one unheard for longest goes first; ERR_CONFLICT: the second id;
+ * Errors: ERR_FULL only when the bound is 0: else the one unheard for longest goes first, of those without a session; ERR_CONFLICT: the second id;
  * ERR_NO_MEMORY. Cost: sizeof(struct member), about 900 bytes, a member; look-ups walk the list. */
 #pragma once
 #include "base/err.h"
@@ -20,8 +20,8 @@ struct member {
     uint8_t network; /* number */
     uint32_t ipv4;   /* held: fixed, or the derived one it claimed; 0 none */
     uint8_t ipv6[16];
-    uint64_t seen_us;
-    bool used;
+    uint64_t seen_us; /* while it is not up: when it last was, or showed its certificate */
+    bool used, up;    /* up: there is a session with it */
 };
 struct members {
     struct member *list;
@@ -39,6 +39,8 @@ struct member *members_by_ip(const struct members *m, int network, const uint8_t
 /* Case does not matter. *matches (may be NULL) is how many bear the name; the first of them is returned. */
 struct member *members_by_name(const struct members *m, int network, const char *name,
                                uint32_t *matches);
+/* A session with `id` began or ended: its memberships are up or not. True: that was so already. */
+bool members_up(struct members *m, const struct id *id, bool up, uint64_t now_us);
 void members_forget(struct members *m, struct member *one);
 void members_forget_network(struct members *m, uint8_t network);
 /* Forget whose certificates are over, with the certificates' tolerance; 0: the calendar is unknown. How many went. */

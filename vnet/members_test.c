@@ -33,6 +33,30 @@ static const struct member *by_v4(const struct members *m, int network, uint32_t
     return members_by_ip(m, network, ip);
 }
 
+/* A session that begins or ends is told apart from one that was there, and is not forgotten by a new certificate. */
+static void who_is_up_is_known(void **state)
+{
+    struct members m;
+    struct id one = someone(1, 0).id, stranger = someone(9, 0).id;
+    bool conflict;
+    (void)state;
+    members_init(&m, 2);
+    assert_int_equal(put(&m, 1, 0, 0x0a000001, 10, &conflict), OK);
+    assert_false(members_up(&m, &one, true, 20));
+    assert_true(members_up(&m, &one, true, 30));
+    assert_int_equal(put(&m, 1, 0, 0x0a000001, 40, &conflict), OK);
+    assert_true(members_by_id(&m, -1, &one)->up);
+    assert_int_equal(put(&m, 2, 0, 0x0a000002, 50, &conflict), OK);
+    assert_int_equal(put(&m, 3, 0, 0x0a000003, 60, &conflict), OK); /* full: 2 goes, 1 is up */
+    assert_non_null(members_by_id(&m, -1, &one));
+    assert_false(members_up(&m, &one, false, 70));
+    assert_true(members_up(&m, &one, false, 80));
+    assert_false(members_by_id(&m, -1, &one)->up);
+    assert_int_equal(members_by_id(&m, -1, &one)->seen_us, 70);
+    assert_false(members_up(&m, &stranger, true, 90));
+    members_fini(&m);
+}
+
 static void is_found_by_all_it_has(void **state)
 {
     struct members m;
@@ -173,9 +197,10 @@ static void certificates_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(is_found_by_all_it_has), cmocka_unit_test(one_holder_an_address),
-        cmocka_unit_test(a_twin_is_refused),      cmocka_unit_test(names_may_be_ambiguous),
-        cmocka_unit_test(the_bound_holds),        cmocka_unit_test(certificates_end),
+        cmocka_unit_test(who_is_up_is_known),     cmocka_unit_test(is_found_by_all_it_has),
+        cmocka_unit_test(one_holder_an_address),  cmocka_unit_test(a_twin_is_refused),
+        cmocka_unit_test(names_may_be_ambiguous), cmocka_unit_test(the_bound_holds),
+        cmocka_unit_test(certificates_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

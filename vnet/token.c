@@ -126,11 +126,20 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+/* "ringlet" and a higher number than ours: what follows may be anything. */
+static bool of_later_version(const char *text, size_t len)
+{
+    size_t word = PREFIX_LEN - 1; /* without the number */
+    return len >= PREFIX_LEN && memcmp(text, PREFIX, word) == 0 && text[word] > PREFIX[word] &&
+           text[word] <= '9';
+}
+
 enum err token_decode(struct token *out, const struct crypto *c, const char *text, size_t len)
 {
     for (; len > 0 && is_space(text[0]); len--) text++;
     for (; len > 0 && is_space(text[len - 1]); len--) {}
     memset(out, 0, sizeof *out);
+    if (of_later_version(text, len)) return ERR_UNSUPPORTED;
     if (len < PREFIX_LEN || memcmp(text, PREFIX, PREFIX_LEN) != 0) return ERR_MALFORMED;
     uint8_t body[TOKEN_BYTES], check[CHECKSUM];
     size_t size = 0;
