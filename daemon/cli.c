@@ -60,12 +60,17 @@ static bool take_option(struct cli *cli, struct words *w, const struct cli_optio
     return true;
 }
 
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 /* Options of every verb. 1: taken, 0: not one of them, -1: failed. */
 static int take_common(struct cli *cli, struct words *w, const char *word, enum cli_parsed *what)
 {
     const char *value;
     if (strcmp(word, "--json") == 0) return cli->json = true, 1;
-    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) return *what = CLI_HELP, 1;
+    if (is_help(word)) return *what = CLI_HELP, 1;
     if (strcmp(word, "--version") == 0) return *what = CLI_VERSION, 1;
     if (strcmp(word, "-d") == 0) {
         if (!(value = value_of(cli, w, word, 2))) return -1;
@@ -92,18 +97,20 @@ static bool take_plain(struct cli *cli, struct words *w, const char *word)
     return true;
 }
 
-/* "config" "check": the verbs of two words take the second one here. */
-static bool take_verb(struct cli *cli, struct words *w, const char *word)
+/* "config" "check": the verbs of two words take the second one here. "help" may stand before any of them. */
+static bool take_verb(struct cli *cli, struct words *w, const char *word, enum cli_parsed *what)
 {
     size_t len = strlen(word);
     const char *second = w->at + 1 < w->argc ? w->argv[w->at + 1] : "";
-    bool family = false;
+    const struct cli_verb *family = NULL;
+    if (strcmp(word, "help") == 0 && *what != CLI_HELP) return *what = CLI_HELP, true;
     for (const struct cli_verb *v = cli_verbs; v->name; v++) {
         if (strcmp(v->name, word) == 0) return cli->verb = v, true;
         if (strncmp(v->name, word, len) != 0 || v->name[len] != ' ') continue;
-        family = true;
+        if (!family) family = v;
         if (strcmp(v->name + len + 1, second) == 0) return w->at++, cli->verb = v, true;
     }
+    if (family && (*what == CLI_HELP || is_help(second))) return cli->verb = family, true;
     return usage(cli, family ? "`%.60s` needs a second word" : "there is no verb `%.60s`", word);
 }
 
@@ -111,10 +118,10 @@ static bool take_word(struct cli *cli, struct words *w, enum cli_parsed *what)
 {
     const char *word = w->argv[w->at];
     if (cli->verb && cli->verb->run == cli_unsupported && strcmp(word, "--json") != 0 &&
-        strcmp(word, "--help") != 0)
+        !is_help(word))
         return true;
     if (w->ended || word[0] != '-' || word[1] == 0)
-        return cli->verb ? take_plain(cli, w, word) : take_verb(cli, w, word);
+        return cli->verb ? take_plain(cli, w, word) : take_verb(cli, w, word, what);
     if (strcmp(word, "--") == 0) return w->ended = true;
     for (const struct cli_option *o = cli->verb ? cli->verb->options : NULL; o && o->flag; o++)
         if (is_flag(word, o->flag)) return take_option(cli, w, o, word);
@@ -163,7 +170,7 @@ void cli_help(const struct cli_verb *verb)
                *verb->args ? " " : "", verb->args, verb->summary);
         if (verb->options && verb->options->flag) puts("");
         help_options(verb->options);
-        printf("\nexample: %s\n", verb->example);
+        if (verb->example) printf("\nexample: %s\n", verb->example);
         return;
     }
     puts("usage: ringlet [-d DIR] [-n NETWORK] [--json] VERB ...\n"
@@ -177,11 +184,12 @@ void cli_help(const struct cli_verb *verb)
          "$XDG_STATE_HOME/ringlet)\n"
          "  -n NETWORK  which network, where there are several\n"
          "  --json      print one JSON document\n"
-         "  --help      after a verb: its options and an example\n"
+         "  --help      after a verb: its options and an example (so does `ringlet help VERB`)\n"
          "  --version\n"
          "\n"
          "exit status: 0 fine, 1 it did not work, 2 wrong usage, 3 no daemon running\n"
-         "example: ringlet create lab && ringlet run & ringlet invite --seed 203.0.113.5:7464");
+         "example: ringlet create lab --advertise 203.0.113.5:7464; ringlet run & "
+         "ringlet status --wait joined; ringlet invite");
 }
 
 /* --- results --- */

@@ -17,8 +17,8 @@ struct cli_option {
 };
 struct cli;
 struct cli_verb {
-    const char *name, *args, *summary, *example;
-    const struct cli_option *options; /* ends with flag NULL; may be NULL */
+    const char *name, *args, *summary, *example; /* example NULL: not in this version */
+    const struct cli_option *options;            /* ends with flag NULL; may be NULL */
     const char *keys[2]; /* parameters that stand by themselves; "?key": may be left out */
     int (*run)(struct cli *);
     void (*show)(const struct json_t *result);

@@ -150,10 +150,11 @@ void show_status(const struct json_t *r)
                         *links = js_get(r, "links");
     printf("id        %s\nstate     %s, up %s\n", text(r, "id"), text(r, "state"),
            span_text(number(r, "uptime_s"), a));
-    printf("ring      about %" PRId64 " nodes; links: %" PRId64 " near, %" PRId64 " far, %" PRId64
+    printf("ring      about %" PRId64 " %s; links: %" PRId64 " near, %" PRId64 " far, %" PRId64
            " demand, %" PRId64 " leaf; %" PRId64 " sessions\n",
-           number(ring, "estimate"), number(links, "near"), number(links, "far"),
-           number(links, "demand"), number(links, "leaf"), number(r, "sessions"));
+           number(ring, "estimate"), number(ring, "estimate") == 1 ? "node" : "nodes",
+           number(links, "near"), number(links, "far"), number(links, "demand"),
+           number(links, "leaf"), number(r, "sessions"));
     printf("listen    %s\n", joined(js_get(r, "listen"), list, sizeof list));
     printf("observed  %s\n", joined(js_get(r, "observed"), list, sizeof list));
     printf("nat       mapping %s, filtering %s, gateway %s\n", text(nat, "mapping"),
@@ -194,16 +195,28 @@ void show_peers(const struct json_t *r)
     grid_print(&g);
 }
 
+/* "this node", "now" (there is a session with it), "5 min ago" */
+static const char *seen(const struct json_t *o, char out[CELL])
+{
+    bool self = false, up = false;
+    char ago[CELL];
+    (void)js_get_bool(o, "self", &self);
+    (void)js_get_bool(o, "up", &up);
+    if (self || up) return self ? "this node" : "now";
+    snprintf(out, CELL, "%.40s ago", span_text(number(o, "seen_s"), ago));
+    return out;
+}
+
 void show_members(const struct json_t *r)
 {
     struct grid g;
-    char groups[200], expires[CELL];
-    grid_init(&g, 7);
-    grid_row(&g, "NAME", "NETWORK", "IPV4", "IPV6", "GROUPS", "EXPIRES", "ID");
+    char groups[200], expires[CELL], when[CELL];
+    grid_init(&g, 8);
+    grid_row(&g, "NAME", "NETWORK", "SEEN", "IPV4", "IPV6", "GROUPS", "EXPIRES", "ID");
     for (size_t i = 0; i < js_count(r); i++) {
         const struct json_t *o = js_at(r, i);
-        grid_row(&g, text(o, "name"), text(o, "network"), text(o, "ipv4"), text(o, "ipv6"),
-                 joined(js_get(o, "groups"), groups, sizeof groups),
+        grid_row(&g, text(o, "name"), text(o, "network"), seen(o, when), text(o, "ipv4"),
+                 text(o, "ipv6"), joined(js_get(o, "groups"), groups, sizeof groups),
                  day(number(o, "expires_s"), expires), text(o, "id"));
     }
     grid_print(&g);
@@ -231,7 +244,9 @@ void show_why(const struct json_t *r)
     const struct json_t *tried = js_get(r, "tried"), *local = js_get(r, "local"),
                         *remote = js_get(r, "remote");
     double next;
-    printf("%s: %s\n%s\n", text(r, "id"), text(r, "path"), text(r, "verdict"));
+    const char *name = js_get_text(r, "name");
+    printf(name ? "%s (%s)\n%s\n" : "%s%s\n%s\n", name ? name : "", text(r, "id"),
+           text(r, "verdict"));
     grid_init(&g, 3);
     grid_row(&g, "NAT", "MAPPING", "FILTERING");
     grid_row(&g, "here", text(local, "mapping"), text(local, "filtering"));
@@ -269,7 +284,10 @@ void show_config(const struct json_t *r)
         if (strcmp(section, text(o, "section")) != 0)
             printf("%s[%s]\n", *section ? "\n" : "", text(o, "section"));
         section = text(o, "section");
-        printf("%s = %s\n", text(o, "key"), text(o, "value"));
+        bool used = true;
+        (void)js_get_bool(o, "used", &used);
+        printf("%s = %s%s\n", text(o, "key"), text(o, "value"),
+               used ? "" : "  # not used in this version");
     }
 }
 

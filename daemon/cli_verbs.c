@@ -11,7 +11,8 @@
 static const struct cli_option create_options[] = {
     {"--range", "range", OPTION_TEXT, "CIDR",
      "addresses of the network (default: a /16 in 10/8 derived from it)"},
-    {"--l2", "l2", OPTION_FLAG, NULL, "an Ethernet network instead of an IP one"},
+    {"--l2", "l2", OPTION_FLAG, NULL,
+     "not in this version: an Ethernet network instead of an IP one"},
     {"--listen", "listen", OPTION_LIST, "ADDR:PORT",
      "where to be reached (default: 0.0.0.0:7464 and [::]:7464)"},
     {"--advertise", "advertise", OPTION_LIST, "HOST:PORT",
@@ -23,7 +24,8 @@ static const struct cli_option create_options[] = {
 static const struct cli_option invite_options[] = {
     {"--uses", "uses", OPTION_TEXT, "N", "how many nodes may join with it (default 1)"},
     {"--expires", "expires", OPTION_TEXT, "TIME", "until when they must have joined (default 24h)"},
-    {"--group", "group", OPTION_LIST, "G", "a group they will be in; repeat it for more"},
+    {"--group", "group", OPTION_LIST, "G",
+     "a group they will be in, for later versions; repeat it for more"},
     {"--seed", "seed", OPTION_LIST, "HOST:PORT",
      "where they enter the ring (default: what is advertised or was observed)"},
     {"--host", "host", OPTION_TEXT, "NAME", "the name the node will have"},
@@ -93,7 +95,7 @@ const struct cli_verb cli_verbs[] = {
      "ringlet log link,path", NULL, {"level"}, cli_call, show_log, NULL},
     {"call", "METHOD [JSON]", "Send any control method and print its result.",
      "ringlet call ping '{\"target\":\"db1\",\"count\":1}'", NULL, {"method", "?json"}, cli_any, NULL, NULL},
-#define LATER(name) {name, "...", "Not in this version.", "ringlet " name, NULL, {NULL}, cli_unsupported, NULL, NULL}
+#define LATER(name) {name, "...", "Not in this version.", NULL, NULL, {NULL}, cli_unsupported, NULL, NULL}
     LATER("netcheck"), LATER("put"), LATER("claim"), LATER("get"), LATER("remove"), LATER("revoke"), LATER("renew"),
     LATER("authority"), LATER("policy"), LATER("route"), LATER("link"),
     {NULL, NULL, NULL, NULL, NULL, {NULL}, NULL, NULL, NULL},

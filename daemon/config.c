@@ -343,6 +343,14 @@ struct config_network config_network(const struct config *c, const char *name)
 
 /* --- printing --- */
 
+bool config_unused(const char *key)
+{
+    static const char *const unused[] = {"port-mapping", "stun", "dns", "accept-routes"};
+    for (size_t i = 0; i < sizeof unused / sizeof *unused; i++)
+        if (strcmp(key, unused[i]) == 0) return true;
+    return false;
+}
+
 static void walk_listen(const struct config_listen *l, const char *key, config_each *each,
                         void *context)
 {

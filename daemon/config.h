@@ -57,3 +57,5 @@ bool config_device_valid(const char *text);
 /* As it stands in a file, for `config check`: calls `each` with section, key and value. */
 typedef void config_each(void *context, const char *section, const char *key, const char *value);
 void config_walk(const struct config *c, config_each *each, void *context);
+/* A key that is read and checked, but that nothing in this version looks at. */
+bool config_unused(const char *key);

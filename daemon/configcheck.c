@@ -28,6 +28,7 @@ static void add_value(void *context, const char *section, const char *key, const
     js_put_text(one, "section", section);
     js_put_text(one, "key", key);
     js_put_text(one, "value", value);
+    js_put_bool(one, "used", !config_unused(key));
     js_add(context, one);
 }
 

@@ -260,6 +260,9 @@ static void tokens_that_do_not_fit_are_told_apart(void **state)
     assert_string_equal(x->f.code, "bad-token");
     assert_false(doing(x, deed_join, &x->b, "{'token':'hello%s'}", ""));
     assert_string_equal(x->f.code, "bad-token");
+    assert_false(doing(x, deed_join, &x->b, "{'token':'ringlet9%s'}", token + 8));
+    assert_string_equal(x->f.code, "bad-token");
+    assert_non_null(strstr(x->f.message, "newer version"));
     assert_false(state_exists(&x->b, "identity"));
     assert_true(doing(x, deed_create, &x->b,
                       "{'name':'own','range':'10.231.9.0/24','listen':'127.0.0.1:57465'}%s", ""));

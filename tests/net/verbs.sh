@@ -7,6 +7,7 @@ lab <<'END'
 seed none
 ann  none
 bob  none
+new  none
 END
 out=$TMPDIR/out err=$TMPDIR/err
 
@@ -57,6 +58,19 @@ v 1 ann invite; v 1 ann join ringlet1rubbish; j 1 ann join --json ringlet1rubbis
 for verb in create invite join run status peers members invites ping trace why lookup send watch leave reload stop log call; do
   v 0 seed $verb --help && grep -q '^example: .*ringlet' "$out" || bad "ringlet $verb --help has no example"
 done
+for verb in help "help ping" "config --help" "put --help"; do
+  # shellcheck disable=SC2086 # words
+  v 0 seed $verb && [[ $(<"$out") == usage:* ]] || bad "ringlet $verb is no help: $(head -n 1 "$out")"
+done
+v 0 seed create --help && grep -q -- '--l2.*not in this version' "$out" || bad "create --help: --l2 looks as if it worked"
+v 0 seed put --help && ! grep -q '^example' "$out" || bad "put --help: an example of what fails"
+v 1 ann join ringlet9whatever && grep -q "newer version" "$err" || bad "a token of a newer version: $(<"$err")"
+
+echo "== the example of --help, typed as it stands"
+example=$("$RINGLET" --help | sed -n 's/^example: //p')
+RINGLET_DIR=$TMPDIR/example PATH=$(dirname "$RINGLET"):$PATH \
+  $natlab exec new bash -c "$example; ringlet stop" >"$out" 2>"$TMPDIR/example.log"
+grep -q '^ringlet1' "$out" || bad "example: no token: $(tail -n 3 "$out" "$TMPDIR/example.log")"
 
 echo "== daemons"
 start seed; await seed
@@ -68,7 +82,9 @@ start ann
 v 0 ann status --wait joined
 v 0 seed invite; cp "$out" "$TMPDIR/token"
 j 0 bob join --json "$(<"$TMPDIR/token")" --host bob; has . ok:boolean id:string ipv4:string ipv6:string
-start bob; await bob
+start bob # a name that is only joining: the first answer may take 10 s
+j 0 ann ping bob -c 1 --json; is '.received == 1'
+await bob
 ann=$(ip4 ann) ann_id=$(node_id ann) seed_id=$(node_id seed) bob_id=$(node_id bob)
 within 12 reach ann $SEED_IP || bad "no traffic between ann and seed"
 within 12 reach bob "$ann" || bad "no traffic between bob and ann"
@@ -94,7 +110,11 @@ has '.[]' id:string 'network:string|null' 'name:string|null' 'ipv4:string|null' 
 is 'all(.[]; .path | IN("direct", "relayed", "routed", "none"))'
 is 'all(.[]; (.path == "direct") == (.endpoint != null) and (.path == "relayed") == (.via != null))'
 is 'all(.[]; all(.links[]; IN("near", "far", "demand", "leaf", "pinned")))'
-j 0 ann members --json; has '.[]' id:string network:string 'name:string|null' 'ipv4:string|null' ipv6:string groups:array expires_s:number revoked:boolean
+j 0 ann members --json; has '.[]' id:string network:string 'name:string|null' 'ipv4:string|null' ipv6:string groups:array expires_s:number revoked:boolean up:boolean seen_s:number
+is 'all(.[]; .up)'
+v 0 ann members && grep -q '^ann .*this node' "$out" && grep -q '^bob .* now ' "$out" || bad "members do not tell who is there: $(<"$out")"
+v 0 ann why bob && grep -q "^bob ($bob_id)$" "$out" && [[ $(grep -c 'answers, in use' "$out") == 1 ]] ||
+  bad "why bob: not its name, or not the endpoint in use: $(<"$out")"
 j 0 seed invites --json; has '.[]' network:string
 for target in "$seed_id" $SEED_IP seed; do # by id, address, name
   j 0 ann ping "$target" -c 2 -i 0.1 --json
@@ -113,7 +133,7 @@ v 0 ann ping seed -c 1 && grep -q 'direct' "$out" || bad "ringlet ping seed does
 j 0 ann ping ann -c 1 --json; is '.path == "none" and .received == 1' # to itself
 j 0 ann ping "$ann" -c 1 --json; is '.path == "none"'
 j 0 ann lookup ann --json; is '.source == "self"'
-v 1 ann ping nobody -c 1; v 1 ann why nobody; v 1 ann lookup nobody; j 1 ann --json trace nobody; error not-found
+v 1 ann ping nobody -c 1 -W 1; v 1 ann why nobody; v 1 ann lookup nobody; j 1 ann --json trace nobody; error not-found
 v 1 ann ping 10.77.254.253 -c 1 -W 1
 j 0 ann call status --json; is .id==\"$ann_id\"
 j 0 ann call ping '{"target":"seed","count":1}' --json; is '.received == 1'
@@ -151,8 +171,27 @@ wait "${PID[bob]}" && : || bad "bob's daemon ended with status $?"
 v 3 bob status
 grep -q '^{' "$TMPDIR/watched" || within 8 grep -q '^{' "$TMPDIR/watched" || bad "watch said nothing, although a peer stopped"
 kill -0 $watcher || bad "watch ended: $(tail -n 1 "$TMPDIR/watched")"
-kill $watcher; wait $watcher || true
 cp "$TMPDIR/watched" "$out"; WHAT="ann: ringlet watch"; has . at_ms:number event:string
+jq -c 'select(.event == "peer-down" and .name == "bob")' "$TMPDIR/watched" >"$out"; has . id:string 'why:string|null'
+j 0 ann members --json; is 'any(.[]; .name == "bob" and (.up | not))'
+v 0 ann members && grep -q '^bob .* ago ' "$out" || bad "bob has stopped, and members does not say so: $(<"$out")"
+for node in seed ann bob; do # neighbours came and went
+  [[ $(grep -c "joined the ring" "$TMPDIR/$node.log") == 1 ]] || bad "$node joined the ring $(grep -c "joined the ring" "$TMPDIR/$node.log") times"
+done
+start bob; await bob
+within 3 grep -q '"peer-up"' "$TMPDIR/watched" || bad "watch does not tell that bob is back"
+kill $watcher; wait $watcher || true
+jq -c 'select(.event == "peer-up" and .name == "bob")' "$TMPDIR/watched" >"$out"
+WHAT="ann: ringlet watch"; has . id:string path:string 'endpoint:string|null' 'via:string|null'
+is '.path == "direct" and .endpoint != null'
+[[ $(wc -l <"$out") == 1 ]] || bad "$WHAT: bob is up more than once: $(<"$out")"
+v 0 bob stop
+HOST[dup]=bob # another node with ann's name
+v 0 seed -n home invite; cp "$out" "$TMPDIR/token"
+v 0 dup join - --host ann <"$TMPDIR/token"
+start dup --no-tun
+within 20 grep -q "the name ann is also held by" "$TMPDIR/dup.log" || bad "nobody told dup that ann has its name: $(tail -n 3 "$TMPDIR/dup.log")"
+v 0 dup stop
 v 0 bob leave # without a daemon
 kill9 seed
 v 3 seed status # a socket that nobody serves
