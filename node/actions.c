@@ -73,14 +73,13 @@ bool actions_train(struct actions *a, const struct endpoint *to, const uint8_t *
 }
 
 bool actions_tun(struct actions *a, uint8_t number, const uint8_t *bytes, uint32_t len,
-                 uint16_t segment, bool csum_open)
+                 bool csum_open)
 {
     struct action *one = action_new(a, ACT_TUN);
     if (!one) return false;
     one->tun.number = number;
     one->tun.bytes = bytes;
     one->tun.len = len;
-    one->tun.segment = segment;
     one->tun.csum_open = csum_open;
     return true;
 }

@@ -23,7 +23,7 @@ bool actions_send(struct actions *a, const struct endpoint *to, const uint8_t *b
 bool actions_train(struct actions *a, const struct endpoint *to, const uint8_t *bytes,
                    uint32_t len);
 bool actions_tun(struct actions *a, uint8_t number, const uint8_t *bytes, uint32_t len,
-                 uint16_t segment, bool csum_open);
+                 bool csum_open);
 bool actions_reply(struct actions *a, const struct reply *reply); /* copied into the arena */
 bool actions_notice(struct actions *a, const struct notice *notice);
 bool actions_plain(struct actions *a, enum action_type type); /* ACT_REMEMBER, ACT_RESOLVE */

@@ -183,6 +183,7 @@ static void on_datagram(struct lane *l, uint64_t now_us, const struct hot_messag
     uint8_t *p = actions_space(out, m->len);
     memcpy(p, body, m->len);
     lane_datagram(l, now_us, &a, p, m->len, out);
+    lane_join_end(l, out);
 }
 
 static void on_message(struct lane *l, uint64_t now_us, const struct hot_message *m,
@@ -288,6 +289,11 @@ uint32_t lane_step(struct lane *l, uint64_t now_us, const struct event *in, stru
 uint64_t lane_wake_us(const struct lane *l)
 {
     return hot_is_empty(l->down) ? l->wake_us : 0;
+}
+
+void lane_join(struct lane *l, uint8_t joins)
+{
+    l->joins = joins;
 }
 
 const uint32_t *lane_drops(const struct lane *l)

@@ -10,7 +10,8 @@
  *
  * Promise of the driver: at least LANE_HEADROOM writable bytes lie before tun.bytes (node/node.h), where the frame's
  * header is put, so that a packet is sealed in one pass from the lent buffer into the arena.
- * A TSO super-packet (tun.segment > 0) is dropped and counted as too big in this version: no driver enables TSO yet.
+ * Super-packets (vnet/super.h): EV_TUN with tun.segment > 0 is cut, and what is not consumed is a super-packet again;
+ * packets of a batch that continue each other are joined to one ACT_TUN, if the driver asked for it by lane_join.
  *
  * Full: sessions: DOWN_HOT is answered by UP_HANDBACK; rows: the one unused for longest goes; channels: refused, counted;
  * the up queue: the packet is dropped and counted; arena or list: the step reports less, or the message waits in the queue.
@@ -29,6 +30,10 @@
 MUST_CHECK enum err lane_new(struct lane **out, const struct limits *l, const struct crypto *c,
                              uint8_t lane_number, struct hot_queue *down, struct hot_queue *up);
 void lane_free(struct lane *l);
+/* What the devices take joined; at first nothing. */
+#define LANE_JOIN_TCP 1u
+#define LANE_JOIN_UDP 2u
+void lane_join(struct lane *l, uint8_t joins);
 /* Is this event for this lane: a TUN packet, or a datagram (of a batch: the first) of a session that is hot here? */
 bool lane_wants(const struct lane *l, const struct event *in);
 /* Returns how many bytes of a batch it consumed; less than all only when arena or list was full: offer the rest again. */

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define PROTO_UDP 17
+
 /* --- IP --- */
 
 /* The row says who holds the source: this session, or the one that continues it after a rekey. */
@@ -43,22 +45,60 @@ static const struct lane_network *receiving_network(struct lane *l, uint64_t now
     return NULL;
 }
 
-static void on_ip(struct lane *l, uint64_t now_us, struct hot_session *s, const uint8_t *frame,
+/* The super-packet under way is whole: its headers say so, and nothing more joins it. */
+void lane_join_end(struct lane *l, struct actions *out)
+{
+    if (l->joining.parts > 1) {
+        struct action *a = &out->list[l->joining_at];
+        super_finish(&l->joining);
+        a->tun.len = l->joining.len;
+        a->tun.head_len = l->joining.head_len;
+        a->tun.segment = l->joining.segment;
+        a->tun.stride = l->joining.stride;
+        a->tun.parts = l->joining.parts;
+    }
+    l->joining.packet = NULL;
+    l->joining.parts = 0;
+}
+
+/* To the device; into the super-packet of the last action where it continues that one (vnet/super.h). Only the last: so the
+ * order of packets stays, and a batch from one peer is mostly one flow. */
+static void deliver(struct lane *l, uint8_t number, uint8_t *packet, const struct ip_view *v,
+                    bool csum_open, struct actions *out)
+{
+    uint8_t wanted = v->protocol == PROTO_UDP ? LANE_JOIN_UDP : LANE_JOIN_TCP;
+    bool joins = csum_open && (l->joins & wanted);
+    if (joins && l->joining.packet && out->list[l->joining_at].tun.number == number &&
+        super_join(&l->joining, packet, v))
+        return;
+    lane_join_end(l, out);
+    uint32_t at = out->count;
+    if (actions_tun(out, number, packet, v->len, csum_open) && joins &&
+        super_begin(&l->joining, packet, v))
+        l->joining_at = at;
+}
+
+static void on_ip(struct lane *l, uint64_t now_us, struct hot_session *s, uint8_t *frame,
                   uint32_t len, struct actions *out)
 {
     struct ip_view v;
     enum drop why = DROP_LENGTH;
     const struct lane_network *n = NULL;
+    uint8_t *packet = frame + IP_HEADER;
+    bool csum_open;
     if (!kind_length_ok(KIND_IP, len)) goto drop;
     why = DROP_MALFORMED;
     if (frame[2] & ~IP_CSUM_OPEN) goto drop;
+    csum_open = frame[2] & IP_CSUM_OPEN;
     why = DROP_NOT_IP;
-    if (!ip_view(frame + IP_HEADER, len - IP_HEADER, &v)) goto drop;
+    if (!ip_view(packet, len - IP_HEADER, &v)) goto drop;
+    why = DROP_MALFORMED;
+    if (csum_open && !ip_checksum_field(packet, &v)) goto drop;
     n = receiving_network(l, now_us, s, frame[1], &v, &why);
     if (!n) goto drop;
     s->used.rx_packets++;
     lane_worked(l, s, now_us);
-    actions_tun(out, n->number, frame + IP_HEADER, v.len, 0, frame[2] & IP_CSUM_OPEN);
+    deliver(l, n->number, packet, &v, csum_open, out);
     return;
 drop:
     lane_drop(l, why);
@@ -204,5 +244,6 @@ uint32_t lane_datagrams(struct lane *l, uint64_t now_us, const struct event *in,
         lane_datagram(l, now_us, &a, in->datagram.bytes + done, size, out);
         done += size;
     }
+    lane_join_end(l, out);
     return done;
 }

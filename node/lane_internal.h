@@ -11,6 +11,7 @@
 #include "node/actions.h"
 #include "node/lane.h"
 #include "overlay/session.h"
+#include "vnet/super.h"
 #include <stddef.h>
 
 #define USED_EVERY_US   SECONDS(1)
@@ -76,6 +77,9 @@ struct lane {
     uint64_t wake_us;                           /* no UP_USED is due before; TIME_NEVER: none */
     uint32_t drops[DROP_COUNT], told[DROP_COUNT];
     bool drops_to_tell;
+    uint8_t joins;        /* LANE_JOIN_* */
+    struct super joining; /* of the batch in hand; what it is in out->list stands at joining_at */
+    uint32_t joining_at;
     uint8_t body[LANE_HEADROOM + HOT_BODY_MAX]; /* of the message in hand */
 };
 
@@ -137,5 +141,7 @@ struct
 /* Opened, and forwarded, in place: the bytes belong to the event or to the arena. */
 void lane_datagram(struct lane *l, uint64_t now_us, const struct lane_arrival *a, uint8_t *p,
                    uint32_t len, struct actions *out);
+/* After the last datagram of a step's batch: whatever was joined is whole. */
+void lane_join_end(struct lane *l, struct actions *out);
 uint32_t lane_datagrams(struct lane *l, uint64_t now_us, const struct event *in,
                         struct actions *out);

@@ -121,7 +121,7 @@ static void answer_too_big(uint8_t number, const uint8_t *packet, const struct i
     uint8_t *p = actions_space(out, ICMP_MAX);
     size_t len = icmp_too_big(p, packet, v->len, v->dst, (uint16_t)mtu);
     if (len > 0)
-        actions_tun(out, number, p, (uint32_t)len, 0, false);
+        actions_tun(out, number, p, (uint32_t)len, false);
     else
         actions_unspace(out, ICMP_MAX);
 }
@@ -134,7 +134,7 @@ void lane_unreachable(struct lane *l, uint8_t network, const uint8_t *packet, ui
     uint8_t *p = actions_space(out, ICMP_MAX);
     size_t size = icmp_unreachable(p, packet, v.len, v.dst);
     if (size > 0)
-        actions_tun(out, network, p, (uint32_t)size, 0, false);
+        actions_tun(out, network, p, (uint32_t)size, false);
     else
         actions_unspace(out, ICMP_MAX);
 }
@@ -181,49 +181,116 @@ static enum drop judge_out(const struct lane_network *n, const uint8_t *packet, 
     return DROP_COUNT;
 }
 
+/* Where a packet goes. */
+struct course {
+    struct ip_view v;
+    const struct lane_network *n;
+    struct lane_row *row;
+    struct hot_session *s; /* NULL: no row */
+    uint32_t mtu;
+    bool open; /* s has a way */
+};
+
+/* False: it may not leave; counted. */
+static bool find_course(struct lane *l, uint8_t network, const uint8_t *packet, uint32_t len,
+                        struct course *c)
+{
+    c->n = lane_network(l, network);
+    enum drop no = judge_out(c->n, packet, len, &c->v);
+    if (no != DROP_COUNT) {
+        lane_drop(l, no);
+        return false;
+    }
+    c->row = lane_row(l, network, c->v.dst);
+    c->s = c->row ? &l->sessions[c->row->session - 1] : NULL;
+    c->mtu = c->s && c->s->way.path == PATH_ROUTED && LANE_MTU_ROUTED < c->n->mtu_bytes
+                 ? LANE_MTU_ROUTED
+                 : c->n->mtu_bytes;
+    c->open = c->s && lane_way_is_open(l, &c->s->way);
+    return true;
+}
+
+static void send_packet(struct lane *l, uint64_t now_us, const struct course *c, uint8_t *packet,
+                        uint32_t len, bool csum_open, struct actions *out)
+{
+    uint8_t *frame = packet - IP_HEADER;
+    frame[0] = KIND_IP;
+    frame[1] = c->n->tag;
+    frame[2] = csum_open ? IP_CSUM_OPEN : 0;
+    c->s->used.tx_packets++;
+    lane_send(l, now_us, c->s, &c->s->way, frame, len + IP_HEADER, out);
+}
+
+static void refuse_too_big(struct lane *l, uint8_t network, const uint8_t *packet,
+                           const struct ip_view *v, uint32_t mtu, struct actions *out)
+{
+    lane_drop(l, DROP_TOO_BIG);
+    answer_too_big(network, packet, v, mtu, out);
+}
+
 void lane_packet(struct lane *l, uint64_t now_us, uint8_t network, uint8_t *packet, uint32_t len,
                  bool csum_open, bool again, struct actions *out)
 {
-    const struct lane_network *n = lane_network(l, network);
-    struct ip_view v;
-    enum drop no = judge_out(n, packet, len, &v);
-    if (no != DROP_COUNT) {
-        lane_drop(l, no);
+    struct course c;
+    if (!find_course(l, network, packet, len, &c)) return;
+    if (c.v.len > c.mtu) {
+        refuse_too_big(l, network, packet, &c.v, c.mtu, out);
         return;
     }
-    struct lane_row *row = lane_row(l, network, v.dst);
-    struct hot_session *s = row ? &l->sessions[row->session - 1] : NULL;
-    uint32_t mtu = s && s->way.path == PATH_ROUTED && LANE_MTU_ROUTED < n->mtu_bytes
-                       ? LANE_MTU_ROUTED
-                       : n->mtu_bytes;
-    if (v.len > mtu) {
-        lane_drop(l, DROP_TOO_BIG);
-        answer_too_big(network, packet, &v, mtu, out);
+    if (!c.open) {
+        miss(l, network, &c.v, packet, csum_open, c.s, again);
         return;
     }
-    if (!s || !lane_way_is_open(l, &s->way)) {
-        miss(l, network, &v, packet, csum_open, s, again);
-        return;
-    }
-    row->used_us = now_us;
-    uint8_t *frame = packet - IP_HEADER;
-    frame[0] = KIND_IP;
-    frame[1] = n->tag;
-    frame[2] = csum_open ? IP_CSUM_OPEN : 0;
-    s->used.tx_packets++;
-    lane_worked(l, s, now_us);
-    lane_send(l, now_us, s, &s->way, frame, v.len + IP_HEADER, out);
+    c.row->used_us = now_us;
+    lane_worked(l, c.s, now_us);
+    send_packet(l, now_us, &c, packet, c.v.len, csum_open, out);
 }
 
-/* One packet, or (once a driver enables TSO) a super-packet: a loop that puts each segment's headers into the bytes before
- * its payload, which are sealed already, and stops like lane_datagrams where the arena is full. */
-uint32_t lane_tun(struct lane *l, uint64_t now_us, const struct event *in, struct actions *out)
+/* A super-packet: every segment gets its headers in the bytes before its payload, which are sealed already, and is sealed
+ * from there. Where there is no way yet, segments are packets that miss it. Stops where the arena is full: what is left is
+ * then a super-packet again. */
+static uint32_t lane_super(struct lane *l, uint64_t now_us, const struct event *in,
+                           struct actions *out)
 {
-    if (in->tun.segment > 0) {
-        lane_drop(l, DROP_TOO_BIG);
+    struct course c;
+    struct super_cut cut;
+    uint8_t number = in->tun.number, *packet = in->tun.bytes;
+    if (!find_course(l, number, packet, in->tun.len, &c)) return in->tun.len;
+    if (!super_cut_begin(&cut, packet, &c.v, in->tun.segment)) {
+        lane_drop(l, DROP_NOT_IP);
         return in->tun.len;
     }
+    uint32_t at = cut.head_len, left = c.v.len - at;
+    uint32_t segment = left < cut.segment ? left : cut.segment;
+    if (cut.head_len + segment > c.mtu) {
+        super_cut_next(&cut, packet + at, left);
+        if (ip_view(packet, cut.head_len + segment, &c.v))
+            refuse_too_big(l, number, packet, &c.v, c.mtu, out);
+        return in->tun.len;
+    }
+    if (c.open) {
+        c.row->used_us = now_us;
+        lane_worked(l, c.s, now_us);
+    }
+    while (left > 0 && lane_room(out)) {
+        uint32_t size = super_cut_next(&cut, packet + at, left);
+        uint8_t *one = packet + at - cut.head_len;
+        if (c.open)
+            send_packet(l, now_us, &c, one, cut.head_len + size, cut.csum_open, out);
+        else
+            lane_packet(l, now_us, number, one, cut.head_len + size, cut.csum_open, false, out);
+        at += size;
+        left -= size;
+    }
+    if (left == 0) return in->tun.len;
+    super_cut_rest(&cut, packet + at, left);
+    return at - cut.head_len;
+}
+
+uint32_t lane_tun(struct lane *l, uint64_t now_us, const struct event *in, struct actions *out)
+{
     if (!lane_room(out)) return 0;
+    if (in->tun.segment > 0) return lane_super(l, now_us, in, out);
     lane_packet(l, now_us, in->tun.number, in->tun.bytes, in->tun.len, in->tun.csum_open, false,
                 out);
     return in->tun.len;

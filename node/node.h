@@ -159,8 +159,9 @@ struct event {
             uint8_t *
                 bytes; /* an IP packet; the driver promises 64 writable bytes before it (LANE_HEADROOM) */
             uint32_t len;
-            uint16_t segment;  /* TSO segment size (payload), 0: plain */
-            uint8_t csum_open; /* its transport checksum is partial (virtio NEEDS_CSUM) */
+            uint16_t segment; /* super-packet (TSO, USO): payload of each segment; 0: plain */
+            uint8_t
+                csum_open; /* its transport checksum is partial (virtio NEEDS_CSUM), where ip_checksum_field has it */
         } tun;
         const struct command *command;
         uint8_t seed[32];
@@ -213,12 +214,14 @@ struct action {
             uint32_t len;
             uint16_t segment;
         } send;
-        struct {
-            uint8_t number;
-            const uint8_t *bytes;
-            uint32_t len;
-            uint16_t segment;
-            uint8_t csum_open;
+        struct
+        { /* one packet; or parts > 1: a super-packet, only for a driver that asked (lane_join) */
+            uint8_t number, csum_open;
+            const uint8_t *bytes; /* super-packet: headers of the whole, and the first payload.. */
+            uint32_t len;         /* ..whose other payloads are counted here.. */
+            uint16_t head_len,
+                segment;            /* ..and lie, `segment` bytes each, the last perhaps less, */
+            uint16_t stride, parts; /* at bytes + head_len + i * stride */
         } tun;
         const struct reply *reply;
         struct notice notice;

@@ -390,6 +390,10 @@ void traffic_inner(struct step *s, const struct overlay_event *e)
         count(n, net && m ? DROP_NOT_IP : DROP_NETWORK);
         return;
     }
+    if ((e->bytes[2] & IP_CSUM_OPEN) && !ip_checksum_field(packet, &ip)) {
+        count(n, DROP_MALFORMED);
+        return;
+    }
     if (!ip_owned_by(m, ip.src)) {
         count(n, DROP_SPOOFED);
         return;
@@ -404,7 +408,7 @@ void traffic_inner(struct step *s, const struct overlay_event *e)
     uint8_t *copy = step_space(s, ip.len);
     if (!copy) return;
     memcpy(copy, packet, ip.len);
-    actions_tun(s->out, net->number, copy, ip.len, 0, e->bytes[2] & IP_CSUM_OPEN);
+    actions_tun(s->out, net->number, copy, ip.len, e->bytes[2] & IP_CSUM_OPEN);
 }
 
 /* --- our own records --- */

@@ -121,14 +121,27 @@ uint16_t ip_checksum(const void *p, size_t len, uint32_t start)
     return (uint16_t)~ip_sum(p, len, start);
 }
 
+uint32_t ip_checksum_field(const uint8_t *packet, const struct ip_view *v)
+{
+    uint32_t least = v->protocol == PROTO_TCP ? 20 : 8, at = v->protocol == PROTO_TCP ? 16 : 6;
+    if ((v->protocol != PROTO_TCP && v->protocol != PROTO_UDP) || v->fragment) return 0;
+    if (v->version == 4 && (get_u16(packet + 6) & 0x2000)) return 0; /* the first fragment */
+    return v->len < v->header_len + least ? 0 : v->header_len + at;
+}
+
+bool ip_finish_sum(uint8_t *packet, uint32_t len, uint32_t start, uint32_t offset)
+{
+    if (start > len || offset > len || start + offset + 2 > len) return false;
+    uint16_t sum = ip_checksum(packet + start, len - start, 0);
+    if (sum == 0 && offset == 6) sum = 0xffff; /* UDP's field: there 0 means none (RFC 768) */
+    put_u16(packet + start + offset, sum);
+    return true;
+}
+
 void ip_finish_checksum(uint8_t *packet, const struct ip_view *v)
 {
-    uint32_t at = v->protocol == PROTO_TCP ? 16 : 6;
-    if ((v->protocol != PROTO_TCP && v->protocol != PROTO_UDP) || v->fragment) return;
-    if (v->len < v->header_len + at + 2) return;
-    uint16_t sum = ip_checksum(packet + v->header_len, v->len - v->header_len, 0);
-    if (sum == 0 && v->protocol == PROTO_UDP) sum = 0xffff; /* RFC 768: 0 means none */
-    put_u16(packet + v->header_len + at, sum);
+    uint32_t at = ip_checksum_field(packet, v);
+    if (at) ip_finish_sum(packet, v->len, v->header_len, at - v->header_len);
 }
 
 /* RFC 1122, 3.2.2 and RFC 4443, 2.4 (e): to whom no error goes. */

@@ -31,9 +31,15 @@ bool ip_is_v4(const uint8_t ip[16]); /* v4-mapped */
 uint32_t ip_sum(const void *p, size_t len, uint32_t start);
 uint16_t ip_checksum(const void *p, size_t len, uint32_t start);
 
-/* Complete a partial transport checksum (virtio NEEDS_CSUM: the field holds the pseudo-header's sum): TCP and UDP directly behind
- * the first header; anything else is left as it is. One pass over the payload: for packets that wait, not for the packet path. */
-void ip_finish_checksum(uint8_t *packet, const struct ip_view *v);
+/* An open transport checksum (virtio NEEDS_CSUM): the field holds the pseudo-header's sum, and whoever delivers the packet
+ * sums the rest. Here it may be open for TCP and UDP directly behind the first header, not in fragments.
+ * Where the field is in the packet; 0: this packet has none that may be open. */
+uint32_t ip_checksum_field(const uint8_t *packet, const struct ip_view *v);
+/* Complete one. One pass over the payload: for packets that wait, not for the packet path. */
+void ip_finish_checksum(uint8_t *packet,
+                        const struct ip_view *v); /* whatever has no field is left as it is */
+/* The same where the kernel said the place: summed from `start` on, stored at start + offset. False: outside the packet. */
+bool ip_finish_sum(uint8_t *packet, uint32_t len, uint32_t start, uint32_t offset);
 
 #define ICMP_MAX 576u
 /* ICMP(v6) for the sender of `packet`, from address `from` (16, same version). Returns its size; 0: none is due (multicast,
