@@ -184,10 +184,12 @@ static bool node_key(struct parse *p, const char *key, const char *value)
     if (strcmp(key, "tcp") == 0) return set_tcp(p, value);
     if (strcmp(key, "port-mapping") == 0)
         return once(p, 0, key) && set_bool(p, &c->port_mapping, value);
+    if (strcmp(key, "offload") == 0) return once(p, 3, key) && set_bool(p, &c->offload, value);
     if (strcmp(key, "user") == 0) return once(p, 1, key) && set_user(p, value);
     if (strcmp(key, "log") == 0) return once(p, 2, key) && set_log(p, value);
-    return refuse(p, "[node] takes listen, advertise, seed, port-mapping, stun, tcp, user and log",
-                  "unknown key", key);
+    return refuse(
+        p, "[node] takes listen, advertise, seed, port-mapping, offload, stun, tcp, user and log",
+        "unknown key", key);
 }
 
 static bool set_mtu(struct parse *p, uint16_t *out, const char *value)
@@ -300,8 +302,11 @@ static char *next_line(char *out, int max, void *user)
 
 void config_defaults(struct config *c)
 {
-    *c = (struct config){
-        .port_mapping = true, .tcp_same = true, .log = "info", .limits = limits_daemon};
+    *c = (struct config){.port_mapping = true,
+                         .offload = true,
+                         .tcp_same = true,
+                         .log = "info",
+                         .limits = limits_daemon};
 }
 
 /* Control characters have no place in it; whoever put them there damaged the file. */
@@ -391,6 +396,7 @@ void config_walk(const struct config *c, config_each *each, void *context)
         if (c->tcp.count == 0) each(context, "node", "tcp", "no");
     }
     each(context, "node", "port-mapping", c->port_mapping ? "yes" : "no");
+    each(context, "node", "offload", c->offload ? "yes" : "no");
     if (c->user[0]) each(context, "node", "user", c->user);
     each(context, "node", "log", c->log);
     for (uint32_t i = 0; i < c->network_count; i++) walk_network(&c->networks[i], each, context);

@@ -34,7 +34,7 @@ struct config {
     struct config_listen tcp; /* count 0 and tcp_same: as listen */
     bool tcp_same;            /* false with count 0: no TCP */
     struct config_hosts advertise, seed, stun;
-    bool port_mapping;
+    bool port_mapping, offload;
     char user[64];  /* empty: ringlet, else nobody */
     uint32_t owner; /* uid of the file's, by config_read */
     char log[96];

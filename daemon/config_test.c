@@ -30,6 +30,7 @@ static void a_full_file_is_understood(void **state)
                       "seed = 203.0.113.5:7464\n"
                       "seed = tcp:203.0.113.5:443\n"
                       "port-mapping = no\n"
+                      "offload = no\n"
                       "stun = stun.example.org:3478\n"
                       "tcp = 0.0.0.0:443\n"
                       "user = daemon\n"
@@ -46,6 +47,7 @@ static void a_full_file_is_understood(void **state)
     assert_string_equal(c.advertise.text[0], "gate.example.org:7464");
     assert_int_equal(c.seed.count, 2);
     assert_false(c.port_mapping);
+    assert_false(c.offload);
     assert_int_equal(c.tcp.count, 1);
     assert_false(c.tcp_same);
     assert_string_equal(c.user, "daemon");
@@ -86,6 +88,8 @@ static void wrong_keys_and_values_are_named(void **state)
         {"[node]\nseed = a:99999\n", "ringlet.conf:2:"},
         {"[node]\ncolour = red\n", "ringlet.conf:2: unknown key `colour`"},
         {"[node]\nport-mapping = maybe\n", "ringlet.conf:2: neither yes nor no: `maybe`"},
+        {"[node]\noffload = auto\n", "ringlet.conf:2: neither yes nor no: `auto`"},
+        {"[node]\noffload = no\noffload = no\n", "ringlet.conf:3: given twice: `offload`"},
         {"[node]\nlog = loud\n", "ringlet.conf:2:"},
         {"[node]\nlog = info\nlog = warn\n", "ringlet.conf:3: given twice: `log`"},
         {"listen = 0.0.0.0:1\n", "ringlet.conf:1: a key outside of any section"},

@@ -57,7 +57,7 @@ static void act(struct daemon *d, const struct action *a)
         else
             udp_queue(&d->udp, &a->send.to, a->send.bytes, a->send.len, a->send.segment);
         break;
-    case ACT_TUN: tun_write(&d->tuns, a->tun.number, a->tun.bytes, a->tun.len); break;
+    case ACT_TUN: tun_write(&d->tuns, a); break;
     case ACT_REPLY: keep_reply(d, a->reply); break;
     case ACT_NOTICE: notices_take(d, &a->notice); break;
     case ACT_REMEMBER: notices_remember(d); break;
@@ -163,10 +163,9 @@ static void on_frame(void *context, const struct endpoint *from, uint8_t *bytes,
     on_datagram(context, from, bytes, len, 0);
 }
 
-static void on_packet(void *context, uint8_t number, uint8_t *bytes, uint32_t len)
+static void on_packet(void *context, const struct event *e)
 {
-    struct event e = {.type = EV_TUN, .tun = {.number = number, .bytes = bytes, .len = len}};
-    loop_event(context, &e);
+    loop_event(context, e);
 }
 
 static void on_batch_end(void *context)
@@ -312,6 +311,7 @@ bool loop_start(struct daemon *d, struct fail *f)
     d->tuns.received = on_packet;
     d->tuns.batch_end = on_batch_end;
     d->tuns.context = d;
+    if (d->lane) lane_join(d->lane, d->tuns.joins);
     for (uint8_t n = 0; good && d->lane && n < NETWORKS_MAX; n++)
         good = tun_start(&d->tuns, n, &d->loop);
     if (!good) return fail(f, FAIL_IO, "", "cannot watch sockets and timers: %s", strerror(errno));

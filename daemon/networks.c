@@ -83,7 +83,10 @@ bool networks_device(struct daemon *d, uint8_t number, struct fail *f)
         return fail(f, FAIL_IN_USE, "free it, or run with --no-tun",
                     "range %s of network %s is in use on this host: %s",
                     range_print(&h->is.range, range), h->name.s, who);
-    return tun_add(&d->tuns, number, device_wanted(d, h->name.s, name), networks_mtu(d, number), f);
+    bool made = tun_add(&d->tuns, number, device_wanted(d, h->name.s, name),
+                        networks_mtu(d, number), f);
+    if (made && d->lane) lane_join(d->lane, d->tuns.joins);
+    return made;
 }
 
 void networks_addresses(struct daemon *d, uint8_t number)

@@ -64,7 +64,7 @@ static bool open_sockets(struct daemon *d, struct fail *f)
     char conf[STATE_PATH_MAX + 16];
     const struct config_listen *tcp = d->config.tcp_same ? &d->config.listen : &d->config.tcp;
     snprintf(conf, sizeof conf, "%s/ringlet.conf", d->state.path);
-    if (!udp_open(&d->udp, &d->config.listen, conf, f) ||
+    if (!udp_open(&d->udp, &d->config.listen, d->config.offload, conf, f) ||
         !tcp_open(&d->tcp, &d->loop, tcp, !d->config.tcp_same, conf, f))
         return false;
     if (d->udp.count < d->config.listen.count) log_say(&d->log, LOG_INFO, "this host has no IPv6");
@@ -80,7 +80,7 @@ static bool open_sockets(struct daemon *d, struct fail *f)
 static bool open_devices(struct daemon *d, struct fail *f)
 {
     if (d->options.no_tun) return true;
-    if (!tuns_open(&d->tuns, f)) return false;
+    if (!tuns_open(&d->tuns, d->config.offload, f)) return false;
     bool any = false;
     uint32_t used = count_networks(d);
     for (uint8_t n = 0; n < NETWORKS_MAX; n++) {

@@ -1,7 +1,9 @@
 #include "daemon/tun.h"
 
 #include "base/err.h"
+#include "daemon/offload.h"
 #include "vnet/address.h"
+#include "vnet/super.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -10,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define DEVICE      "/dev/net/tun"
@@ -31,9 +34,11 @@ void tuns_init(struct tuns *t)
     for (unsigned i = 0; i < NETWORKS_MAX; i++) t->list[i].fd = -1;
 }
 
-bool tuns_open(struct tuns *t, struct fail *f)
+bool tuns_open(struct tuns *t, bool offload, struct fail *f)
 {
     tuns_init(t);
+    t->offload = offload;
+    t->joins = offload ? LANE_JOIN_TCP | LANE_JOIN_UDP : 0;
     for (unsigned i = 0; i < NETWORKS_MAX; i++) {
         int fd = open(DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0) {
@@ -43,8 +48,8 @@ bool tuns_open(struct tuns *t, struct fail *f)
         }
         t->spare[t->spare_count++] = fd;
     }
-    t->buffers = malloc((size_t)TUN_BATCH * TUN_BUFFER);
-    ensure(t->buffers);
+    t->buffer = malloc(TUN_BUFFER);
+    ensure(t->buffer);
     return true;
 }
 
@@ -53,8 +58,8 @@ void tuns_close(struct tuns *t)
     for (unsigned i = 0; i < NETWORKS_MAX; i++)
         if (t->list[i].fd >= 0) close(t->list[i].fd), t->list[i].fd = -1;
     while (t->spare_count) close(t->spare[--t->spare_count]);
-    free(t->buffers);
-    t->buffers = NULL;
+    free(t->buffer);
+    t->buffer = NULL;
 }
 
 static bool not_made(const char *name, int error, struct fail *f)
@@ -74,10 +79,30 @@ static void own_devices(struct tuns *t)
         if (t->list[i].fd >= 0) t->own.index[t->own.count++] = t->list[i].index;
 }
 
+/* Headers and offload, as far as this kernel goes. USO came later than the rest. */
+static bool attach(struct tuns *t, int fd, struct ifreq *r, bool *headers)
+{
+    const unsigned tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+    short plain = r->ifr_flags;
+    *headers = false;
+    r->ifr_flags = (short)(plain | IFF_VNET_HDR);
+    if (t->offload && ioctl(fd, TUNSETIFF, r) == 0) {
+        *headers = true;
+        if (ioctl(fd, TUNSETOFFLOAD, tcp | OFFLOAD_USO4 | OFFLOAD_USO6) == 0) return true;
+        t->joins &= (uint8_t)~LANE_JOIN_UDP;
+        if (ioctl(fd, TUNSETOFFLOAD, tcp) != 0) t->joins = 0;
+        return true;
+    }
+    t->joins = 0;
+    r->ifr_flags = plain;
+    return ioctl(fd, TUNSETIFF, r) == 0;
+}
+
 bool tun_add(struct tuns *t, uint8_t number, const char *name, uint16_t mtu_bytes, struct fail *f)
 {
     struct ifreq r = {.ifr_flags = IFF_TUN | IFF_NO_PI};
     struct tun *d = &t->list[number];
+    bool headers;
     ensure(d->fd < 0);
     if (!t->spare_count)
         return fail(f, FAIL_BUSY, "restart the daemon",
@@ -85,10 +110,13 @@ bool tun_add(struct tuns *t, uint8_t number, const char *name, uint16_t mtu_byte
     int fd = t->spare[t->spare_count - 1];
     snprintf(r.ifr_name, sizeof r.ifr_name, "%s",
              *name ? name : "ring%d"); /* the kernel takes the first free number */
-    if (ioctl(fd, TUNSETIFF, &r) != 0) return not_made(*name ? name : "ring0", errno, f);
+    if (!attach(t, fd, &r, &headers)) return not_made(*name ? name : "ring0", errno, f);
     t->spare_count--;
-    *d = (struct tun){
-        .all = t, .fd = fd, .number = number, .index = (int)if_nametoindex(r.ifr_name)};
+    *d = (struct tun){.all = t,
+                      .fd = fd,
+                      .number = number,
+                      .headers = headers,
+                      .index = (int)if_nametoindex(r.ifr_name)};
     memcpy(d->name, r.ifr_name, sizeof d->name);
     own_devices(t);
     if (netlink_device_up(d->index, mtu_bytes, f)) return true;
@@ -122,19 +150,35 @@ bool tun_addresses(struct tuns *t, uint8_t number, uint32_t ipv4, uint8_t prefix
     return good && replace(d, d->ip6, ipv6, IPV6_PREFIX, IPV6_PREFIX, f);
 }
 
+/* One packet; its length, 0: nothing is there. */
+static uint32_t read_one(struct tun *d)
+{
+    struct tuns *t = d->all;
+    struct virtio_net_hdr h = {0};
+    struct event e = {.type = EV_TUN};
+    struct iovec iov[2] = {{&h, sizeof h}, {t->buffer + TUN_ROOM, TUN_PACKET}};
+    ssize_t got = d->headers ? readv(d->fd, iov, 2) - (ssize_t)sizeof h
+                             : read(d->fd, iov[1].iov_base, TUN_PACKET);
+    if (got <= 0) return 0;
+    e.tun.number = d->number;
+    e.tun.bytes = t->buffer + TUN_ROOM;
+    e.tun.len = (uint32_t)got;
+    if (!d->headers || offload_read(&h, &e))
+        t->received(t->context, &e);
+    else
+        t->dropped++;
+    return (uint32_t)got;
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct tun *d = poll->data;
     struct tuns *t = d->all;
-    unsigned got = 0;
+    uint32_t bytes = 0, got = 1;
     (void)status, (void)events;
-    for (; got < TUN_BATCH; got++) {
-        uint8_t *at = t->buffers + (size_t)got * TUN_BUFFER + TUN_ROOM;
-        ssize_t len = read(d->fd, at, TUN_PACKET);
-        if (len <= 0) break;
-        t->received(t->context, d->number, at, (uint32_t)len);
-    }
-    if (got) t->batch_end(t->context);
+    for (unsigned n = 0; got && n < TUN_BATCH && bytes < TUN_BATCH_BYTES; n++)
+        bytes += got = read_one(d);
+    if (bytes) t->batch_end(t->context);
 }
 
 bool tun_start(struct tuns *t, uint8_t number, uv_loop_t *loop)
@@ -174,8 +218,38 @@ const char *tun_name(const struct tuns *t, uint8_t number)
     return number < NETWORKS_MAX && t->list[number].fd >= 0 ? t->list[number].name : NULL;
 }
 
-void tun_write(struct tuns *t, uint8_t number, const uint8_t *bytes, uint32_t len)
+/* A device without headers wants whole checksums. */
+static ssize_t write_plain(const struct tun *d, const struct action *a)
 {
-    const struct tun *d = &t->list[number];
-    if (d->fd < 0 || write(d->fd, bytes, len) != (ssize_t)len) t->dropped++;
+    struct ip_view v;
+    uint8_t whole[2048];
+    if (!a->tun.csum_open || a->tun.len > sizeof whole)
+        return write(d->fd, a->tun.bytes, a->tun.len);
+    memcpy(whole, a->tun.bytes, a->tun.len);
+    if (ip_view(whole, a->tun.len, &v)) ip_finish_checksum(whole, &v);
+    return write(d->fd, whole, a->tun.len);
+}
+
+static ssize_t write_headed(const struct tun *d, const struct action *a)
+{
+    struct virtio_net_hdr h;
+    struct iovec iov[1 + SUPER_PARTS_MAX] = {{&h, sizeof h}};
+    uint8_t *p = (uint8_t *)(uintptr_t)a->tun.bytes; /* iovec's are not const */
+    uint32_t parts = a->tun.parts > 1 ? a->tun.parts : 1, left = a->tun.len;
+    offload_write(a, &h);
+    ensure(parts <= SUPER_PARTS_MAX);
+    for (uint32_t i = 0; i < parts; i++) {
+        uint32_t head = i == 0 ? a->tun.head_len : 0, size = head + a->tun.segment;
+        if (parts == 1 || size > left) size = left;
+        iov[1 + i] = (struct iovec){p + (i == 0 ? 0 : a->tun.head_len + i * a->tun.stride), size};
+        left -= size;
+    }
+    return writev(d->fd, iov, (int)(1 + parts)) - (ssize_t)sizeof h;
+}
+
+void tun_write(struct tuns *t, const struct action *a)
+{
+    const struct tun *d = &t->list[a->tun.number];
+    if (d->fd < 0 || (d->headers ? write_headed(d, a) : write_plain(d, a)) != (ssize_t)a->tun.len)
+        t->dropped++;
 }

@@ -1,19 +1,23 @@
-/* daemon/tun.h - TUN devices: one a virtual network, read in batches.
+/* daemon/tun.h - TUN devices: one a virtual network, read in batches, with super-packets where the kernel has them.
  *
  * /dev/net/tun is opened NETWORKS_MAX times at the start, while we may; a network that comes later takes a spare
  * descriptor, for which CAP_NET_ADMIN is enough. Devices go with the process.
- * Reading: up to TUN_BATCH packets a wake-up, each with TUN_ROOM writable bytes before it (LANE_HEADROOM).
- * Owns: descriptors, one buffer a batch slot. Errors: FAIL_PERMISSION (not root), FAIL_IO (no /dev/net/tun), FAIL_IN_USE. */
+ * Reading: up to TUN_BATCH packets a wake-up or TUN_BATCH_BYTES, one after the other into one buffer, with TUN_ROOM writable
+ * bytes before it (LANE_HEADROOM): what the receiver does not copy during the call is gone.
+ * Offload (daemon/offload.h): asked for when the device is made, and what the kernel refuses is done without: USO before
+ * Linux 6.2, or all of it. Whoever turned it off gets plain packets with whole checksums.
+ * Owns: descriptors, the buffer. Errors: FAIL_PERMISSION (not root), FAIL_IO (no /dev/net/tun), FAIL_IN_USE. */
 #pragma once
 #include "daemon/fail.h"
 #include "daemon/netlink.h"
 #include "node/lane.h"
 #include <uv.h>
 
-#define TUN_BATCH  64
-#define TUN_ROOM   LANE_HEADROOM
-#define TUN_PACKET 2048u
-#define TUN_BUFFER (TUN_ROOM + TUN_PACKET + 64u)
+#define TUN_BATCH       64
+#define TUN_BATCH_BYTES (256u << 10)
+#define TUN_ROOM        LANE_HEADROOM
+#define TUN_PACKET      65536u
+#define TUN_BUFFER      (TUN_ROOM + TUN_PACKET + 64u)
 
 struct tuns;
 struct tun {
@@ -26,22 +30,26 @@ struct tun {
     uint8_t ip4[16], ip6[16]; /* set on it; zero: none */
     uint8_t prefix4;
     bool polling;
+    bool headers; /* a struct virtio_net_hdr stands before each packet */
 };
-typedef void tun_received(void *context, uint8_t number, uint8_t *bytes, uint32_t len);
+typedef void tun_received(void *context, const struct event *e); /* EV_TUN */
 typedef void tun_batch_end(void *context);
 struct tuns {
     struct tun list[NETWORKS_MAX];
     int spare[NETWORKS_MAX];
     uint32_t spare_count;
     struct netlink_own own;
-    uint8_t *buffers; /* TUN_BATCH of TUN_BUFFER */
+    uint8_t *buffer; /* TUN_BUFFER */
+    bool offload;    /* wanted */
+    uint8_t joins;   /* LANE_JOIN_* that all devices take */
     tun_received *received;
     tun_batch_end *batch_end;
     void *context;
     uint64_t dropped;
 };
-void tuns_init(struct tuns *t);                 /* none: --no-tun */
-bool tuns_open(struct tuns *t, struct fail *f); /* the spare descriptors; also initialises */
+void tuns_init(struct tuns *t); /* none: --no-tun */
+/* The spare descriptors; also initialises. offload: use what the kernel has. */
+bool tuns_open(struct tuns *t, bool offload, struct fail *f);
 void tuns_close(struct tuns *t);
 /* A device for network `number`; name empty: ring0, ring1.. Up, with this MTU, without addresses. */
 bool tun_add(struct tuns *t, uint8_t number, const char *name, uint16_t mtu_bytes, struct fail *f);
@@ -51,4 +59,4 @@ bool tun_addresses(struct tuns *t, uint8_t number, uint32_t ipv4, uint8_t prefix
 bool tun_start(struct tuns *t, uint8_t number, uv_loop_t *loop);
 void tun_drop(struct tuns *t, uint8_t number);
 const char *tun_name(const struct tuns *t, uint8_t number); /* NULL: none */
-void tun_write(struct tuns *t, uint8_t number, const uint8_t *bytes, uint32_t len);
+void tun_write(struct tuns *t, const struct action *a);     /* ACT_TUN */

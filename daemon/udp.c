@@ -18,7 +18,7 @@ static void set(int fd, int level, int name, int value)
     (void)setsockopt(fd, level, name, &value, sizeof value); /* all of these are wishes */
 }
 
-static void tune(int fd, bool v4)
+static void tune(int fd, bool v4, bool offload)
 {
     int size = UDP_SOCKET_BUFFER;
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0)
@@ -29,7 +29,7 @@ static void tune(int fd, bool v4)
         set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
     else
         set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
-    set(fd, IPPROTO_UDP, UDP_GRO, 1);
+    if (offload) set(fd, IPPROTO_UDP, UDP_GRO, 1);
 }
 
 static bool refused(const struct endpoint *e, const char *conf, int error, struct fail *f)
@@ -51,7 +51,7 @@ static bool refused(const struct endpoint *e, const char *conf, int error, struc
 }
 
 /* -1: errno says why */
-static int open_one(const struct endpoint *e)
+static int open_one(const struct endpoint *e, bool offload)
 {
     struct sockaddr_storage at;
     socklen_t len = sockaddr_of(e, &at);
@@ -59,7 +59,7 @@ static int open_one(const struct endpoint *e)
     if (fd < 0) return -1;
     if (at.ss_family == AF_INET6) (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
     if (bind(fd, (struct sockaddr *)&at, len) == 0) {
-        tune(fd, at.ss_family == AF_INET);
+        tune(fd, at.ss_family == AF_INET, offload);
         return fd;
     }
     int error = errno;
@@ -68,12 +68,13 @@ static int open_one(const struct endpoint *e)
     return -1;
 }
 
-bool udp_open(struct udp *u, const struct config_listen *l, const char *conf, struct fail *f)
+bool udp_open(struct udp *u, const struct config_listen *l, bool offload, const char *conf,
+              struct fail *f)
 {
-    *u = (struct udp){.out_fd = -1};
+    *u = (struct udp){.out_fd = -1, .no_segment = !offload};
     for (uint32_t i = 0; i < l->count; i++) {
         const struct endpoint *e = &l->at[i];
-        int fd = open_one(e);
+        int fd = open_one(e, offload);
         /* a host without IPv6: the wildcard is a default, not a wish */
         bool without = (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL) && !endpoint_is_v4(e) &&
                        endpoint_is_any(e);

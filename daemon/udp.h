@@ -46,7 +46,9 @@ struct udp {
     bool no_segment; /* the kernel or a device refused UDP_SEGMENT */
     uint64_t rx_bytes, tx_bytes, dropped;
 };
-bool udp_open(struct udp *u, const struct config_listen *l, const char *conf, struct fail *f);
+/* offload: trains by UDP_SEGMENT and UDP_GRO, where the kernel has them. */
+bool udp_open(struct udp *u, const struct config_listen *l, bool offload, const char *conf,
+              struct fail *f);
 bool udp_start(struct udp *u, uv_loop_t *loop, udp_received *received, udp_batch_end *end,
                void *context);
 void udp_queue(struct udp *u, const struct endpoint *to, const uint8_t *bytes, uint32_t len,
