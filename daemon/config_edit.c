@@ -38,13 +38,14 @@ bool config_template(struct config_text *t)
 /* The line after `at`, or the end. */
 static size_t next(const struct config_text *t, size_t at)
 {
-    const char *nl = strchr(t->text + at, '\n');
+    const char *nl = memchr(t->text + at, '\n', t->len - at);
     return nl ? (size_t)(nl - t->text) + 1 : t->len;
 }
 
 static size_t skip_blanks(const struct config_text *t, size_t at)
 {
-    return at + strspn(t->text + at, " \t\r");
+    while (t->text[at] == ' ' || t->text[at] == '\t' || t->text[at] == '\r') at++;
+    return at;
 }
 
 /* From the header line to the next section (or the end). False: no such section. */
