@@ -16,7 +16,7 @@
     X(CLOSE, 7, "reason", "link", "good-bye; the link ends")                                       \
     X(DEAD, 8, "id", "link", "this neighbour of ours does not answer me; verify")                  \
     X(FIND, 10, "request, via, ttl", "routed", "who is nearest to dst?")                           \
-    X(FOUND, 11, "request, id, hops", "routed", "I am")                                            \
+    X(FOUND, 11, "request, id, hops, endpoint(19)", "routed", "I am")                                            \
     X(HOP, 12, "request, hop, id", "routed", "a traced frame passed here")                         \
     X(GET, 13, "request, via, key", "routed", "the record under key")                              \
     X(GOT, 14, "request, result, record", "routed", "answer to GET and PUT")                       \

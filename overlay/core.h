@@ -3,7 +3,7 @@
  * One file per concern; each keeps its own part of the state and its own deadlines, and says wake_at() when it arms one:
  *   links.c (table)   tables.c (of pooled things)   hello.c (handshakes)   chains.c (certificates)   keys.c (several sessions with one peer)   receive.c (arrivals)   send.c (frames out)   upkeep.c (pings, death, rekey)
  *   path.c (direct paths, roaming)   relay.c (channels)   ring.c (near links)   far.c (far links)   route.c (hop by hop)
- *   control.c (MessagePack bodies)   request.c (questions of ours)   join.c (seeds, remembered peers)   dht.c (records kept)   claim.c (records of ours)
+ *   refer.c (newcomers handed on)   control.c (MessagePack bodies)   request.c (questions of ours)   join.c (seeds, remembered peers)   dht.c (records kept)   claim.c (records of ours)
  *   message.c (text to a node)   seldom.c (what most nodes never have)   view.c
  */
 #pragma once
@@ -300,6 +300,9 @@ bool hello_dial(struct overlay *o, uint64_t now_us, const struct endpoint *at, c
 bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const struct id *waypoint,
                  const struct endpoint *at, uint8_t kinds, struct outbox *out);
 bool hello_pending(const struct overlay *o, const struct id *id);
+struct hello *hello_asking(const struct overlay *o,
+                           uint32_t index); /* ours, HELLO1 sent and not answered; NULL */
+void hello_enough_seeds(struct overlay *o); /* on the ring: what seeds were asked is forgotten */
 bool hello_dialling(const struct overlay *o);
 void on_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
                size_t len, struct outbox *out);
@@ -333,6 +336,13 @@ struct link *hello_confirmed(struct overlay *o, uint64_t now_us, struct link *fr
 bool adopt_previous(struct overlay *o, uint64_t now_us, struct link *l);
 void previous_over(struct overlay *o, uint64_t now_us, struct link *l, struct extra *x);
 void previous_drop(struct overlay *o, struct extra *x);
+
+/* --- refer.c --- */
+/* A bare HELLO1 whose sender seeks its place elsewhere, and we are crowded: answered with REFER. false: take it as any other. */
+bool refer_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
+                  size_t len, struct outbox *out);
+void on_refer(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
+              size_t len, struct outbox *out);
 
 /* --- upkeep.c --- */
 void link_ping(struct overlay *o, struct link *l, uint64_t now_us, const struct way *way,
@@ -398,6 +408,8 @@ void ring_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint3
 void ring_neighbour_dead(struct overlay *o, uint64_t now_us, const struct id *id,
                          struct outbox *out);
 uint64_t ring_estimate(const struct overlay *o);
+/* May we send there because a peer says so? */
+bool ring_hearsay_ok(const struct overlay *o, const struct endpoint *at);
 bool ring_would_be_near(const struct overlay *o, const struct id *id);
 uint8_t ring_sides(const struct overlay *o, uint16_t left[NEAR_SIDE_MAX],
                    uint16_t right[NEAR_SIDE_MAX], uint8_t *lefts, uint8_t *rights);
@@ -409,7 +421,8 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
 
 /* --- far.c --- */
 void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
-void far_found(struct overlay *o, uint64_t now_us, const struct id *owner, struct outbox *out);
+void far_found(struct overlay *o, uint64_t now_us, const struct id *owner,
+               const struct endpoint *at, struct outbox *out);
 
 /* --- route.c --- */
 /* The usable link nearest to dst if it is nearer than we are. physical: none whose own path is routed (a sealed datagram must not

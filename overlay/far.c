@@ -63,13 +63,14 @@ static void seek(struct overlay *o, uint64_t now_us, unsigned octave, struct out
     find_send(o, now_us, &point, PURPOSE_FAR, 0, SECONDS(5), NO_SLOT, out);
 }
 
-void far_found(struct overlay *o, uint64_t now_us, const struct id *owner, struct outbox *out)
+void far_found(struct overlay *o, uint64_t now_us, const struct id *owner,
+               const struct endpoint *at, struct outbox *out)
 {
     struct link *l = link_by_id(o, owner);
     if (l) {
         if (!(l->kinds & KIND_NEAR)) l->kinds |= KIND_FAR;
     } else if (!failed_lately(o, owner, now_us)) {
-        (void)hello_route(o, now_us, owner, &ID_ZERO, &(struct endpoint){0}, KIND_FAR, out);
+        (void)hello_route(o, now_us, owner, &ID_ZERO, at, KIND_FAR, out);
     }
 }
 

@@ -66,7 +66,8 @@ bool hello_indices(const uint8_t *in, size_t len, uint32_t *sender, uint32_t *re
     *sender = *receiver = 0;
     switch (in[0]) {
     case OUTER_HELLO1: *sender = get_u32(in + 4); return true;
-    case OUTER_COOKIE: *receiver = get_u32(in + 4); return true;
+    case OUTER_COOKIE:
+    case OUTER_REFER: *receiver = get_u32(in + 4); return true;
     case OUTER_HELLO2:
     case OUTER_HELLO3:
         *sender = get_u32(in + 4);
@@ -114,6 +115,7 @@ void hello1_write(struct handshake *h, const struct crypto *c, const struct over
     uint8_t payload[HELLO1_PAYLOAD] = {0};
     put_u32(payload, own->capabilities);
     memcpy(payload + 4, own->via.b, ID_SIZE);
+    memcpy(payload + 24, own->place.b, ID_SIZE);
     uint8_t *noise = put_header(out, OUTER_HELLO1, h->local_index, NULL);
     size_t len = noise_write(&h->noise, c, 1, NULL, NULL, fresh, payload, sizeof payload, noise,
                              NOISE1_OVERHEAD + sizeof payload);
@@ -139,6 +141,7 @@ enum err hello1_read(struct handshake *h, const struct crypto *c, const uint8_t 
     h->remote_index = get_u32(in + 4);
     h->peer.capabilities = get_u32(payload); /* the zeros behind them are a later version's */
     memcpy(h->peer.via.b, payload + 4, ID_SIZE);
+    memcpy(h->peer.place.b, payload + 24, ID_SIZE);
     h->stage = 1;
 out:
     crypto_wipe(&next, sizeof next);

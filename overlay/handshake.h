@@ -47,9 +47,11 @@ struct overlay_key {
 };
 /* What one end says of itself. */
 struct hello_info {
-    uint32_t capabilities;    /* AEAD bits (enum aead) and CAP_* */
-    uint16_t mtu_bytes;       /* largest datagram it takes */
-    struct id via;            /* HELLO1: answer through this node, if not zero (decision 0006) */
+    uint32_t capabilities; /* AEAD bits (enum aead) and CAP_* */
+    uint16_t mtu_bytes;    /* largest datagram it takes */
+    struct id via;         /* HELLO1: answer through this node, if not zero (decision 0006) */
+    struct id
+        place; /* HELLO1: the sender seeks its place, next to this id; zero: it does not say */
     struct endpoint observed; /* where it saw the other end; none when routed */
     uint8_t ed_pk[32];
     uint8_t aead; /* HELLO2: the responder's choice */

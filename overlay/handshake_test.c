@@ -59,6 +59,7 @@ static void run_init(struct run *run, const struct crypto *ca, const struct cryp
     end_init(&run->b, cb, &r, false);
     run->a.h.expect = run->b.self.id;
     run->a.own.via = (struct id){{5, 6, 7}};
+    run->a.own.place = (struct id){{8, 9}};
     rng_bytes(&r, run->chain, sizeof run->chain);
 }
 
@@ -105,6 +106,7 @@ static void test_whole_handshake(void **state)
         assert_int_equal(do_hello1(&run), OK);
         assert_int_equal(b->peer.capabilities, run.a.own.capabilities);
         assert_true(id_equal(&b->peer.via, &run.a.own.via));
+        assert_true(id_equal(&b->peer.place, &run.a.own.place));
         assert_int_equal(b->remote_index, 0x11111111);
         assert_int_equal(do_hello2(&run), OK);
         assert_int_equal(a->remote_index, 0x22222222);

@@ -13,6 +13,7 @@
 #define HELLO_TRIES_UDP       3
 #define HELLO_PAUSE_SEED_US   MILLIS(800)
 #define HELLO_RESPONDER_US    SECONDS(4) /* a HELLO1 without its HELLO3: several round trips */
+#define PLAIN_EVERY           4
 
 static struct hello *hello_by_meaning(const struct overlay *o, uint16_t meaning)
 {
@@ -75,6 +76,20 @@ bool hello_pending(const struct overlay *o, const struct id *id)
     return false;
 }
 
+struct hello *hello_asking(const struct overlay *o, uint32_t index)
+{
+    struct hello *h = hello_by_meaning(o, index_meaning(o, index));
+    return h && h->hs.initiator && h->hs.stage == 1 ? h : NULL;
+}
+
+void hello_enough_seeds(struct overlay *o)
+{
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+        struct hello *h = o->hellos[i];
+        if (h && h->hs.initiator && h->from_seed && h->link_slot == NO_SLOT) hello_end(o, h, false);
+    }
+}
+
 bool hello_dialling(const struct overlay *o)
 {
     for (uint16_t i = 0; i < o->common->limits.handshakes; i++)
@@ -107,6 +122,9 @@ static void send_hello1(struct overlay *o, uint64_t now_us, struct hello *h, str
         h->waypoint = waypoint_near(o, &h->target, &h->waypoint); /* that way was silent: another */
     struct hello_info own = own_info(o, &none);
     struct id expect = h->target;
+    /* on our way to our place; behind a NAT those whom a seed names may not hear us: now and then plainly */
+    if (!h->routed && !o->joined && (h->kinds & KIND_LEAF) && o->join_tries % PLAIN_EVERY != 0)
+        own.place = o->self.id;
     if (h->routed) own.via = id_is_zero(&h->waypoint) ? request_via(o) : h->waypoint;
     rng_bytes(&o->rng, fresh, sizeof fresh);
     /* UDP is blocked for some: a seed that is silent there is dialled over TCP, at the same address and port */
@@ -119,17 +137,19 @@ static void send_hello1(struct overlay *o, uint64_t now_us, struct hello *h, str
     if (h->has_cookie) mac2_write(o->crypto, h->cookie, bytes);
     crypto_wipe(fresh, sizeof fresh);
     h->sent_us = now_us;
-    uint64_t pause = h->routed ? HELLO_FIRST_ROUTED_US : HELLO_FIRST_BARE_US;
+    /* a neighbour is asked both ways at once; for a far link, which nobody waits for, the ring is spared if it hears us bare */
+    bool bare = h->routed && h->at.port && h->tries == 0 &&
+                budget_take(&o->probe_budget, now_us, PROBES_PER_S, PROBES_BURST);
+    bool only_bare = bare && h->kinds == KIND_FAR;
+    uint64_t pause = h->routed && !only_bare ? HELLO_FIRST_ROUTED_US : HELLO_FIRST_BARE_US;
     /* a seed under a rush has room again soon: ask often, and not in step with everybody else */
     pause = time_min(pause << h->tries, h->from_seed ? HELLO_PAUSE_SEED_US : HELLO_PAUSE_MAX_US);
     h->next_us = now_us + rng_jitter(&o->rng, pause, h->from_seed ? 35 : 10);
     h->tries++;
     wake_at(o, h->next_us);
     /* once, and within the bound on probes: the endpoint is somebody's word */
-    if (h->routed && h->at.port && h->tries == 1 &&
-        budget_take(&o->probe_budget, now_us, PROBES_PER_S, PROBES_BURST))
-        datagram_send(o, &h->at, bytes, sizeof bytes, out);
-    hello_send(o, now_us, h, bytes, sizeof bytes, out);
+    if (bare) datagram_send(o, &h->at, bytes, sizeof bytes, out);
+    if (!only_bare) hello_send(o, now_us, h, bytes, sizeof bytes, out);
 }
 
 bool hello_dial(struct overlay *o, uint64_t now_us, const struct endpoint *at, const struct id *id,
@@ -213,10 +233,25 @@ static bool knock_ok(struct overlay *o, uint64_t now_us, const struct arrival *a
     return false;
 }
 
+/* The same bytes may come bare and over the ring (decision 0007): is the first of them being answered? */
+static bool being_answered(const struct overlay *o, const uint8_t *hello1)
+{
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+        const struct hello *h = o->hellos[i];
+        if (h && !h->hs.initiator && memcmp(h->hs.noise.re, hello1 + HELLO1_HEADER, 32) == 0)
+            return true;
+    }
+    return false;
+}
+
 void on_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
                size_t len, struct outbox *out)
 {
-    if (!knock_ok(o, now_us, a, b, len, out)) return;
+    if (refer_hello1(o, now_us, a, b, len, out) || !knock_ok(o, now_us, a, b, len, out)) return;
+    if (being_answered(o, b)) {
+        drop(o, DROP_REPLAYED_HELLO);
+        return;
+    }
     struct hello *h = link_room(o, now_us) ? hello_new(o, false) : NULL;
     if (!h) {
         drop(o, DROP_FULL);
@@ -286,6 +321,19 @@ static struct link *link_from_hello(struct overlay *o, uint64_t now_us, struct h
     return l;
 }
 
+/* The initiator asked more than once before it heard us, under the same index: those halves wait for nothing any more. */
+static void end_repeats(struct overlay *o, const struct hello *done)
+{
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+        struct hello *h = o->hellos[i];
+        if (h && h != done && !h->hs.initiator && h->link_slot == NO_SLOT &&
+            h->hs.remote_index == done->hs.remote_index &&
+            (h->routed ? id_equal(&h->target, &done->hs.peer_id)
+                       : endpoint_equal(&h->at, &done->at)))
+            hello_end(o, h, false);
+    }
+}
+
 void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
                size_t len, struct outbox *out)
 {
@@ -342,6 +390,7 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
             hello_end(o, h, false);
         } else {
             link_rtt_sample(l, rtt_us);
+            end_repeats(o, h);
             hello_end(o, h, true);
             cert_send(
                 o, l, now_us,

@@ -186,6 +186,7 @@ void join_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         o->join_due_us = 0;
         if (o->leave_seeds_us && o->leave_seeds_us <= now_us) {
             o->leave_seeds_us = 0;
+            hello_enough_seeds(o);
             leave_seeds(o, now_us, out);
         }
         if (o->leave_seeds_us) wake_at(o, o->leave_seeds_us);

@@ -322,3 +322,53 @@ enum err cookie_read(const struct knock *k, const struct crypto *c, const uint8_
     *reason = (enum cookie_reason)in[2];
     return OK;
 }
+
+/* --- REFER --- */
+
+bool knock_fresh(const struct knock *k, const struct crypto *c, uint64_t now_us, const uint8_t *msg,
+                 size_t len)
+{
+    if (len != HELLO1_SIZE || msg[0] != OUTER_HELLO1 || msg[1] != WIRE_VERSION) return false;
+    if (!hello1_mac_good(c, &k->keys, msg, len) && !knock_is_previous(k, c, now_us, msg, len))
+        return false;
+    return !filter_seen(k, msg + HELLO1_HEADER);
+}
+
+size_t refer_write(const struct knock *k, const struct crypto *c, uint64_t now_us, struct rng *r,
+                   const uint8_t *msg, size_t len, const uint8_t *list, size_t list_len,
+                   uint8_t out[REFER_MAX])
+{
+    ensure(len == HELLO1_SIZE && list_len > 0 && list_len <= REFER_ENTRIES * REFER_ENTRY);
+    uint8_t ad[8 + MAC_SIZE];
+    struct writer w = writer_of(out, REFER_MAX);
+    write_u8(&w, OUTER_REFER);
+    write_u8(&w, WIRE_VERSION);
+    write_u16(&w, 0);
+    write_bytes(&w, msg + 4, 4); /* the sender's index */
+    uint8_t *nonce = write_space(&w, 24), *sealed = write_space(&w, list_len + CRYPTO_TAG);
+    ensure(!w.bad);
+    rng_bytes(r, nonce, 24);
+    cookie_ad(ad, out, hello1_mac1(msg, len));
+    bool previous = knock_is_previous(k, c, now_us, msg, len);
+    c->xseal(sealed, list, list_len, ad, sizeof ad, nonce,
+             previous ? k->previous->keys.cookie_key : k->keys.cookie_key);
+    return w.len;
+}
+
+enum err refer_read(const struct knock *k, const struct crypto *c, const uint8_t *in, size_t len,
+                    const uint8_t mac1[16], uint8_t list[REFER_ENTRIES * REFER_ENTRY],
+                    size_t *list_len)
+{
+    uint8_t ad[8 + MAC_SIZE];
+    if (len < 1 || in[0] != OUTER_REFER || !outer_length_ok(in[0], len) || in[1] != WIRE_VERSION ||
+        get_u16(in + 2) != 0)
+        return ERR_MALFORMED;
+    size_t inside = len - REFER_HEADER - CRYPTO_TAG;
+    if (inside % REFER_ENTRY != 0) return ERR_MALFORMED;
+    cookie_ad(ad, in, mac1);
+    if (!c->xopen(list, in + REFER_HEADER, inside + CRYPTO_TAG, ad, sizeof ad, in + 8,
+                  k->keys.cookie_key))
+        return ERR_CRYPTO;
+    *list_len = inside;
+    return OK;
+}

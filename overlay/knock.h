@@ -72,4 +72,14 @@ void cookie_write(struct knock *k, const struct crypto *c, uint64_t now_us, stru
 MUST_CHECK enum err cookie_read(const struct knock *k, const struct crypto *c, const uint8_t *in,
                                 size_t len, const uint8_t mac1[16], uint8_t cookie[16],
                                 enum cookie_reason *reason);
+/* Would knock_hello1 let this one in, or ask it for a cookie? Changes nothing: for an answer that keeps no state. */
+bool knock_fresh(const struct knock *k, const struct crypto *c, uint64_t now_us, const uint8_t *msg,
+                 size_t len);
+/* REFER: type(1) version(1) zero(2) receiver(4) nonce(24) sealed list(n * REFER_ENTRY + 16), sealed as a COOKIE is. Returns its length. */
+size_t refer_write(const struct knock *k, const struct crypto *c, uint64_t now_us, struct rng *r,
+                   const uint8_t *msg, size_t len, const uint8_t *list, size_t list_len,
+                   uint8_t out[REFER_MAX]);
+MUST_CHECK enum err refer_read(const struct knock *k, const struct crypto *c, const uint8_t *in,
+                               size_t len, const uint8_t mac1[16],
+                               uint8_t list[REFER_ENTRIES * REFER_ENTRY], size_t *list_len);
 void mac2_write(const struct crypto *c, const uint8_t cookie[16], uint8_t hello1[HELLO1_SIZE]);

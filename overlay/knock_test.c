@@ -354,6 +354,66 @@ static void test_damaged_cookies_are_refused(void **state)
     }
 }
 
+/* --- REFER --- */
+
+/* Every byte counts, and it answers one HELLO1 only; what it is given comes out. */
+static void test_referrals_are_sealed_to_their_question(void **state)
+{
+    (void)state;
+    const struct crypto *const tables[] = {&crypto_real, &crypto_fake};
+    for (int t = 0; t < 2; t++) {
+        struct door d, stranger;
+        uint8_t msg[HELLO1_SIZE], answer[REFER_MAX + 1], wrong[16] = {0};
+        uint8_t list[REFER_ENTRIES * REFER_ENTRY], got[REFER_ENTRIES * REFER_ENTRY];
+        size_t got_len = 0;
+        door_init(&d, tables[t]);
+        hello1(&d, NULL, msg);
+        const uint8_t *mac1 = msg + HELLO1_SIZE - 32;
+        rng_bytes(&d.r, list, sizeof list);
+        door_init(&stranger, tables[t]);
+        stranger.ok.key[0] ^= 1;
+        knock_init(&stranger.k, d.c, &stranger.ok, &d.self, &d.r, NULL, 0);
+        for (size_t n = 1; n <= REFER_ENTRIES; n += 3) {
+            size_t len = refer_write(&d.k, d.c, d.now_us, &d.r, msg, sizeof msg, list,
+                                     n * REFER_ENTRY, answer);
+            assert_int_equal(len, REFER_HEADER + n * REFER_ENTRY + 16);
+            assert_true(len <= HELLO1_SIZE);
+            for (size_t at = 0; at < len; at++) {
+                answer[at] ^= 0x10;
+                assert_int_not_equal(refer_read(&d.k, d.c, answer, len, mac1, got, &got_len), OK);
+                answer[at] ^= 0x10;
+            }
+            for (size_t l = 0; l <= sizeof answer; l++)
+                if (l != len)
+                    assert_int_not_equal(refer_read(&d.k, d.c, answer, l, mac1, got, &got_len), OK);
+            assert_int_equal(refer_read(&d.k, d.c, answer, len, wrong, got, &got_len), ERR_CRYPTO);
+            assert_int_equal(refer_read(&stranger.k, d.c, answer, len, mac1, got, &got_len),
+                             ERR_CRYPTO);
+            assert_int_equal(refer_read(&d.k, d.c, answer, len, mac1, got, &got_len), OK);
+            assert_int_equal(got_len, n * REFER_ENTRY);
+            assert_memory_equal(got, list, got_len);
+        }
+    }
+}
+
+/* A look at a HELLO1 before it is let in changes nothing; what was let in is not fresh any more. */
+static void test_a_look_is_not_an_entrance(void **state)
+{
+    (void)state;
+    struct door d;
+    uint8_t msg[HELLO1_SIZE];
+    door_init(&d, &crypto_real);
+    hello1(&d, &d.self, msg);
+    assert_true(knock_fresh(&d.k, d.c, d.now_us, msg, sizeof msg));
+    assert_true(knock_fresh(&d.k, d.c, d.now_us, msg, sizeof msg));
+    assert_false(knock_fresh(&d.k, d.c, d.now_us, msg, sizeof msg - 1));
+    msg[100] ^= 1;
+    assert_false(knock_fresh(&d.k, d.c, d.now_us, msg, sizeof msg));
+    msg[100] ^= 1;
+    assert_int_equal(knock(&d, msg, sizeof msg, false), KNOCK_OK);
+    assert_false(knock_fresh(&d.k, d.c, d.now_us, msg, sizeof msg));
+}
+
 /* --- epochs --- */
 
 static void test_the_epoch_before_knocks_24_hours(void **state)
@@ -442,6 +502,8 @@ int main(void)
         cmocka_unit_test(test_a_cookie_is_for_one_sender),
         cmocka_unit_test(test_cookies_age),
         cmocka_unit_test(test_damaged_cookies_are_refused),
+        cmocka_unit_test(test_referrals_are_sealed_to_their_question),
+        cmocka_unit_test(test_a_look_is_not_an_entrance),
         cmocka_unit_test(test_the_epoch_before_knocks_24_hours),
         cmocka_unit_test(test_mac1_of_replies),
     };

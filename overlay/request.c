@@ -134,7 +134,7 @@ void overlay_find(struct overlay *o, uint64_t now_us, const struct id *target, u
 void on_find(struct overlay *o, uint64_t now_us, const struct arrival *a, struct unpack *u,
              struct outbox *out)
 {
-    uint8_t frame[64];
+    uint8_t frame[96];
     struct id via;
     uint64_t request = unpack_uint(u, UINT32_MAX);
     unpack_copy(u, via.b, ID_SIZE);
@@ -143,13 +143,19 @@ void on_find(struct overlay *o, uint64_t now_us, const struct arrival *a, struct
         drop(o, DROP_MALFORMED);
         return;
     }
+    struct endpoint own = {0};
+    uint8_t at[ENDPOINT_WIRE];
+    if (!observe_believed(&o->observe, &own, 1)) (void)observe_newest(&o->observe, &own);
+    endpoint_encode(&own, at);
     struct pack k = pack_of(frame + 1, sizeof frame - 1);
     frame[0] = KIND_CONTROL;
-    pack_array(&k, 4);
+    pack_array(&k, 5);
     pack_uint(&k, CONTROL_FOUND);
     pack_uint(&k, request);
     pack_bin(&k, o->self.id.b, ID_SIZE);
     pack_uint(&k, ttl >= a->ttl ? ttl - a->ttl + 1 : 1);
+    pack_bin(&k, at, sizeof at);
+    ensure(!k.bad);
     route_send(o, now_us, ROUTE_EXACT, 0, &a->routed_src, &via, frame, k.len + 1, NO_SLOT, out);
     /* a newcomer that is not on the ring cannot be answered over several hops, but through its seed: so we begin */
     if (!id_is_zero(&via) && !link_by_id(o, &a->routed_src) &&
@@ -163,6 +169,13 @@ void on_found(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbo
     uint64_t id = unpack_uint(u, UINT32_MAX);
     unpack_copy(u, owner.b, ID_SIZE);
     uint64_t hops = unpack_uint(u, 255);
+    struct endpoint at = {0};
+    if (u->left && !u->bad) { /* where it believes to be */
+        uint8_t e[ENDPOINT_WIRE];
+        unpack_copy(u, e, sizeof e);
+        if (!endpoint_decode(e, &at)) u->bad = true;
+        if (!ring_hearsay_ok(o, &at)) at = (struct endpoint){0};
+    }
     if (u->bad) {
         drop(o, DROP_MALFORMED);
         return;
@@ -183,13 +196,12 @@ void on_found(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbo
     }
     answer(o, now_us, r, OK, &owner, (uint8_t)hops, out);
     if (id_equal(&owner, &o->self.id)) return;
-    if (purpose == PURPOSE_FAR) far_found(o, now_us, &owner, out);
+    if (purpose == PURPOSE_FAR) far_found(o, now_us, &owner, &at, out);
     if ((purpose == PURPOSE_JOIN || purpose == PURPOSE_REPAIR) && !link_by_id(o, &owner) &&
         ring_would_be_near(o, &owner)) {
         /* while we are not on the ring the owner begins, through our seed (on_find) */
         struct id via = request_via(o);
-        if (id_is_zero(&via))
-            (void)hello_route(o, now_us, &owner, &through, &(struct endpoint){0}, KIND_NEAR, out);
+        if (id_is_zero(&via)) (void)hello_route(o, now_us, &owner, &through, &at, KIND_NEAR, out);
     }
 }
 

@@ -142,7 +142,7 @@ bool ring_would_be_near(const struct overlay *o, const struct id *id)
 }
 
 /* May we send there because a peer says so? Public addresses, and our own subnet's: never a service of ours or our neighbours'. */
-static bool hearsay_ok(const struct overlay *o, const struct endpoint *at)
+bool ring_hearsay_ok(const struct overlay *o, const struct endpoint *at)
 {
     if (at->transport != TRANSPORT_UDP || !endpoint_is_usable(at)) return false;
     enum scope scope = endpoint_scope(at);
@@ -166,7 +166,7 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
         unpack_copy(u, ids[i].b, ID_SIZE);
         unpack_copy(u, e, sizeof e);
         if (!endpoint_decode(e, &at[i])) u->bad = true;
-        if (!u->bad && !hearsay_ok(o, &at[i])) at[i] = (struct endpoint){0};
+        if (!u->bad && !ring_hearsay_ok(o, &at[i])) at[i] = (struct endpoint){0};
     }
     if (u->bad) {
         drop(o, DROP_MALFORMED);

@@ -19,6 +19,7 @@
     X(HELLO2, 0x41, 182,   182, KNOCK,   "the responder's keys; never longer than HELLO1")         \
     X(HELLO3, 0x42, 151,  1200, KNOCK,   "the initiator's keys and certificate chain")             \
     X(COOKIE, 0x43,  64,    64, KNOCK,   "prove that you receive (mac2), or why not: version, busy") \
+    X(REFER,  0x44,  87,   321, KNOCK,   "no room here: these members are nearer to you; ask them")  \
     X(DATA,   0x50,  33, 65507, SESSION, "everything sealed")
 // clang-format on
 enum outer {
@@ -55,18 +56,23 @@ bool kind_length_ok(uint8_t kind, size_t len); /* len counts the kind byte */
 #define HELLO2_SIZE   182u
 #define HELLO3_MAX    1200u
 #define COOKIE_SIZE   64u
+#define REFER_ENTRY   39u /* id(20) endpoint(19) */
+#define REFER_ENTRIES 7u
+#define REFER_HEADER  32u /* type version zero(2) receiver(4) nonce(24) */
+#define REFER_MAX     (REFER_HEADER + REFER_ENTRIES * REFER_ENTRY + 16u)
 #define MAC_SIZE      16u
 #define DATA_HEADER   16u
 #define DATA_OVERHEAD 32u /* header and tag */
 
 /* What the sizes are made of; docs/wire.md draws it. */
-#define HELLO1_HEADER   8u   /* type version zero(2) sender(4) */
-#define HELLO_HEADER    12u  /* HELLO2, HELLO3: and receiver(4) */
-#define NOISE1_OVERHEAD 48u  /* e, tag */
-#define NOISE2_OVERHEAD 96u  /* e, s and its tag, tag */
-#define NOISE3_OVERHEAD 64u  /* s and its tag, tag */
-#define HELLO1_PAYLOAD  256u /* capabilities(4) via(20), zeros: as long as its answer at least */
-#define HELLO2_PAYLOAD  58u  /* ed_pk(32) capabilities(4) mtu(2) observed(19) aead(1) */
+#define HELLO1_HEADER   8u  /* type version zero(2) sender(4) */
+#define HELLO_HEADER    12u /* HELLO2, HELLO3: and receiver(4) */
+#define NOISE1_OVERHEAD 48u /* e, tag */
+#define NOISE2_OVERHEAD 96u /* e, s and its tag, tag */
+#define NOISE3_OVERHEAD 64u /* s and its tag, tag */
+#define HELLO1_PAYLOAD                                                                             \
+    256u /* capabilities(4) via(20) place(20), zeros: as long as its answer at least */
+#define HELLO2_PAYLOAD 58u /* ed_pk(32) capabilities(4) mtu(2) observed(19) aead(1) */
 #define HELLO3_PAYLOAD                                                                             \
     59u /* ed_pk(32) capabilities(4) mtu(2) observed(19) chain length(2), then the chain */
 #define HELLO3_MIN 151u /* with an empty chain */
@@ -76,7 +82,9 @@ _Static_assert(HELLO2_SIZE == HELLO_HEADER + NOISE2_OVERHEAD + HELLO2_PAYLOAD + 
 _Static_assert(HELLO3_PAYLOAD == 32 + 4 + 2 + ENDPOINT_WIRE + 2, "");
 _Static_assert(HELLO3_MIN == HELLO_HEADER + NOISE3_OVERHEAD + HELLO3_PAYLOAD + MAC_SIZE, "");
 _Static_assert(COOKIE_SIZE == 1 + 1 + 1 + 1 + 4 + 24 + 16 + 16, "");
-_Static_assert(HELLO2_SIZE <= HELLO1_SIZE && COOKIE_SIZE <= HELLO1_SIZE, "no answer amplifies");
+_Static_assert(REFER_ENTRY == ID_SIZE + ENDPOINT_WIRE, "");
+_Static_assert(HELLO2_SIZE <= HELLO1_SIZE && COOKIE_SIZE <= HELLO1_SIZE && REFER_MAX <= HELLO1_SIZE,
+               "no answer amplifies");
 struct data_header {
     uint32_t receiver;
     uint64_t counter;
@@ -167,6 +175,8 @@ _Static_assert(OUTER_HELLO1_MIN == HELLO1_SIZE && OUTER_HELLO1_MAX == HELLO1_SIZ
 _Static_assert(OUTER_HELLO2_MIN == HELLO2_SIZE && OUTER_HELLO2_MAX == HELLO2_SIZE, "");
 _Static_assert(OUTER_HELLO3_MIN == HELLO3_MIN && OUTER_HELLO3_MAX == HELLO3_MAX, "");
 _Static_assert(OUTER_COOKIE_MIN == COOKIE_SIZE && OUTER_COOKIE_MAX == COOKIE_SIZE, "");
+_Static_assert(OUTER_REFER_MIN == REFER_HEADER + REFER_ENTRY + 16 && OUTER_REFER_MAX == REFER_MAX,
+               "");
 _Static_assert(OUTER_DATA_MIN == DATA_OVERHEAD + 1 && OUTER_DATA_MAX <= DATAGRAM_MAX, "");
 _Static_assert(KIND_PING_MIN == PING_SIZE && KIND_PONG_MIN == PONG_SIZE, "");
 _Static_assert(KIND_ROUTED_MIN == ROUTED_HEADER + 1, "");

@@ -140,6 +140,13 @@ static void attack_cookie(struct scene *s, const uint8_t *data, size_t size)
     enum err e = cookie_read(&s->k, c, msg, len, hello1 + HELLO1_SIZE - 2 * MAC_SIZE, cookie,
                              &reason);
     ensure(!e == is_good(s, msg, len));
+    uint8_t list[REFER_ENTRIES * REFER_ENTRY] = {0};
+    size_t list_len;
+    s->good_len = refer_write(&s->k, c, 1, &s->r, hello1, HELLO1_SIZE, list, 2 * REFER_ENTRY,
+                              s->good);
+    len = spoil(s, data, size, msg);
+    e = refer_read(&s->k, c, msg, len, hello1 + HELLO1_SIZE - 2 * MAC_SIZE, list, &list_len);
+    ensure(!e == is_good(s, msg, len));
 }
 
 static void attack_session(struct scene *s, const uint8_t *data, size_t size)
@@ -171,13 +178,16 @@ static void raw(struct scene *s, const uint8_t *data, size_t size)
     enum cookie_reason reason;
     struct session b;
     struct session_keys keys = {.aead = 1};
-    size_t frame_len;
+    size_t frame_len, list_len;
+    uint8_t list[REFER_ENTRIES * REFER_ENTRY];
     bool newest;
     if (hello_indices(data, size, &one, &two))
         ensure(outer_name(data[0]) && outer_length_ok(data[0], size));
     ensure(knock_hello1(&s->k, c, 1, &s->r, data, size, sender, false) == KNOCK_BAD_MAC1);
     ensure(!knock_mac1(&s->k, c, 1, data, size));
     ensure(cookie_read(&s->k, c, data, size, sender, cookie, &reason) != OK);
+    ensure(!knock_fresh(&s->k, c, 1, data, size));
+    ensure(refer_read(&s->k, c, data, size, sender, list, &list_len) != OK);
     (void)!hello1_read(&s->b, c, data,
                        size); /* only Noise guards here, and message 1 has no secret */
     if (size > sizeof copy) return;

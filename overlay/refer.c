@@ -1,0 +1,118 @@
+/* overlay/refer.c - a rush of newcomers: who has no room for one names members nearer to its place, and forgets it.
+ *
+ * The answer keeps no state and costs no Diffie-Hellman, so a seed can give it to far more newcomers than it could take in; each
+ * asks on, nearer and nearer to its own id, until it meets a neighbour to be, who takes it in (decision 0013). For those whom the
+ * members named do not hear, behind NATs, every REFER_EVERY-th round of dialling asks without a place: then a seed takes them
+ * in when it has room.
+ *
+ * Source: ours; the iteration is Kademlia's node look-up (Maymounkov, Mazieres 2002). */
+#include "overlay/core.h"
+#include <string.h>
+
+#define ASKED_AT_ONCE 3 /* members that a newcomer asks on its way, at a time: Kademlia's alpha */
+
+/* --- who refers --- */
+
+/* No room to waste on somebody whose place is elsewhere. */
+static bool crowded(const struct overlay *o)
+{
+    const struct limits *l = &o->common->limits;
+    return o->hello_count * 2u >= l->handshakes || o->link_count + l->links / 8u >= l->links;
+}
+
+/* May be named to others: we reach it directly, and it is at home to everybody. */
+static bool nameable(const struct overlay *o, const struct link *l, const struct id *place)
+{
+    struct endpoint at = link_endpoint(l);
+    return link_path(l) == PATH_DIRECT && l->tries < 2 && at.transport == TRANSPORT_UDP &&
+           endpoint_is_usable(&at) && !id_equal(link_id(o, l), place);
+}
+
+/* Members nearest to `place`, at most REFER_ENTRIES, those that stand next to it first. */
+static size_t list_write(const struct overlay *o, const struct id *place, uint8_t *out)
+{
+    uint16_t n = o->up_count, start = order_find(o, place);
+    size_t count = 0;
+    for (uint16_t i = 0; i < n && count < REFER_ENTRIES; i++) {
+        uint16_t step = (uint16_t)(i / 2);
+        uint16_t pos = (uint16_t)(i & 1 ? (start + n - 1 - step) % n : (start + step) % n);
+        const struct link *l = order_at(o, pos);
+        if (!nameable(o, l, place)) continue;
+        struct endpoint at = link_endpoint(l);
+        memcpy(out + count * REFER_ENTRY, link_id(o, l)->b, ID_SIZE);
+        endpoint_encode(&at, out + count * REFER_ENTRY + ID_SIZE);
+        count++;
+    }
+    return count * REFER_ENTRY;
+}
+
+bool refer_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
+                  size_t len, struct outbox *out)
+{
+    if (a->routed || a->from.transport != TRANSPORT_UDP || o->up_count == 0 || !crowded(o) ||
+        !knock_fresh(&o->knock, o->crypto, now_us, b, len))
+        return false;
+    struct handshake hs;
+    handshake_init(&hs, o->crypto, &o->common->key, false, 0);
+    bool readable = hello1_read(&hs, o->crypto, b, len) == OK;
+    struct id place = hs.peer.place;
+    handshake_wipe(&hs);
+    if (!readable || id_is_zero(&place) || ring_would_be_near(o, &place)) return false;
+    uint8_t list[REFER_ENTRIES * REFER_ENTRY], bytes[REFER_MAX];
+    size_t list_len = list_write(o, &place, list);
+    if (list_len == 0) return false;
+    size_t n = refer_write(&o->knock, o->crypto, now_us, &o->rng, b, len, list, list_len, bytes);
+    datagram_send(o, &a->from, bytes, n, out);
+    drop(o, DROP_FULL);
+    return true;
+}
+
+/* --- who is referred --- */
+
+/* How many that we ask already are nearer to us than `id`? */
+static unsigned asked_nearer(const struct overlay *o, const struct id *id)
+{
+    unsigned n = 0;
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+        const struct hello *h = o->hellos[i];
+        n += h && h->hs.initiator && !h->routed && !id_is_zero(&h->target) &&
+             id_nearer(&o->self.id, &h->target, id) <= 0;
+    }
+    return n;
+}
+
+void on_refer(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
+              size_t len, struct outbox *out)
+{
+    uint32_t sender, receiver;
+    uint8_t list[REFER_ENTRIES * REFER_ENTRY];
+    size_t list_len;
+    if (!hello_indices(b, len, &sender, &receiver)) {
+        drop(o, DROP_LENGTH);
+        return;
+    }
+    struct hello *h = hello_asking(o, receiver);
+    if (!h || h->routed || !endpoint_equal(&h->at, &a->from)) {
+        drop(o, DROP_NO_HANDSHAKE);
+        return;
+    }
+    if (refer_read(&o->knock, o->crypto, b, len, h->mac1, list, &list_len) != OK) {
+        drop(o, DROP_COOKIE);
+        return;
+    }
+    struct id by = h->target;
+    hello_end(o, h, false);
+    if (o->joined) return;
+    for (size_t i = 0; i < list_len; i += REFER_ENTRY) {
+        struct id id;
+        struct endpoint at;
+        memcpy(id.b, list + i, ID_SIZE);
+        if (!endpoint_decode(list + i + ID_SIZE, &at) || !ring_hearsay_ok(o, &at) ||
+            id_equal(&id, &o->self.id) || link_by_id(o, &id) || failed_lately(o, &id, now_us) ||
+            (!id_is_zero(&by) && id_nearer(&o->self.id, &id, &by) >= 0) ||
+            asked_nearer(o, &id) >= ASKED_AT_ONCE)
+            continue;
+        if (budget_take(&o->probe_budget, now_us, PROBES_PER_S, PROBES_BURST))
+            (void)hello_dial(o, now_us, &at, &id, KIND_LEAF, false, out);
+    }
+}
