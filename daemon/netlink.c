@@ -112,6 +112,16 @@ bool netlink_device_up(int index, uint16_t mtu_bytes, struct fail *f)
                 "cannot bring the device up: %s", strerror(error));
 }
 
+void netlink_device_segments(int index, uint32_t most)
+{
+    char buffer[BUFFER];
+    void *header;
+    struct nlmsghdr *h = begin(buffer, RTM_NEWLINK, NLM_F_ACK, sizeof(struct ifinfomsg), &header);
+    ((struct ifinfomsg *)header)->ifi_index = index;
+    mnl_attr_put_u32(h, IFLA_GSO_MAX_SEGS, most);
+    (void)talk(h, NULL, NULL);
+}
+
 static int address_change(uint16_t type, uint16_t flags, int index, const uint8_t ip[16],
                           uint8_t prefix)
 {

@@ -14,6 +14,8 @@ struct netlink_own { /* our devices, which do not count as the host's */
 };
 /* IPv6 link-local addresses are switched off on it: nobody speaks them over the tunnel. */
 bool netlink_device_up(int index, uint16_t mtu_bytes, struct fail *f);
+/* Its super-packets shall have no more segments than that; a kernel that does not know of it makes longer ones. */
+void netlink_device_segments(int index, uint32_t most);
 bool netlink_address_add(int index, const uint8_t ip[16], uint8_t prefix,
                          struct fail *f); /* there already is fine */
 bool netlink_address_drop(int index, const uint8_t ip[16], uint8_t prefix,

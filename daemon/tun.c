@@ -2,6 +2,8 @@
 
 #include "base/err.h"
 #include "daemon/offload.h"
+#include "node/actions.h"
+#include "overlay/wire.h"
 #include "vnet/address.h"
 #include "vnet/super.h"
 #include <errno.h>
@@ -119,6 +121,10 @@ bool tun_add(struct tuns *t, uint8_t number, const char *name, uint16_t mtu_byte
                       .index = (int)if_nametoindex(r.ifr_name)};
     memcpy(d->name, r.ifr_name, sizeof d->name);
     own_devices(t);
+    /* one super-packet becomes one train, by a relay too: else it would be a train and a rest, all along the way */
+    if (headers)
+        netlink_device_segments(
+            d->index, TRAIN_BYTES / (mtu_bytes + IP_HEADER + 2 * DATA_OVERHEAD + RELAYED_HEADER));
     if (netlink_device_up(d->index, mtu_bytes, f)) return true;
     tun_drop(t, number);
     return false;

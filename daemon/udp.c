@@ -71,7 +71,7 @@ static int open_one(const struct endpoint *e, bool offload)
 bool udp_open(struct udp *u, const struct config_listen *l, bool offload, const char *conf,
               struct fail *f)
 {
-    *u = (struct udp){.out_fd = -1, .no_segment = !offload};
+    *u = (struct udp){.out = {.fd = -1, .no_segment = !offload, .send = sendmmsg}};
     for (uint32_t i = 0; i < l->count; i++) {
         const struct endpoint *e = &l->at[i];
         int fd = open_one(e, offload);
@@ -180,101 +180,4 @@ bool udp_start(struct udp *u, uv_loop_t *loop, udp_received *received, udp_batch
             return false;
     }
     return true;
-}
-
-/* --- sending --- */
-
-static int socket_for(const struct udp *u, const struct endpoint *to)
-{
-    for (uint32_t i = 0; i < u->count; i++)
-        if (endpoint_is_v4(&u->sockets[i].at) == endpoint_is_v4(to)) return u->sockets[i].fd;
-    return -1;
-}
-
-/* A train that the kernel does not cut: piece by piece. */
-static void send_pieces(struct udp *u, const struct msghdr *m, uint16_t segment)
-{
-    const uint8_t *p = m->msg_iov->iov_base;
-    for (size_t left = m->msg_iov->iov_len; left > 0;) {
-        size_t part = left < segment ? left : segment;
-        if (sendto(u->out_fd, p, part, MSG_DONTWAIT | MSG_NOSIGNAL, m->msg_name, m->msg_namelen) <
-            0)
-            u->dropped++;
-        p += part, left -= part;
-    }
-}
-
-static uint16_t train_of(const struct msghdr *m)
-{
-    uint16_t segment = 0;
-    if (m->msg_controllen)
-        memcpy(&segment, CMSG_DATA(CMSG_FIRSTHDR((struct msghdr *)m)), sizeof segment);
-    return segment;
-}
-
-/* The message that the kernel refused: cut it ourselves if that may help, else it is lost. */
-static void refused_one(struct udp *u, const struct msghdr *m, int error)
-{
-    uint16_t segment = train_of(m);
-    if (segment && (error == EIO || error == EINVAL || error == EOPNOTSUPP)) {
-        u->no_segment = error != EINVAL;
-        send_pieces(u, m, segment);
-        return;
-    }
-    u->dropped++; /* EAGAIN, ENOBUFS: full. The rest (ECONNREFUSED, ENETUNREACH, EPERM..) is as good as loss */
-}
-
-void udp_flush(struct udp *u)
-{
-    uint32_t done = 0;
-    while (done < u->out_count) {
-        int sent = sendmmsg(u->out_fd, u->out + done, u->out_count - done,
-                            MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (sent < 0 && errno == EINTR) continue;
-        if (sent <= 0) {
-            refused_one(u, &u->out[done].msg_hdr, errno);
-            sent = 1;
-        }
-        done += (uint32_t)sent;
-    }
-    u->out_count = 0;
-}
-
-static void add_segment(struct udp *u, uint32_t i, uint16_t segment)
-{
-    struct msghdr *m = &u->out[i].msg_hdr;
-    m->msg_control = u->out_control[i].bytes;
-    m->msg_controllen = sizeof u->out_control[i].bytes;
-    struct cmsghdr *c = CMSG_FIRSTHDR(m);
-    *c = (struct cmsghdr){
-        .cmsg_level = IPPROTO_UDP, .cmsg_type = UDP_SEGMENT, .cmsg_len = CMSG_LEN(sizeof segment)};
-    memcpy(CMSG_DATA(c), &segment, sizeof segment);
-}
-
-void udp_queue(struct udp *u, const struct endpoint *to, const uint8_t *bytes, uint32_t len,
-               uint16_t segment)
-{
-    int fd = socket_for(u, to);
-    if (fd < 0) {
-        u->dropped++;
-        return;
-    }
-    if (u->out_count == UDP_OUT || (u->out_count && fd != u->out_fd)) udp_flush(u);
-    u->out_fd = fd;
-    uint32_t i = u->out_count++;
-    u->out_iov[i] = (struct iovec){(void *)(uintptr_t)bytes, len};
-    u->out[i].msg_hdr = (struct msghdr){.msg_name = &u->out_to[i],
-                                        .msg_namelen = sockaddr_of(to, &u->out_to[i]),
-                                        .msg_iov = &u->out_iov[i],
-                                        .msg_iovlen = 1};
-    u->tx_bytes += len;
-    if (!segment || segment >= len) return;
-    if (!u->no_segment) {
-        add_segment(u, i, segment);
-        return;
-    }
-    struct msghdr m = u->out[i].msg_hdr;
-    u->out_count--;
-    udp_flush(u); /* keeps the order */
-    send_pieces(u, &m, segment);
 }

@@ -1,8 +1,9 @@
 /* daemon/udp.h - our datagram sockets: received in batches, sent in batches, coalesced by the kernel where it can.
  *
  * Receiving: recvmmsg of UDP_BATCH buffers; UDP_GRO lets one buffer hold many datagrams of one sender. Buffers are lent
- * to udp_each's receiver until the batch ends. Sending: udp_queue borrows the bytes until udp_flush; trains (segment > 0)
- * go out by UDP_SEGMENT. What the kernel does not take at once is dropped and counted: upper layers know loss.
+ * to udp_each's receiver until the batch ends. Sending (udp_out.c): udp_queue borrows the bytes until udp_flush. What goes to one
+ * endpoint in a row and is of one size leaves as one train (UDP_SEGMENT), wherever it lies; if a device refuses trains, in
+ * the midst of it too, datagram by datagram. What the kernel does not take at once is dropped and counted: upper layers know loss.
  * Never fragmented: DF is set and the kernel's idea of the path's MTU ignored (IP_PMTUDISC_PROBE); we probe ourselves.
  *
  * Owns: descriptors and buffers. Errors: FAIL_IN_USE names --listen. Cost: one system call a batch. */
@@ -11,11 +12,12 @@
 #include <sys/socket.h>
 #include <uv.h>
 
-#define UDP_BATCH         32
+#define UDP_BATCH         16
 #define UDP_ROOM          64u /* before each received datagram */
 #define UDP_BUFFER        (UDP_ROOM + 65536u + 64u)
-#define UDP_OUT           64
-#define UDP_SOCKET_BUFFER (4 << 20)
+#define UDP_OUT           64  /* messages a system call */
+#define UDP_OUT_PARTS     256 /* pieces of memory in all of them */
+#define UDP_SOCKET_BUFFER (7 << 20)
 
 struct udp;
 struct udp_socket {
@@ -27,6 +29,26 @@ struct udp_socket {
 typedef void udp_received(void *context, const struct endpoint *from, uint8_t *bytes, uint32_t len,
                           uint16_t segment);
 typedef void udp_batch_end(void *context);
+struct udp_message { /* a datagram or a train, not sent yet */
+    struct endpoint to;
+    uint32_t len, count; /* datagrams */
+    uint32_t segment;    /* of each but the last */
+};
+typedef int udp_sendmmsg(int fd, struct mmsghdr *list, unsigned count, int flags);
+struct udp_out {
+    int fd; /* of what is queued */
+    uint32_t count, parts;
+    struct udp_message list[UDP_OUT];
+    struct mmsghdr headers[UDP_OUT];
+    struct sockaddr_storage to[UDP_OUT];
+    struct iovec iov[UDP_OUT_PARTS];
+    union {
+        char bytes[CMSG_SPACE(sizeof(uint16_t))];
+        struct cmsghdr align;
+    } control[UDP_OUT];
+    bool no_segment;    /* not wanted, or the kernel or a device refused UDP_SEGMENT */
+    udp_sendmmsg *send; /* the system's; a test's */
+};
 struct udp {
     struct udp_socket sockets[CONFIG_LISTEN_MAX];
     uint32_t count;
@@ -34,16 +56,7 @@ struct udp {
     udp_received *received;
     udp_batch_end *batch_end;
     void *context;
-    int out_fd; /* of what is queued */
-    uint32_t out_count;
-    struct mmsghdr out[UDP_OUT];
-    struct iovec out_iov[UDP_OUT];
-    struct sockaddr_storage out_to[UDP_OUT];
-    union {
-        char bytes[CMSG_SPACE(sizeof(uint16_t))];
-        struct cmsghdr align;
-    } out_control[UDP_OUT];
-    bool no_segment; /* the kernel or a device refused UDP_SEGMENT */
+    struct udp_out out;
     uint64_t rx_bytes, tx_bytes, dropped;
 };
 /* offload: trains by UDP_SEGMENT and UDP_GRO, where the kernel has them. */

@@ -2,10 +2,6 @@
 
 #include <string.h>
 
-/* Linux: at most 64 segments and 64 KiB to one UDP_SEGMENT call (UDP_MAX_SEGMENTS before 6.9). */
-#define TRAIN_SEGMENTS 64u
-#define TRAIN_BYTES    65000u
-
 bool actions_room(const struct actions *a, uint32_t len, uint32_t count)
 {
     return len <= a->arena_size - a->arena_used && count <= a->max - a->count;

@@ -9,6 +9,10 @@
 #pragma once
 #include "node/node.h"
 
+/* A train: what Linux takes in one UDP_SEGMENT call (UDP_MAX_SEGMENTS before 6.9; 65,507 bytes). */
+#define TRAIN_SEGMENTS 64u
+#define TRAIN_BYTES    65000u
+
 /* Is there room for `count` actions and `len` bytes in the arena? */
 bool actions_room(const struct actions *a, uint32_t len, uint32_t count);
 /* `len` bytes of the arena, not aligned; NULL: full (nothing is counted yet). */
