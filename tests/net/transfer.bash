@@ -1,0 +1,32 @@
+# tests/net/transfer.bash - bytes through the tunnel, compared by hash; sourced by transfer*.sh, after lib.bash.
+
+offload() { # offload NODE yes|no: restarts it
+  local conf=$TMPDIR/$1/ringlet.conf
+  sed -i '/^offload/d; s/^\[node\]/&\noffload = '"$2"'/' "$conf"
+  kill "${PID[$1]}"; wait "${PID[$1]}" || true
+  start "$1"
+  await "$1"
+  r "$1" config check --json | jq -e --arg v "$2" '.values[] | select(.key == "offload") | .value == $v' >/dev/null ||
+    fail "offload = $2 did not take"
+}
+blob() { # blob MEGABYTES: $TMPDIR/blob, of random bytes
+  head -c "$(($1 << 20))" /dev/urandom >"$TMPDIR/blob"
+}
+# carry FROM TO ADDRESS SECONDS: the blob, over one connection, arrives as it was
+carry() {
+  local pid rate t
+  $natlab exec "${HOST[$2]}" timeout "$4" socat -u "TCP6-LISTEN:5001,reuseaddr,ipv6only=0" \
+    "OPEN:$TMPDIR/got,creat,trunc" 2>>"$TMPDIR/$2.log" &
+  pid=$!
+  within 5 on "${HOST[$2]}" ss -Hltn 'sport = :5001' || true
+  sleep 0.3
+  t=$(now_ms)
+  on "${HOST[$1]}" timeout "$4" socat -u "OPEN:$TMPDIR/blob" "TCP:$3:5001" 2>>"$TMPDIR/$1.log" ||
+    bad "$1 to $2: the sender did not finish in $4 s"
+  wait $pid || true
+  t=$(($(now_ms) - t))
+  cmp -s "$TMPDIR/blob" "$TMPDIR/got" ||
+    bad "$1 to $2: other bytes arrived ($(stat -c %s "$TMPDIR/got") of $(stat -c %s "$TMPDIR/blob"))"
+  rm -f "$TMPDIR/got"
+  echo "  $1 to $2, $3: $t ms"
+}

@@ -1,0 +1,41 @@
+#!/bin/bash
+# test: timeout=120
+# Bytes through the tunnel arrive as they were, both ways, IPv4 and IPv6: with super-packets at both ends, at neither,
+# and at one; over links that lose whole trains, and over one that loses and exchanges datagrams.
+. tests/net/lib.bash
+. tests/net/transfer.bash
+lab <<'END'
+ann none
+ben none loss=1
+cat none delay=2 swap=3 loss=0.3
+END
+seed ann ann
+member ben ben ann
+member cat cat ann
+await ben; await cat
+ann=$(ip4 ann) ben=$(ip4 ben)
+ann6=$(r ann status --json | jq -r '.networks[0].ipv6') ben6=$(r ben status --json | jq -r '.networks[0].ipv6')
+for node in ben cat; do within 12 reach $node "$ann" || fail "$node does not reach ann"; done
+within 12 reach ann "$ben" || fail "ann does not reach ben"
+
+both() { # both MEGABYTES
+  blob "$1"
+  carry ann ben "$ben" 20; carry ben ann "$ann" 20
+  carry ann ben "[$ben6]" 20; carry ben ann "[$ann6]" 20
+}
+echo "== super-packets at both ends"
+both 8
+echo "== over loss and other orders"
+blob 2
+carry cat ann "$ann" 30; carry ann cat "$(ip4 cat)" 30
+echo "== at neither end"
+offload ben no; offload ann no
+within 12 reach ann "$ben" || fail "ann does not reach ben"
+within 12 reach ben "$ann" || fail "ben does not reach ann"
+both 4
+echo "== at one"
+offload ben yes
+within 12 reach ann "$ben" || fail "ann does not reach ben"
+within 12 reach ben "$ann" || fail "ben does not reach ann"
+both 4
+verdict

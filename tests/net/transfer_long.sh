@@ -1,0 +1,39 @@
+#!/bin/bash
+# test: timeout=300 long alone
+# More bytes: both ways at once, over loss and other orders, through a relay, and past a daemon that stands still for 10 s.
+. tests/net/lib.bash
+. tests/net/transfer.bash
+lab <<'END'
+ann none
+ben none loss=1
+cat none delay=5 swap=5 loss=0.5
+END
+seed ann ann
+member ben ben ann
+member cat cat ann
+await ben; await cat
+ann=$(ip4 ann) ben=$(ip4 ben) cat=$(ip4 cat)
+for node in ben cat; do within 12 reach $node "$ann" || fail "$node does not reach ann"; done
+
+echo "== 200 MB each way"
+blob 200
+carry ann ben "$ben" 60; carry ben ann "$ann" 60
+echo "== other orders"
+blob 20
+carry cat ann "$ann" 90; carry ann cat "$cat" 90
+
+echo "== a daemon that stands still"
+blob 400
+(sleep 0.5; kill -STOP "${PID[ben]}"; sleep 10; kill -CONT "${PID[ben]}") &
+stopper=$!
+carry ann ben "$ben" 90
+wait $stopper
+within 5 reach ann "$ben" || bad "ann does not reach ben any more"
+within 5 reach ben "$ann" || bad "ben does not reach ann any more"
+
+echo "== by a relay"
+$natlab cut ben cat
+within 20 reach cat "$ben" || fail "cat does not reach ben through ann"
+blob 20
+carry cat ben "$ben" 90; carry ben cat "$cat" 90
+verdict
