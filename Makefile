@@ -47,7 +47,7 @@ COMPILE := $(CC) -std=c17 -D_GNU_SOURCE -I. $(HOW) $(WARN) $(CFLAGS)
 TESTWARN := -Wno-conversion -Wno-sign-conversion
 LDFLAGS += $(LINK) -Wl,--as-needed
 
-CORE_LIBS   := -lsodium -lmsgpackc -lm
+CORE_LIBS   := -lsodium -lgcrypt -lmsgpackc -lm
 DAEMON_LIBS := -luv -ljansson -linih -lmnl -lminiupnpc -lnatpmp $(CORE_LIBS)
 
 # --- what there is ----------------------------------------------------------------------------
@@ -56,7 +56,7 @@ FOLDERS := $(CORE) daemon sim
 SUPPORT := $(filter-out %_test.c,$(wildcard tests/harness/*.c tests/stories/*.c))
 TESTS   := $(wildcard $(FOLDERS:%=%/*_test.c) tests/stories/*_test.c)
 FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/*.c)))
-STYLED  = $(wildcard $(FOLDERS:%=%/*.[ch]) tests/harness/*.[ch] tests/stories/*.[ch] tests/fuzz/*.[ch])
+STYLED  = $(wildcard $(FOLDERS:%=%/*.[ch]) tests/harness/*.[ch] tests/stories/*.[ch] tests/fuzz/*.[ch] tests/bench/micro/*.[ch])
 
 sources = $(filter-out $(1)/main.c %_test.c,$(wildcard $(1)/*.c))
 PRESENT := $(foreach f,$(FOLDERS),$(if $(call sources,$(f)),$(f)))
@@ -73,7 +73,7 @@ PROGRAMS := $(if $(wildcard daemon/main.c),$(B)/ringlet) $(if $(wildcard sim/mai
 
 say     = $(if $(V),,@echo '  $(1)';)
 
-.PHONY: all help deps demo check check-long unit net sim sim-million bench fuzz \
+.PHONY: all help deps demo check check-long unit net sim sim-million bench fuzz micro \
         install format format-check layers tests fuzzers clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -191,7 +191,15 @@ demo: deps
 
 bench: deps
 	$(PLAIN)
+	@$(SUBMAKE) micro
+	@$(B)/bench/micro $(T)
 	@tests/bench/run
+
+# The steps of a packet, one by one; tests/bench/micro/micro.c says which.
+micro: $(B)/bench/micro
+$(B)/bench/micro: $(B)/obj/tests/bench/micro/micro.o $(call lib,$(node))
+	@mkdir -p $(@D)
+	$(call say,LD $@)$(CC) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
 layers:
 	@tests/layers

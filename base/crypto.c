@@ -148,6 +148,11 @@ static bool real_open_prepared(const struct aead_key *k, uint8_t *out, const uin
                                                  state) == 0;
 }
 
+static void real_forget(struct aead_key *k)
+{
+    crypto_wipe(k, sizeof *k);
+}
+
 static void real_xseal(uint8_t *out, const uint8_t *in, size_t len, const void *ad, size_t ad_len,
                        const uint8_t nonce[24], const uint8_t key[32])
 {
@@ -180,6 +185,7 @@ const struct crypto crypto_real = {
     .prepare = real_prepare,
     .seal_prepared = real_seal_prepared,
     .open_prepared = real_open_prepared,
+    .forget = real_forget,
     .xseal = real_xseal,
     .xopen = real_xopen,
 };

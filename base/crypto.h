@@ -25,7 +25,7 @@
  * crypto_has_aes. */
 enum aead { AEAD_CHACHA20_POLY1305 = 1, AEAD_AES256_GCM = 2 };
 
-/* A prepared key: opaque, 16-byte aligned; wiped by crypto_wipe. */
+/* A prepared key: opaque, 16-byte aligned; given back by `forget`. All zero: none. */
 struct aead_key {
     _Alignas(16) uint8_t schedule[CRYPTO_SCHEDULE];
     uint8_t kind; /* enum aead */
@@ -63,6 +63,7 @@ struct crypto {
                           const void *ad, size_t ad_len, const uint8_t nonce[12]);
     bool (*open_prepared)(const struct aead_key *k, uint8_t *out, const uint8_t *in, size_t len,
                           const void *ad, size_t ad_len, const uint8_t nonce[12]);
+    void (*forget)(struct aead_key *k); /* wiped, and whatever it held given back */
     /* XChaCha20-Poly1305, 24-byte nonce: cookies, LAN discovery */
     void (*xseal)(uint8_t *out, const uint8_t *in, size_t len, const void *ad, size_t ad_len,
                   const uint8_t nonce[24], const uint8_t key[32]);

@@ -285,6 +285,11 @@ static bool fake_open_prepared(const struct aead_key *k, uint8_t *out, const uin
     return fake_open_any(k->kind, out, in, len, ad, ad_len, nonce, 12, k->schedule);
 }
 
+static void fake_forget(struct aead_key *k)
+{
+    memset(k, 0, sizeof *k);
+}
+
 static void fake_xseal(uint8_t *out, const uint8_t *in, size_t len, const void *ad, size_t ad_len,
                        const uint8_t nonce[24], const uint8_t key[32])
 {
@@ -313,6 +318,7 @@ const struct crypto crypto_fake = {
     .prepare = fake_prepare,
     .seal_prepared = fake_seal_prepared,
     .open_prepared = fake_open_prepared,
+    .forget = fake_forget,
     .xseal = fake_xseal,
     .xopen = fake_xopen,
 };

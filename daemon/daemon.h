@@ -55,6 +55,8 @@ struct daemon {
     struct identity identity;
     struct daemon_network networks[NETWORKS_MAX];
 
+    struct crypto fast;          /* room for cipher_choose */
+    const struct crypto *cipher; /* of the packet path */
     struct node *node;
     struct lane *lane; /* NULL: --no-tun */
     struct hot_queue down, up;

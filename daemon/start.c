@@ -1,6 +1,7 @@
 /* From a state directory to a running daemon and back (daemon/daemon.h): opened in order, closed in the other. */
 #include "daemon/daemon.h"
 
+#include "daemon/cipher.h"
 #include "daemon/clock.h"
 #include "daemon/configcheck.h"
 #include "daemon/notify.h"
@@ -160,9 +161,11 @@ static enum err node_open(struct daemon *d, const struct node_env *env,
 
 static bool lane_open(struct daemon *d, struct fail *f)
 {
+    d->cipher = cipher_choose(&d->fast);
+    log_say(&d->log, LOG_DEBUG, "packets are sealed by %s", d->cipher->name);
     enum err e = hot_queue_init(&d->down, LANE_QUEUE_BYTES);
     if (!e) e = hot_queue_init(&d->up, LANE_QUEUE_BYTES);
-    if (!e) e = lane_new(&d->lane, &d->config.limits, &crypto_real, 0, &d->down, &d->up);
+    if (!e) e = lane_new(&d->lane, &d->config.limits, d->cipher, 0, &d->down, &d->up);
     if (!e) node_attach(d->node, &d->down, &d->up);
     return e == OK || fail(f, FAIL_INTERNAL, "", "cannot make the packet path: %s", err_text(e));
 }

@@ -8,7 +8,6 @@
 #include <netinet/udp.h>
 #include <string.h>
 
-
 static int socket_for(const struct udp *u, const struct endpoint *to)
 {
     for (uint32_t i = 0; i < u->count; i++)

@@ -92,6 +92,8 @@ static void on_hot(struct lane *l, const struct hot_message *m, const uint8_t *b
     struct hot_session *s = lane_session(l, m->index);
     if (!s) s = lane_session_take(l, m->index);
     if (s) {
+        l->crypto->forget(&s->tx);
+        l->crypto->forget(&s->rx);
         l->crypto->prepare(&s->tx, (enum aead)k.aead, k.tx_key);
         l->crypto->prepare(&s->rx, (enum aead)k.aead, k.rx_key);
         replay_load(&s->replay, k.rx_top, k.rx_window);

@@ -78,7 +78,8 @@ enum err lane_new(struct lane **out, const struct limits *limits, const struct c
 void lane_free(struct lane *l)
 {
     if (!l) return;
-    if (l->sessions) crypto_wipe(l->sessions, l->session_max * sizeof *l->sessions);
+    for (uint32_t i = 0; l->sessions && i < l->session_max; i++)
+        if (l->sessions[i].index) lane_session_remove(l, &l->sessions[i]);
     free(l->sessions);
     free(l->buckets);
     free(l->rows);
@@ -229,6 +230,8 @@ void lane_session_remove(struct lane *l, struct hot_session *s)
     for (uint32_t i = 0; i < l->session_max; i++)
         if (l->sessions[i].before == number) l->sessions[i].before = 0;
     bucket_leave(l, s);
+    l->crypto->forget(&s->tx);
+    l->crypto->forget(&s->rx);
     crypto_wipe(s, sizeof *s);
     s->next = l->free_session;
     l->free_session = number;

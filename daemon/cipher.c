@@ -1,0 +1,43 @@
+#include "daemon/cipher.h"
+
+#include "base/crypto_gcrypt.h"
+#include "daemon/clock.h"
+#include <string.h>
+
+#define PACKET  1420u
+#define PACKETS 24
+#define ROUNDS  5 /* the best one counts: others had company */
+
+/* Microseconds for PACKETS sealed and opened. */
+static uint64_t cost_us(const struct crypto *c, const struct aead_key *k)
+{
+    uint8_t nonce[12] = {0}, packet[PACKET + CRYPTO_TAG] = {0};
+    uint64_t begin_us = clock_us();
+    for (int i = 0; i < PACKETS; i++) {
+        nonce[0] = (uint8_t)i;
+        c->seal_prepared(k, packet, packet, PACKET, nonce, sizeof nonce, nonce);
+        if (!c->open_prepared(k, packet, packet, PACKET + CRYPTO_TAG, nonce, sizeof nonce, nonce))
+            return UINT64_MAX;
+    }
+    return clock_us() - begin_us;
+}
+
+static uint64_t best_us(const struct crypto *c)
+{
+    const uint8_t key[CRYPTO_KEY] = {1};
+    uint64_t best = UINT64_MAX;
+    struct aead_key k;
+    c->prepare(&k, AEAD_AES256_GCM, key);
+    for (int i = 0; i < ROUNDS; i++) {
+        uint64_t is = cost_us(c, &k);
+        if (is < best) best = is;
+    }
+    c->forget(&k);
+    return best;
+}
+
+const struct crypto *cipher_choose(struct crypto *room)
+{
+    if (!crypto_has_aes() || !crypto_gcrypt(room)) return &crypto_real;
+    return best_us(room) < best_us(&crypto_real) ? room : &crypto_real;
+}
