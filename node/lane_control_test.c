@@ -6,32 +6,6 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-static int setup(void **state, const struct crypto *c, enum aead aead)
-{
-    struct world *w = test_calloc(1, sizeof *w);
-    world_init(w, c, aead);
-    *state = w;
-    return 0;
-}
-static int setup_real(void **state)
-{
-    return setup(state, &crypto_real, AEAD_CHACHA20_POLY1305);
-}
-static int setup_aes(void **state)
-{
-    return crypto_has_aes() ? setup(state, &crypto_real, AEAD_AES256_GCM) : setup_real(state);
-}
-static int setup_fake(void **state)
-{
-    return setup(state, &crypto_fake, AEAD_CHACHA20_POLY1305);
-}
-static int teardown(void **state)
-{
-    world_fini(*state);
-    test_free(*state);
-    return 0;
-}
-
 static void without_channel_it_is_for_control(void **state)
 {
     struct world *w = *state;
@@ -348,10 +322,6 @@ static void nothing_grows(void **state)
 }
 
 // clang-format off
-#define WITH(name)                                                                                 \
-    {#name " real", name, setup_real, teardown, NULL},                                             \
-    {#name " aes", name, setup_aes, teardown, NULL},                                               \
-    {#name " fake", name, setup_fake, teardown, NULL}
 
 int main(void)
 {

@@ -1,4 +1,5 @@
 /* Super-packets through lanes: cut on the way out, joined on the way in. With the real cryptography and the fake. */
+#define WORLD_JOINS (LANE_JOIN_TCP | LANE_JOIN_UDP)
 #include "node/lane_testing.h"
 #include "vnet/super.h"
 
@@ -10,33 +11,6 @@
 #define SEGMENT 1328
 #define TCP_ACK 0x10
 #define TCP_PSH 0x08
-
-static int setup(void **state, const struct crypto *c, enum aead aead)
-{
-    struct world *w = test_calloc(1, sizeof *w);
-    world_init(w, c, aead);
-    lane_join(w->b.lane, LANE_JOIN_TCP | LANE_JOIN_UDP);
-    *state = w;
-    return 0;
-}
-static int setup_real(void **state)
-{
-    return setup(state, &crypto_real, AEAD_CHACHA20_POLY1305);
-}
-static int setup_aes(void **state)
-{
-    return crypto_has_aes() ? setup(state, &crypto_real, AEAD_AES256_GCM) : setup_real(state);
-}
-static int setup_fake(void **state)
-{
-    return setup(state, &crypto_fake, AEAD_CHACHA20_POLY1305);
-}
-static int teardown(void **state)
-{
-    world_fini(*state);
-    test_free(*state);
-    return 0;
-}
 
 /* A TCP packet from s to t with this payload, its checksum open. */
 static uint32_t tcp4(uint8_t *p, const struct side *s, const struct side *t, uint32_t payload,
@@ -311,10 +285,6 @@ static void an_open_checksum_of_nothing(void **state)
 }
 
 // clang-format off
-#define WITH(name)                                                                                 \
-    {#name " real", name, setup_real, teardown, NULL},                                             \
-    {#name " aes", name, setup_aes, teardown, NULL},                                               \
-    {#name " fake", name, setup_fake, teardown, NULL}
 
 int main(void)
 {

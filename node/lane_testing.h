@@ -162,6 +162,51 @@ static inline void world_fini(struct world *w)
     side_fini(&w->a), side_fini(&w->b), side_fini(&w->c);
 }
 
+/* --- set-up of cmocka's tests: each runs with the real ciphers and the fake one --- */
+
+#ifndef WORLD_JOINS
+#define WORLD_JOINS 0 /* what B's lane joins for its driver: LANE_JOIN_* */
+#endif
+
+static inline int setup(void **state, const struct crypto *c, enum aead aead)
+{
+    struct world *w = calloc(1, sizeof *w);
+    ensure(w);
+    world_init(w, c, aead);
+    if (WORLD_JOINS) lane_join(w->b.lane, WORLD_JOINS);
+    *state = w;
+    return 0;
+}
+
+static inline int setup_real(void **state)
+{
+    return setup(state, &crypto_real, AEAD_CHACHA20_POLY1305);
+}
+
+static inline int setup_aes(void **state)
+{
+    return crypto_has_aes() ? setup(state, &crypto_real, AEAD_AES256_GCM) : setup_real(state);
+}
+
+static inline int setup_fake(void **state)
+{
+    return setup(state, &crypto_fake, AEAD_CHACHA20_POLY1305);
+}
+
+static inline int teardown(void **state)
+{
+    world_fini(*state);
+    free(*state);
+    return 0;
+}
+
+// clang-format off
+#define WITH(name)                                                                                 \
+    {#name " real", name, setup_real, teardown, NULL},                                             \
+    {#name " aes", name, setup_aes, teardown, NULL},                                               \
+    {#name " fake", name, setup_fake, teardown, NULL}
+// clang-format on
+
 /* --- packets --- */
 
 static inline uint32_t packet4(uint8_t *p, uint32_t src, uint32_t dst, uint32_t len, uint8_t fill)
