@@ -98,14 +98,6 @@ static void one(struct party *p, struct reader *in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct party *p = party_of(&crypto_fake, 1, 3, false, &party_small);
-    struct reader in = reader_of(data, size);
-    while (in.left >= 4) {
-        one(p, &in);
-        guest_check(p->guests[0]);
-    }
-    party_run(p, SECONDS(2));
-    for (uint32_t i = 0; i < p->count; i++) guest_check(p->guests[i]);
-    party_close(p);
+    party_fuzz(party_of(&crypto_fake, 1, 3, false, &party_small), data, size, 4, one, SECONDS(2));
     return 0;
 }

@@ -103,16 +103,6 @@ static void one(struct party *p, struct reader *in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct party *p = party_new(&crypto_fake, 1);
-    struct reader in = reader_of(data, size < 600 ? size : 600);
-    for (uint32_t i = 0; i < 2; i++)
-        party_guest(
-            p, &(struct guest_options){
-                   .lane = i == 0, .founder = i == 0, .seeds = {i > 0}, .limits = &party_small});
-    while (in.left > 0) {
-        one(p, &in);
-        for (uint32_t i = 0; i < p->count; i++) guest_check(p->guests[i]);
-    }
-    party_close(p);
+    party_fuzz(party_small_of(2), data, size < 600 ? size : 600, 1, one, 0);
     return 0;
 }

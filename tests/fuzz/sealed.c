@@ -51,19 +51,8 @@ static void one(struct party *p, struct reader *in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct party *p = party_new(&crypto_fake, 1);
-    for (uint32_t i = 0; i < 3; i++)
-        party_guest(
-            p, &(struct guest_options){
-                   .lane = i == 0, .founder = i == 0, .seeds = {i > 0}, .limits = &party_small});
+    struct party *p = party_small_of(3);
     party_run(p, SECONDS(2));
-    struct reader in = reader_of(data, size);
-    while (in.left >= 4) {
-        one(p, &in);
-        guest_check(p->guests[0]);
-    }
-    party_run(p, SECONDS(2));
-    for (uint32_t i = 0; i < p->count; i++) guest_check(p->guests[i]);
-    party_close(p);
+    party_fuzz(p, data, size, 4, one, SECONDS(2));
     return 0;
 }

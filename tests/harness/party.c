@@ -228,6 +228,29 @@ struct party *party_of(const struct crypto *c, uint64_t seed, uint32_t count, bo
     return p;
 }
 
+struct party *party_small_of(uint32_t count)
+{
+    struct party *p = party_new(&crypto_fake, 1);
+    for (uint32_t i = 0; i < count; i++)
+        party_guest(
+            p, &(struct guest_options){
+                   .lane = i == 0, .founder = i == 0, .seeds = {i > 0}, .limits = &party_small});
+    return p;
+}
+
+void party_fuzz(struct party *p, const uint8_t *data, size_t size, size_t min,
+                void (*one)(struct party *p, struct reader *in), uint64_t after_us)
+{
+    struct reader in = reader_of(data, size);
+    while (in.left >= min) {
+        one(p, &in);
+        for (uint32_t i = 0; i < p->count; i++) guest_check(p->guests[i]);
+    }
+    party_run(p, after_us);
+    for (uint32_t i = 0; i < p->count; i++) guest_check(p->guests[i]);
+    party_close(p);
+}
+
 /* --- the wire --- */
 
 static void keep(struct letter *out, const struct letter *l)

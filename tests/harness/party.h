@@ -92,6 +92,13 @@ struct guest *party_guest(struct party *p, const struct guest_options *o);
 struct party *party_of(const struct crypto *c, uint64_t seed, uint32_t count, bool lanes,
                        const struct limits *l);
 
+/* For fuzz entries: small nodes, the first with a lane and joined by the others, who may just have begun. */
+struct party *party_small_of(uint32_t count);
+/* Gives the input to `one` while at least `min` bytes are left of it. What every guest holds is checked after each, and once more
+ * after some time. Closes the party. */
+void party_fuzz(struct party *p, const uint8_t *data, size_t size, size_t min,
+                void (*one)(struct party *p, struct reader *in), uint64_t after_us);
+
 void party_run(struct party *p, uint64_t us); /* everything that happens in so much time */
 void party_step(struct party *p, struct guest *g, const struct event *e);
 /* Bytes arrive now; as they are, and out of a block of exactly that length. */
