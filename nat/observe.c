@@ -155,6 +155,22 @@ static bool belief_equal(const struct belief *a, const struct belief *b)
     return true;
 }
 
+bool observe_is_news(const struct observe *o, const struct endpoint *reporter,
+                     const struct endpoint *seen)
+{
+    bool known_ip = false;
+    for (unsigned i = 0; i < o->count; i++) {
+        const struct observe_report *r = o->reports + i;
+        if (!same_group(&r->seen, seen)) continue;
+        if (r->ip == ip_of(reporter) && r->port == reporter->port &&
+            r->prefix == prefix_of(reporter))
+            return !endpoint_equal(&r->seen, seen) &&
+                   (!endpoint_same_ip(&r->seen, seen) || !group_disagrees(o, r));
+        known_ip |= endpoint_same_ip(&r->seen, seen);
+    }
+    return !known_ip;
+}
+
 uint8_t observe_believed(const struct observe *o, struct endpoint *out, uint8_t max)
 {
     struct belief b;

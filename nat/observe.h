@@ -54,6 +54,11 @@ void observe_init(struct observe *o);
  * port is believed is no change. Ignored: `seen` that is not UDP, not usable or loopback. */
 bool observe_report(struct observe *o, uint64_t now_us, const struct endpoint *reporter,
                     const struct endpoint *seen);
+/* Asked before observe_report: would this report say that we are somewhere else now? An address that nobody has
+ * named, or another port than this very reporter saw before. Not: another port, from whom we have not heard, or behind a NAT that
+ * gives every peer another one; that is so with each report. */
+bool observe_is_news(const struct observe *o, const struct endpoint *reporter,
+                     const struct endpoint *seen);
 /* At most max of them, newest first; returns how many. */
 uint8_t observe_believed(const struct observe *o, struct endpoint *out, uint8_t max);
 /* What was said last, believed or not; false: nobody said anything yet. */

@@ -58,7 +58,7 @@ bool punch_next(struct punch *p, uint64_t now_us, struct endpoint *out);
 uint64_t punch_wake_us(const struct punch *p); /* TIME_NEVER once punch_next was told of the end */
 /* Nothing to probe, or its time is over. */
 bool punch_exhausted(const struct punch *p, uint64_t now_us);
-/* Pause before the next attempt after so many failed ones in a row: 10, 30, 60, then always 300 s,
- * each +-20 % so that peers cut off together do not come back together. Never for good: NATs and
- * networks change. */
+/* Pause before the next attempt after so many failed ones in a row: 10, 30, 60 s, 5, 15, 30 min, then
+ * always an hour, each +-20 % so that peers cut off together do not come back together. Never for good:
+ * NATs and networks change, and not every change is seen. */
 uint64_t punch_retry_us(unsigned failures, struct rng *r);

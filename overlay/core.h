@@ -375,6 +375,7 @@ void path_tell_lane(struct overlay *o, struct link *l);
 void candidates_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask,
                      struct outbox *out);
 void path_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
+void path_used(struct overlay *o, uint64_t now_us, struct link *l); /* traffic begins */
 void path_observed_changed(
     struct overlay *o, uint64_t now_us,
     struct outbox *out); /* peers see us elsewhere: tell whom we cannot reach directly */

@@ -85,6 +85,7 @@ uint32_t overlay_heat(struct overlay *o, uint64_t now_us, const struct id *id)
     struct link *l = link_by_id(o, id);
     if (!l || !overlay_heat_link(o, l)) return 0;
     link_extra(o, l)->used_us = now_us;
+    path_used(o, now_us, l);
     l->kinds |= KIND_DEMAND;
     return link_index(l);
 }

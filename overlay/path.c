@@ -7,6 +7,7 @@
 
 #define ROAM_EVERY_US SECONDS(1)
 #define COMMON_MAX    8
+#define RETRY_USED_US SECONDS(45) /* traffic goes a detour: a way that opens again is found within a minute */
 
 static const char *path_name(enum path_kind p)
 {
@@ -52,6 +53,36 @@ void candidates_send(struct overlay *o, uint64_t now_us, struct link *l, bool as
     frame_send(o, l, now_us, frame, k.len + 1, NULL, out);
 }
 
+/* When to probe again, after so many attempts in vain. */
+static uint64_t retry_at(struct overlay *o, uint64_t now_us, const struct extra *x)
+{
+    uint64_t pause_us = punch_retry_us(x->punch_failures, &o->rng);
+    bool used = x->used_us && time_since(now_us, x->used_us) < MINUTES(2);
+    return now_us + (used ? time_min(pause_us, RETRY_USED_US) : pause_us);
+}
+
+static bool depends(uint64_t mapping)
+{
+    return mapping == MAPPING_ADDRESS_DEPENDENT || mapping == MAPPING_PORT_DEPENDENT;
+}
+
+static bool names(const struct candidates *c, const struct endpoint *at, bool any_port)
+{
+    for (uint8_t i = 0; i < c->count; i++)
+        if (any_port ? endpoint_same_ip(&c->list[i].at, at) : endpoint_equal(&c->list[i].at, at))
+            return true;
+    return false;
+}
+
+/* Does the peer name a place that it did not name before? The port tells nothing if its NAT gives everybody another. */
+static bool anything_new(const struct candidates *before, const struct candidates *now,
+                         uint64_t mapping)
+{
+    for (uint8_t i = 0; i < now->count; i++)
+        if (!names(before, &now->list[i].at, depends(mapping))) return true;
+    return false;
+}
+
 static void probe(struct overlay *o, uint64_t now_us, struct link *l, struct extra *x,
                   struct outbox *out)
 {
@@ -69,8 +100,13 @@ static void probe(struct overlay *o, uint64_t now_us, struct link *l, struct ext
     x->punching = false;
     if (link_path(l) == PATH_DIRECT) return;
     x->why = "no answer at any of its endpoints";
-    x->punch_at_us = now_us + punch_retry_us(++x->punch_failures, &o->rng);
+    x->punch_failures++;
+    /* both NATs give everybody another port: unless they stand side by side, they never meet */
+    if (depends(x->remote_mapping) &&
+        depends(observe_mapping(&o->observe, o->locals, o->local_count)))
+        x->punch_failures = (uint8_t)(x->punch_failures + 2);
     if (x->punch_failures > 100) x->punch_failures = 100;
+    x->punch_at_us = retry_at(o, now_us, x);
     wake_at(o, x->punch_at_us);
 }
 
@@ -98,6 +134,7 @@ void on_candidates(struct overlay *o, uint64_t now_us, struct link *l, struct un
         drop(o, x ? DROP_MALFORMED : DROP_FULL);
         return;
     }
+    if (anything_new(&x->remote, &remote, mapping)) x->punch_failures = 0;
     x->remote = remote;
     x->remote_mapping = (uint8_t)mapping;
     memcpy(x->common, common, sizeof common);
@@ -235,6 +272,15 @@ void path_roam(struct overlay *o, uint64_t now_us, struct link *l, const struct 
     link_ping(o, l, now_us, &way, PING_CHALLENGE, out);
 }
 
+/* Traffic begins: a pair that was given up for an hour is tried again soon. */
+void path_used(struct overlay *o, uint64_t now_us, struct link *l)
+{
+    struct extra *x = link_extra(o, l);
+    if (!x || link_path(l) == PATH_DIRECT || !x->punch_at_us) return;
+    x->punch_at_us = time_min(x->punch_at_us, now_us + RETRY_USED_US);
+    wake_at(o, x->punch_at_us);
+}
+
 void path_observed_changed(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     outbox_event(out, OE_REMEMBER, NULL);
@@ -242,6 +288,7 @@ void path_observed_changed(struct overlay *o, uint64_t now_us, struct outbox *ou
         struct link *l = order_at(o, i);
         struct extra *x = link_extra(o, l);
         if (link_path(l) == PATH_DIRECT || !x || !x->candidates_got) continue;
+        x->punch_failures = 0;
         candidates_send(o, now_us, l, true, out);
     }
 }
@@ -251,8 +298,11 @@ void path_restart_all(struct overlay *o, uint64_t now_us, struct outbox *out)
     observe_forget(&o->observe);
     for (uint16_t i = 0; i < o->up_count; i++) {
         struct link *l = order_at(o, i);
+        struct extra *x = link_extra(o, l);
         link_verify(o, l, now_us, out);
-        if (link_path(l) != PATH_DIRECT) candidates_send(o, now_us, l, true, out);
+        if (link_path(l) == PATH_DIRECT) continue;
+        if (x) x->punch_failures = 0;
+        candidates_send(o, now_us, l, true, out);
     }
 }
 
@@ -281,7 +331,7 @@ static void extra_tick(struct overlay *o, uint64_t now_us, struct link *l, struc
     if (x->punch_at_us && !x->punching && link_path(l) != PATH_DIRECT) {
         if (x->punch_at_us <= now_us) {
             candidates_send(o, now_us, l, true, out);
-            x->punch_at_us = now_us + punch_retry_us(x->punch_failures, &o->rng);
+            x->punch_at_us = retry_at(o, now_us, x); /* if no answer comes */
         }
         wake_at(o, x->punch_at_us);
     }

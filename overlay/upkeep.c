@@ -169,12 +169,9 @@ void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
         }
     }
     if (way.path == PATH_DIRECT && !endpoint_is_none(&p.observed)) {
-        struct endpoint before = {0}, after = {0};
-        (void)observe_newest(&o->observe, &before);
-        bool belief = observe_report(&o->observe, now_us, &way.at, &p.observed);
-        (void)observe_newest(&o->observe, &after);
-        if ((belief || !endpoint_equal(&before, &after)) &&
-            time_since(now_us, o->observed_told_us) >= MILLIS(200)) {
+        bool news = observe_is_news(&o->observe, &way.at, &p.observed);
+        news |= observe_report(&o->observe, now_us, &way.at, &p.observed);
+        if (news && time_since(now_us, o->observed_told_us) >= MILLIS(200)) {
             o->observed_told_us = now_us;
             path_observed_changed(o, now_us, out);
         }
