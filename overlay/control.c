@@ -31,11 +31,11 @@ static void on_dead(struct overlay *o, uint64_t now_us, struct unpack *u, struct
 }
 
 static void on_link_control(struct overlay *o, uint64_t now_us, struct link *l,
-                            const struct arrival *a, unsigned op, struct unpack *u,
+                            const struct arrival *a, unsigned op, struct unpack *u, uint32_t places,
                             struct outbox *out)
 {
     switch (op) {
-    case CONTROL_NEAR: on_near(o, now_us, l, u, out); break;
+    case CONTROL_NEAR: on_near(o, now_us, l, u, places, out); break;
     case CONTROL_CANDIDATES: on_candidates(o, now_us, l, u, out); break;
     case CONTROL_RELAY_OPEN:
     case CONTROL_RELAY_OK:
@@ -69,7 +69,7 @@ void on_control(struct overlay *o, uint64_t now_us, struct link *l, const struct
                 const uint8_t *frame, size_t len, struct outbox *out)
 {
     struct unpack u = unpack_of(frame + 1, len - 1);
-    unpack_array(&u, 1, 32);
+    uint32_t places = unpack_array(&u, 1, 32);
     unsigned op = (unsigned)unpack_uint(&u, 255);
     if (u.bad) {
         drop(o, DROP_MALFORMED);
@@ -79,5 +79,5 @@ void on_control(struct overlay *o, uint64_t now_us, struct link *l, const struct
     if (a->plain)
         on_routed_control(o, now_us, l, a, op, &u, out);
     else
-        on_link_control(o, now_us, l, a, op, &u, out);
+        on_link_control(o, now_us, l, a, op, &u, places - 1, out);
 }

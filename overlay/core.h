@@ -79,7 +79,7 @@ enum purpose { PURPOSE_CALLER, PURPOSE_JOIN, PURPOSE_FAR, PURPOSE_REPAIR };
 
 struct near_info {     /* what we know of a near link's own near set */
     uint32_t asked_ms; /* low 32 bits of milliseconds; 0: never */
-    uint32_t digest;   /* its last */
+    uint32_t digest;   /* of the list that it told last */
     uint16_t slot;
     bool listed; /* it has told us its near set */
 };
@@ -417,8 +417,8 @@ uint8_t ring_sides(const struct overlay *o, uint16_t left[NEAR_SIDE_MAX],
 void near_list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask,
                     struct outbox *out);
 
-void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u,
-             struct outbox *out);
+void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u, uint32_t places,
+             struct outbox *out); /* places: how many are left to read */
 
 /* --- far.c --- */
 void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out);

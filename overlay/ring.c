@@ -99,7 +99,7 @@ void near_list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask
     }
     struct pack k = pack_of(frame + 1, sizeof frame - 1);
     frame[0] = KIND_CONTROL;
-    pack_array(&k, 3);
+    pack_array(&k, 4);
     pack_uint(&k, CONTROL_NEAR);
     pack_bool(&k, ask);
     pack_array(&k, 2u * n);
@@ -111,6 +111,7 @@ void near_list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask
         pack_bin(&k, link_id(o, p)->b, ID_SIZE);
         pack_bin(&k, at, sizeof at);
     }
+    pack_uint(&k, o->near_digest);
     ensure(!k.bad);
     frame_send(o, l, now_us, frame, k.len + 1, NULL, out);
 }
@@ -154,7 +155,7 @@ bool ring_hearsay_ok(const struct overlay *o, const struct endpoint *at)
     return false;
 }
 
-void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u,
+void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u, uint32_t places,
              struct outbox *out)
 {
     bool ask = unpack_bool(u);
@@ -168,12 +169,16 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
         if (!endpoint_decode(e, &at[i])) u->bad = true;
         if (!u->bad && !ring_hearsay_ok(o, &at[i])) at[i] = (struct endpoint){0};
     }
+    uint64_t digest = places > 2 ? unpack_uint(u, UINT32_MAX) : 0;
     if (u->bad) {
         drop(o, DROP_MALFORMED);
         return;
     }
     struct near_info *info = near_find(o, link_slot(o, l));
-    if (info) info->listed = true;
+    if (info) {
+        info->listed = true;
+        info->digest = (uint32_t)digest; /* of the set that this list shows */
+    }
     uint32_t fresh = 0; /* keep those that are news */
     for (uint32_t i = 0; i < n; i++)
         if (!id_equal(&ids[i], &o->self.id) && !link_by_id(o, &ids[i]) &&
@@ -218,7 +223,6 @@ void ring_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint3
 {
     struct near_info *info = near_find(o, link_slot(o, l));
     if (!info || (info->digest == digest && info->listed)) return;
-    info->digest = digest;
     if (info->asked_ms && ms32(now_us) - info->asked_ms < ASK_EVERY_US / 1000u) return;
     info->asked_ms = ms32(now_us);
     near_list_send(o, now_us, l, true, out);
@@ -242,6 +246,16 @@ void ring_neighbour_dead(struct overlay *o, uint64_t now_us, const struct id *id
     wake_at(o, o->ring_due_us);
 }
 
+/* Does this neighbour's near set differ from the list that we have of it? A PING tells, at a tenth of a list's price. */
+static void compare(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out)
+{
+    const struct near_info *info = near_find(o, link_slot(o, l));
+    if (info && info->listed)
+        link_ping(o, l, now_us, NULL, 0, out);
+    else
+        near_list_send(o, now_us, l, true, out);
+}
+
 /* Is there anybody nearer whom our neighbourhood does not know? Ask from far away. */
 static void repair(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
@@ -249,8 +263,8 @@ static void repair(struct overlay *o, uint64_t now_us, struct outbox *out)
     uint16_t left[NEAR_SIDE_MAX], right[NEAR_SIDE_MAX];
     uint8_t lefts, rights;
     ring_sides(o, left, right, &lefts, &rights);
-    near_list_send(o, now_us, &o->links[left[0]], true, out);
-    if (left[0] != right[0]) near_list_send(o, now_us, &o->links[right[0]], true, out);
+    compare(o, now_us, &o->links[left[0]], out);
+    if (left[0] != right[0]) compare(o, now_us, &o->links[right[0]], out);
     uint16_t first = o->order[rng_below(&o->rng, o->up_count)];
     if (!(o->links[first].kinds & KIND_NEAR) || o->up_count > o->near_count)
         find_send(o, now_us, &o->self.id, PURPOSE_REPAIR, 0, SECONDS(5), first, out);
