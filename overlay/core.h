@@ -174,6 +174,8 @@ struct overlay {
     uint64_t join_due_us, passive_due_us, leave_seeds_us;
     struct failed *failed; /* FAILED_MAX of them; NULL: none for a while */
     uint8_t join_tries, failed_next;
+    uint8_t lost_count,
+        passive_tries; /* the first of passive look dead; probes since the last did */
     uint16_t record_count;
     /* records */
     struct record_entry **records; /* by key */
@@ -470,7 +472,8 @@ void join_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void join_link_up(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out);
 void join_remember(struct overlay *o, uint64_t now_us, const struct link *l, struct outbox *out);
 void join_state(struct overlay *o, uint64_t now_us,
-                struct outbox *out); /* joined, alone: say so when it changes */
+                struct outbox *out);                    /* joined, alone: say so when it changes */
+void join_lost(struct overlay *o, const struct id *id); /* a remembered peer looks dead */
 void join_dial_remembered(struct overlay *o, uint64_t now_us, const struct id *id,
                           struct outbox *out);
 

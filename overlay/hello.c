@@ -10,6 +10,7 @@
 #define HELLO_TRIES           4
 #define HELLO_PAUSE_MAX_US    SECONDS(3)
 #define HELLO_TRIES_SEED      7
+#define HELLO_TRIES_PROBE     2 /* somebody who may be gone, while we are on the ring */
 #define HELLO_TRIES_UDP       3
 #define HELLO_PAUSE_SEED_US   MILLIS(800)
 #define HELLO_RESPONDER_US    SECONDS(4) /* a HELLO1 without its HELLO3: several round trips */
@@ -512,6 +513,12 @@ static void hello_failed(struct overlay *o, uint64_t now_us, struct hello *h, st
     if (tell && !link_by_id(o, &target)) outbox_event(out, OE_FAILED, &target);
 }
 
+static uint8_t tries_max(const struct overlay *o, const struct hello *h)
+{
+    if (!h->from_seed || h->link_slot != NO_SLOT) return HELLO_TRIES;
+    return o->joined ? HELLO_TRIES_PROBE : HELLO_TRIES_SEED;
+}
+
 void hello_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
@@ -519,9 +526,7 @@ void hello_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         if (!h) continue;
         if (h->next_us > now_us) {
             wake_at(o, h->next_us);
-        } else if (!h->hs.initiator ||
-                   h->tries >=
-                       (h->from_seed && h->link_slot == NO_SLOT ? HELLO_TRIES_SEED : HELLO_TRIES)) {
+        } else if (!h->hs.initiator || h->tries >= tries_max(o, h)) {
             hello_failed(o, now_us, h, out);
         } else if (h->link_slot != NO_SLOT) {
             send_hello3(o, now_us, h, out);

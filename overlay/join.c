@@ -8,6 +8,8 @@
     12 /* so often at RETRY_FIRST_US: a seed under a rush of newcomers has room again soon */
 #define PASSIVE_MIN_US SECONDS(15)
 #define PASSIVE_MAX_US SECONDS(600)
+#define PASSIVE_EACH   8u /* probes in vain, and the pause is twice as long */
+#define PASSIVE_SHIFT  4u
 #define FAILED_FOR_MS  8000u
 
 void fail_note(struct overlay *o, const struct id *id, uint64_t now_us)
@@ -39,13 +41,36 @@ void fail_tick(struct overlay *o, uint64_t now_us)
     o->failed = NULL;
 }
 
-/* --- remembered peers --- */
+/* --- remembered peers: those that look dead first, lost_count of them --- */
+
+static void passive_swap(struct overlay *o, uint16_t a, uint16_t b)
+{
+    struct overlay_seed_peer p = o->passive[a];
+    o->passive[a] = o->passive[b];
+    o->passive[b] = p;
+}
 
 static struct overlay_seed_peer *passive_find(struct overlay *o, const struct id *id)
 {
     for (uint16_t i = 0; i < o->passive_count; i++)
         if (id_equal(&o->passive[i].id, id)) return &o->passive[i];
     return NULL;
+}
+
+void join_lost(struct overlay *o, const struct id *id)
+{
+    const struct overlay_seed_peer *p = passive_find(o, id);
+    o->passive_tries = 0;
+    o->passive_due_us = 0; /* set anew */
+    if (!p || p < o->passive + o->lost_count) return;
+    passive_swap(o, (uint16_t)(p - o->passive), o->lost_count++);
+}
+
+static void passive_found(struct overlay *o, const struct id *id)
+{
+    const struct overlay_seed_peer *p = passive_find(o, id);
+    if (!p || p >= o->passive + o->lost_count) return;
+    passive_swap(o, (uint16_t)(p - o->passive), --o->lost_count);
 }
 
 void join_remember(struct overlay *o, uint64_t now_us, const struct link *l, struct outbox *out)
@@ -61,6 +86,7 @@ void join_remember(struct overlay *o, uint64_t now_us, const struct link *l, str
             i = (uint16_t)rng_below(&o->rng, i);
             for (uint16_t k = 0; k < o->passive_count; k++)
                 if (!link_by_id(o, &o->passive[k].id)) i = k;
+            if (i < o->lost_count) passive_swap(o, i, --o->lost_count), i = o->lost_count;
         } else {
             o->passive_count++;
         }
@@ -137,11 +163,13 @@ static void dial_all(struct overlay *o, uint64_t now_us, struct outbox *out)
     if (o->passive_count) o->passive_next = (uint16_t)((o->passive_next + 16) % o->passive_count);
 }
 
-/* Joined already: now and then somebody we lost, or a seed: that is how parted rings find each other again. */
+/* Joined already: now and then somebody we lost, or a seed: that is how parted rings find each other again. In vain: by and by
+ * more seldom, and seldom if we have lost nobody; the others of a ring that parted ask, too. */
 static void probe_passive(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     uint64_t pause = ring_estimate(o) / 4 * SECONDS(1);
-    pause = time_min(time_max(pause, PASSIVE_MIN_US), PASSIVE_MAX_US);
+    unsigned shift = o->lost_count ? o->passive_tries / PASSIVE_EACH : PASSIVE_SHIFT;
+    pause = time_min(time_max(pause, PASSIVE_MIN_US) << shift, PASSIVE_MAX_US);
     if (o->passive_due_us == 0) o->passive_due_us = now_us + rng_jitter(&o->rng, pause, 30);
     if (o->passive_due_us > now_us) {
         wake_at(o, o->passive_due_us);
@@ -149,7 +177,8 @@ static void probe_passive(struct overlay *o, uint64_t now_us, struct outbox *out
     }
     o->passive_due_us = now_us + rng_jitter(&o->rng, pause, 30);
     wake_at(o, o->passive_due_us);
-    uint32_t all = (uint32_t)o->passive_count + o->seed_count;
+    if (o->passive_tries < PASSIVE_EACH * PASSIVE_SHIFT) o->passive_tries++;
+    uint32_t all = (uint32_t)o->seed_count + (o->seed_count ? o->lost_count : o->passive_count);
     for (uint32_t tried = 0; tried < all; tried++) {
         uint32_t i = o->seed_next++ % all;
         if (i < o->seed_count) {
@@ -211,10 +240,14 @@ void join_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 
 void join_link_up(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out)
 {
-    /* who came tells us whom it knows near us; a seed hands the newcomer on */
-    if (l->s.flags & SESSION_INITIATOR) near_list_send(o, now_us, l, true, out);
-    if (!o->joined && (l->kinds & KIND_LEAF))
-        find_send(o, now_us, &o->self.id, PURPOSE_JOIN, 0, SECONDS(5), link_slot(o, l), out);
+    passive_found(o, link_id(o, l));
+    /* who came tells us whom it knows near us; a seed hands the newcomer on. Once we are on the ring it is only asked who stands
+     * next to us, as it sees it: nobody new, if its ring is ours */
+    bool asked = o->joined && l->kinds == KIND_LEAF;
+    if ((l->s.flags & SESSION_INITIATOR) && !asked) near_list_send(o, now_us, l, true, out);
+    if (l->kinds & KIND_LEAF)
+        find_send(o, now_us, &o->self.id, o->joined ? PURPOSE_REPAIR : PURPOSE_JOIN, 0, SECONDS(5),
+                  link_slot(o, l), out);
     if (link_path(l) == PATH_DIRECT) join_remember(o, now_us, l, out);
 }
 

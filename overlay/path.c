@@ -7,7 +7,8 @@
 
 #define ROAM_EVERY_US SECONDS(1)
 #define COMMON_MAX    8
-#define RETRY_USED_US SECONDS(45) /* traffic goes a detour: a way that opens again is found within a minute */
+#define RETRY_USED_US                                                                              \
+    SECONDS(45) /* traffic goes a detour: a way that opens again is found within a minute */
 
 static const char *path_name(enum path_kind p)
 {

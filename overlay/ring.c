@@ -8,7 +8,7 @@
 
 #define TELL_DELAY_US   MILLIS(60) /* several changes, one message */
 #define REPAIR_FIRST_US SECONDS(1)
-#define REPAIR_MAX_US   SECONDS(40)
+#define REPAIR_MAX_US   MINUTES(5)
 #define ASK_EVERY_US    SECONDS(5)
 #define NEAR_LIST_MAX   32
 #define LIST_MAX        20

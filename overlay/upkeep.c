@@ -213,6 +213,7 @@ void upkeep_dead(struct overlay *o, uint64_t now_us, struct link *l, const char 
     struct id id = *link_id(o, l);
     bool near = l->kinds & KIND_NEAR;
     join_remember(o, now_us, l, out);
+    join_lost(o, &id);
     link_close(o, l, now_us, why, out);
     if (near) ring_neighbour_dead(o, now_us, &id, out);
     join_dial_remembered(o, now_us, &id, out);
