@@ -209,7 +209,7 @@ bool punch_exhausted(const struct punch *p, uint64_t now_us)
 
 uint64_t punch_retry_us(unsigned failures, struct rng *r)
 {
-    static const uint64_t pauses_us[] = {SECONDS(10), SECONDS(30),  SECONDS(60), MINUTES(5),
+    static const uint64_t pauses_us[] = {SECONDS(10), SECONDS(30), SECONDS(60), MINUTES(5),
                                          MINUTES(15), MINUTES(30), MINUTES(60)};
     unsigned i = failures > 0 ? failures - 1 : 0;
     if (i >= sizeof pauses_us / sizeof *pauses_us) i = sizeof pauses_us / sizeof *pauses_us - 1;
