@@ -54,14 +54,8 @@ class Lab:
         return sh(NATLAB, *args, env=dict(os.environ, NATLAB_PREFIX=self.prefix)).strip()
 
     def rebind(self, site):
-        """A router comes back with another address. Its LAN is down meanwhile: a packet of an old connection, between
-        the new rules and the end of the old connections, would bring its old mapping back for good."""
-        router = f"{self.prefix}-{site}"
-        sh("ip", "-n", router, "link", "set", "lan", "down")
-        try:
-            self.natlab("rebind", site)
-        finally:
-            sh("ip", "-n", router, "link", "set", "lan", "up")
+        """A router comes back with another address."""
+        self.natlab("rebind", site)
 
     def bridge(self, nodes):
         """Hosts on one wire: 10.99.0.1 and up, each with the interface eth0."""

@@ -82,6 +82,33 @@ path() { peer "$1" "$2" path; }                                       # path A B
 direct() { [[ $(path "$1" "$2") == direct && $(path "$2" "$1") == direct ]]; } # both ways
 reach() { on "${HOST[$1]}" ping -n -q -c 1 -W "${3:-1}" "$2"; }       # reach NODE ADDRESS
 
+# couple KIND [PUBLIC...]: a seed, other public members, ann behind a port-restricted NAT and ben behind
+# one of KIND, all joined, and a direct path between ann and ben. Sets $ann and $ben, their addresses.
+couple() {
+  local node
+  {
+    printf '%s none delay=5\n' seed "${@:2}"
+    printf '%s delay=10\n' "ann port-restricted" "ben $1"
+  } | lab
+  seed seed seed
+  for node in "${@:2}"; do member "$node" "$node" seed; done
+  member ann ann1 seed
+  member ben ben1 seed
+  for node in "${@:2}" ann ben; do await "$node"; done
+  ann=$(ip4 ann) ben=$(ip4 ben)
+  within 12 reach ben "$ann" || fail "no traffic at all"
+  within 15 direct ann ben || fail "no direct path to begin with"
+}
+direct_again() { # direct_again SINCE_MS: ann and ben, by the address that ann's router has now
+  if within 15 direct ann ben; then
+    echo "direct again, $(peer ben ann endpoint)"
+    [[ $(peer ben ann endpoint) == "$($natlab addr ann):"* ]] ||
+      bad "ben uses $(peer ben ann endpoint), ann's router has $($natlab addr ann)"
+  else
+    bad "not direct again after $(($(now_ms) - $1)) ms: '$(path ann ben)'"
+  fi
+}
+
 stream() { # stream NODE ADDRESS SECONDS: ten pings a second in the background; then `silence NODE`
   $natlab exec "${HOST[$1]}" ping -D -n -i 0.1 -c "$(($3 * 10))" "$2" >"$TMPDIR/$1.ping" 2>&1 &
   PID[ping-$1]=$!

@@ -1,18 +1,7 @@
 #!/bin/bash
 # A host moves: another subnet of its LAN, then another public address. Traffic goes on by itself.
 . tests/net/lib.bash
-lab <<'END'
-seed none delay=5
-ann  port-restricted delay=10
-ben  full-cone delay=10
-END
-seed seed seed
-member ann ann1 seed
-member ben ben1 seed
-await ann; await ben
-ann=$(ip4 ann) ben=$(ip4 ben)
-within 12 reach ben "$ann" || fail "no traffic at all"
-within 15 direct ann ben || fail "no direct path to begin with"
+couple full-cone
 
 moved() { # moved WHAT: judges what the two streams saw, and the path afterwards
   local node
@@ -37,9 +26,6 @@ moved "new subnet"
 echo "== ann's site gets another public address"
 stream ann "$ben" 9; stream ben "$ann" 9
 sleep 1
-# Old packets must not teach the new rules the old address: the LAN is away meanwhile, as in a reboot.
-on ann ip link set lan down
 $natlab rebind ann
-on ann ip link set lan up
 moved "new public address"
 verdict
