@@ -185,7 +185,9 @@ fuzz:
 	$(FUZZING)
 	@tests/run --explore $(FUZZ_SECONDS) fuzz $(T)
 
-demo: deps
+demo:
+	@echo 'demo: a seed and two hosts behind NATs, in network namespaces; built first (25 s on two cores), then shown (25 s)'
+	@$(SUBMAKE) deps
 	$(PLAIN)
 	@tests/demo
 
