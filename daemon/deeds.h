@@ -1,8 +1,9 @@
 /* daemon/deeds.h - what changes a state directory: create, invite, join, leave.
  *
  * Work on files alone, so that they serve the command line without a daemon and the daemon's own methods alike (the
- * daemon then tells its node). Whoever calls holds the directory's lock. `params` are the verb's options as in
- * interface.md; `made` is filled with the answer. On failure nothing is left half done: new files are taken back. */
+ * daemon then tells its node). Whoever calls holds the directory's lock. `params` are the verb's options, named as
+ * in daemon/cli_verbs.c; `made` is filled with the answer. On failure nothing is left half done: new files are taken
+ * back. */
 #pragma once
 #include "daemon/home.h"
 #include "daemon/json.h"

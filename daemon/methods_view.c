@@ -1,4 +1,4 @@
-/* status, peers, members, why: what the node knows now (daemon/methods.h). Keys are those of interface.md. */
+/* status, peers, members, why: what the node knows now (daemon/methods.h). All keys are always there, null where they do not apply. */
 #include "daemon/methods.h"
 
 #include "daemon/clock.h"

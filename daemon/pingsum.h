@@ -1,4 +1,4 @@
-/* daemon/pingsum.h - many answers to a ping into the document of interface.md; used by the method and by the verb.
+/* daemon/pingsum.h - many answers to a ping into one document; used by the method and by the verb.
  *
  * An answer is the JSON that the method gives for one ping: {seq, rtt_ms, path, endpoint, via, via_name, hops}. */
 #pragma once

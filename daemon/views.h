@@ -1,4 +1,4 @@
-/* daemon/views.h - the node's views as the words and JSON values of interface.md. */
+/* daemon/views.h - the node's views as the words and JSON values that the verbs print. */
 #pragma once
 #include "daemon/daemon.h"
 #include "daemon/json.h"

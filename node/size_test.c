@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#define NODE_BYTES_MAX 8192 /* design 10 */
+#define NODE_BYTES_MAX 8192 /* docs/memory.md */
 #define POOLED_MAX     2048
 
 static size_t total;

@@ -276,7 +276,7 @@ void traffic_failed(struct step *s, const struct id *id)
             flush(s, i, false);
 }
 
-/* A derived address counts until the ring names another holder: then it is taken away (design 9: the committed claim wins). */
+/* A derived address counts until the ring names another holder: then it is taken away (docs/decisions/0009: the committed claim wins). */
 static void verify_address(struct step *s, const struct member *m)
 {
     uint32_t place = (uint32_t)(m - s->n->members.list);

@@ -1,4 +1,5 @@
-/* overlay/chains.c - certificate chains: ours are kept and shown, the peer's is verified before anything else counts (design 4). */
+/* overlay/chains.c - certificate chains: ours are kept and shown, the peer's is verified before anything else counts
+ * (docs/wire.md, Certificates). */
 #include "overlay/core.h"
 #include <string.h>
 

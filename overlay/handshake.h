@@ -1,7 +1,7 @@
 /* overlay/handshake.h - Noise_XXpsk3_25519_ChaChaPoly_BLAKE2b, pure: bytes in, bytes and keys out.
  *
  * noise_* is the pattern exactly as in the Noise specification, revision 34 (checked against the published vector);
- * handshake_* puts our headers, payloads and mac1 around it (design 4). It decides nothing about who is welcome:
+ * handshake_* puts our headers, payloads and mac1 around it (docs/wire.md, Handshake). It decides nothing about who is welcome:
  * it proves which keys the other end holds. Order for a responder: knock (overlay/knock.h), then HELLO1, HELLO2, HELLO3.
  *
  *   initiator: NEW -> hello1 sent -> hello2 read (keys of the peer known: check its id now) -> hello3 sent -> split

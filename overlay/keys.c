@@ -3,7 +3,7 @@
 #include <string.h>
 
 #define SIMULTANEOUS_US SECONDS(10)
-#define PREVIOUS_US     SECONDS(10) /* design 4: the old keys open so much longer */
+#define PREVIOUS_US     SECONDS(10) /* the old keys open so much longer: for what is under way */
 
 /* The keys before the last rekey have had their time. */
 void previous_drop(struct overlay *o, struct extra *x)
@@ -38,7 +38,7 @@ static void keep_previous(struct overlay *o, struct link *l, const struct sessio
 }
 
 /* Both ends began within the same seconds: does the session of `fresh` win over the one that l holds? Both must come to the same
- * answer, and their clocks see different orders: so by id alone (design 4). A peer that restarted so soon is found out by its using
+ * answer, and their clocks see different orders: so by id alone. A peer that restarted so soon is found out by its using
  * the other keys (upkeep.c). */
 static bool fresh_wins(const struct overlay *o, const struct link *l, const struct link *fresh,
                        uint64_t now_us)

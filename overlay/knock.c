@@ -6,7 +6,7 @@
 
 #define SECRET_LIFE_US        SECONDS(120) /* WireGuard 5.4.7 */
 #define FILTER_LIFE_US        MINUTES(5)   /* two of them: remembered for 5 to 10 min */
-#define EPOCH_GRACE_US        HOURS(24)    /* design 9 */
+#define EPOCH_GRACE_US        HOURS(24)    /* docs/wire.md, mac1 and mac2 */
 #define SENDER_SIZE           21u
 #define EPHEMERAL             32u /* of HELLO1, right behind its header */
 #define FILTER_HASHES         8u

@@ -6,7 +6,7 @@
  *
  *   FREE -> CERT (keys agreed, the peer's certificate still to come) -> UP -> FREE
  *
- * Source: ours, design 4 and 10. Owns: the arrays. Cost: 128 bytes a link, 2 for the order, 4 for the map. */
+ * Source: ours; docs/decisions/0010. Owns: the arrays. Cost: 128 bytes a link, 2 for the order, 4 for the map. */
 #pragma once
 #include "nat/candidate.h"
 #include "nat/punch.h"
@@ -40,7 +40,7 @@ struct link {
     uint8_t state : 4, tries : 4; /* tries: pings without an answer */
     uint16_t extra;               /* number + 1 in the extras; 0: none */
 };
-_Static_assert(sizeof(struct link) <= 128, "design 10: a link costs at most 128 bytes");
+_Static_assert(sizeof(struct link) <= 128, "docs/memory.md: a link costs at most 128 bytes");
 
 struct extra {
     uint16_t slot;

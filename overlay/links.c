@@ -125,7 +125,7 @@ void close_send(struct overlay *o, struct link *l, uint64_t now_us, unsigned rea
     frame_send(o, l, now_us, frame, k.len + 1, NULL, out);
 }
 
-/* 10 a second, burst 20 (design 4), in 16 bits: 10 of time in 0.1 s, 6 of tokens. */
+/* 10 a second, burst 20, in 16 bits: 10 of time in 0.1 s, 6 of tokens. */
 bool link_may_hello(struct overlay *o, const struct link *l, uint64_t now_us)
 {
     if (!tables_need(o)) return false;

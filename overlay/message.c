@@ -9,7 +9,7 @@
  * nothing is kept. What is taken goes up as OE_MESSAGE at once: nothing is stored here. `from` is who holds the session's
  * certified keys.
  *
- * Source: ours, design 8. Owns: nothing. Units: microseconds. Errors: OE_ANSWER with UNREACHABLE (no session), FULL, TIMEOUT,
+ * Source: ours, docs/wire.md. Owns: nothing. Units: microseconds. Errors: OE_ANSWER with UNREACHABLE (no session), FULL, TIMEOUT,
  * BUSY (it takes no more for now), INVALID (text_ok). */
 #include "overlay/seldom.h"
 #include <string.h>

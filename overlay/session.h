@@ -24,7 +24,7 @@ struct session {
     uint8_t flags;  /* SESSION_*, and LINK_* of overlay/link.h above 0x0f */
     uint16_t entry; /* local receiver index, given by overlay/links.c */
 };
-_Static_assert(sizeof(struct session) == 88, "design 10: a link costs at most 128 bytes");
+_Static_assert(sizeof(struct session) == 88, "docs/memory.md: a link costs at most 128 bytes");
 #define SESSION_INITIATOR 0x01
 #define SESSION_HOT       0x02 /* a lane has the keys' counters: do not seal or open here */
 #define SESSION_PEER_CERT 0x04 /* the peer's chain verified */

@@ -158,7 +158,7 @@ bool ack_read(const uint8_t *p, size_t len, struct ack *out);
 
 /* --- CONTROL bodies --- a MessagePack array, first place the operation (enum control_op in overlay/control.h). */
 
-/* --- MTU: what fits into a 1500-byte underlay, design 5; wire_test.c asserts the sums --- */
+/* --- MTU: what fits into a 1500-byte underlay (docs/wire.md, What fits); wire_test.c asserts the sums --- */
 #define INNER_MTU_L3 1380u
 #define INNER_MTU_L2 1362u
 

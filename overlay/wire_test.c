@@ -45,7 +45,7 @@ static void test_names_and_lengths(void **state)
     assert_false(kind_length_ok(0, 1));
 }
 
-/* Each sum is one way of the largest inner packet through a 1500-byte underlay (design 5). */
+/* Each sum is one way of the largest inner packet through a 1500-byte underlay (docs/wire.md, What fits). */
 static void test_mtu_sums(void **state)
 {
     (void)state;
