@@ -7,6 +7,7 @@
  * seal and open with a prepared key, by table; parsing an inner header; the row of an address; the replay window; a
  * super-packet cut and joined; and whole lanes: a packet, or a super-packet, from the device to the wire and back. */
 #include "base/crypto_gcrypt.h"
+#include "node/lane_internal.h"
 #include "node/lane_testing.h"
 #include "overlay/session.h"
 #include "vnet/super.h"
@@ -182,6 +183,12 @@ static void lane_both(void *context, uint32_t bytes)
     while (hear(&w.a) || hear(&w.b)) {}
 }
 
+static void find_row(void *context, uint32_t bytes)
+{
+    (void)context, (void)bytes;
+    sink += lane_row(w.a.lane, NUMBER, w.b.ip)->used_us;
+}
+
 static void lanes(const struct crypto *c, enum aead kind, const char *name)
 {
     static uint8_t packet[65536];
@@ -198,6 +205,7 @@ static void lanes(const struct crypto *c, enum aead kind, const char *name)
         snprintf(text_, sizeof text_, "lane out, in %s", name);
         run(text_, sizes[i], lane_both, packet);
     }
+    run("row of an address", 0, find_row, NULL);
     world_fini(&w);
 }
 
