@@ -270,6 +270,14 @@ void show_send(const struct json_t *r)
 {
     char rtt[CELL];
     const char *name = js_get_text(r, "name");
+    if (js_get(r, "reached")) {
+        int64_t n = number(r, "reached"), lost = number(r, "lost");
+        printf("taken by %" PRId64 " other node%s", n, n == 1 ? "" : "s");
+        if (lost)
+            printf("; %" PRId64 " part%s of the ring did not say", lost, lost == 1 ? "" : "s");
+        puts("");
+        return;
+    }
     printf("taken by %s after %s, %s\n", name ? name : text(r, "id"), ms(r, "rtt_ms", rtt),
            text(r, "path"));
 }

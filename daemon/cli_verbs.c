@@ -51,7 +51,9 @@ static const struct cli_option ping_options[] = {
     {"-W", "timeout", OPTION_TEXT, "TIME", "wait for an answer (default 2s; the first one 10s)"},
     END};
 static const struct cli_option send_options[] = {
-    {"-W", "timeout", OPTION_TEXT, "TIME", "how long to try (default 10s, at most 60s)"}, END};
+    {"--broadcast", "broadcast", OPTION_TEXT, "TEXT", "to every node of the ring"},
+    {"-W", "timeout", OPTION_TEXT, "TIME", "how long to try (default 10s, at most 60s)"},
+    END};
 
 // clang-format off
 const struct cli_verb cli_verbs[] = {
@@ -79,8 +81,8 @@ const struct cli_verb cli_verbs[] = {
      "ringlet why db1", NULL, {"target"}, cli_call, show_why, NULL},
     {"lookup", "TARGET", "A node's id, name and addresses, and where the answer came from.",
      "ringlet lookup 10.42.7.9", NULL, {"target"}, cli_call, show_lookup, NULL},
-    {"send", "TARGET TEXT", "A line of text for whoever watches at another node, sealed; says when it is there.",
-     "ringlet send db1 'going down at noon'", send_options, {"target", "text"}, cli_call, show_send, NULL},
+    {"send", "TARGET TEXT | --broadcast TEXT", "A line of text for whoever watches at another node, or at all of the ring; says when it is there.",
+     "ringlet send db1 'going down at noon'", send_options, {"?target", "?text"}, cli_call, show_send, NULL},
     {"watch", "", "Events and messages as they happen, one JSON object a line.",
      "ringlet watch", NULL, {NULL}, cli_watch, NULL, NULL},
     {"leave", "[NETWORK]", "Stop being a member of a network.",

@@ -147,6 +147,7 @@ static void tell_message(struct daemon *d, const struct notice *n, const struct 
     view_put_id(e, "from", &n->id);
     view_put_name(e, "name", &s->peer.name);
     js_put_text(e, "text", text);
+    js_put_bool(e, "broadcast", n->broadcast);
     control_event(&d->control, e);
 }
 

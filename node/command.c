@@ -58,12 +58,14 @@ static void ask_end(struct step *s, uint16_t i, enum err e, const struct overlay
     struct node *n = s->n;
     struct ask *a = n->asks[i];
     struct reply reply = {.command = a->type, .request = a->request, .err = e, .source = a->source};
-    if (a->stage == ASK_RUN && a->type != CMD_ROUTE_TEST)
+    if (a->stage == ASK_RUN && a->type != CMD_ROUTE_TEST && a->type != CMD_BROADCAST)
         describe(n, &reply, &a->id, a->target.network);
     if (a->type == CMD_TRACE) put_hops(n, &reply, a);
     if (r) {
         reply.rtt_us = r->rtt_us;
         reply.hops = r->hops;
+        reply.reached = r->reached;
+        reply.lost = r->lost;
     }
     if (r && a->type == CMD_SEND) reply.path = r->path;
     if (r && a->type == CMD_PING) {
@@ -88,7 +90,7 @@ static void run(struct step *s, uint16_t i)
     if (a->type == CMD_LOOKUP) {
         ask_end(s, i, OK, NULL);
     } else if (id_equal(&a->id, node_id(n))) {
-        if (a->type == CMD_SEND) step_message(s, &a->id, a->text, a->text_len);
+        if (a->type == CMD_SEND) step_message(s, &a->id, a->text, a->text_len, false);
         ask_end(s, i, OK, NULL); /* ourselves: no path, no time */
     } else if (a->type == CMD_TRACE) {
         overlay_trace_route(n->overlay, s->now_us, &a->id, number_of(n, i), left, s->box);
@@ -165,7 +167,7 @@ void command_start(struct step *s, const struct command *c)
         immediate(s, c);
         return;
     }
-    if (c->type == CMD_SEND && !node_text_ok(c->text, c->text_len)) {
+    if ((c->type == CMD_SEND || c->type == CMD_BROADCAST) && !node_text_ok(c->text, c->text_len)) {
         struct reply r = {.command = c->type, .request = c->request, .err = ERR_INVALID};
         step_reply(s, &r);
         return;
@@ -194,6 +196,11 @@ void command_start(struct step *s, const struct command *c)
         a->stage = ASK_RUN;
         overlay_find(n->overlay, s->now_us, &c->target.id, number_of(n, i), a->until_us - s->now_us,
                      s->box);
+    } else if (c->type == CMD_BROADCAST) {
+        a->stage = ASK_RUN;
+        overlay_broadcast(n->overlay, s->now_us, c->text, c->text_len, number_of(n, i),
+                          a->until_us - s->now_us, s->box);
+        a->until_us += SECONDS(1); /* it ends by itself, with what is known by then */
     } else {
         resolve(s, i);
     }

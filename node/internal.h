@@ -102,7 +102,8 @@ void network_changed(struct step *s,
                      const struct command *c); /* CMD_NETWORK_ADD, CMD_NETWORK_DROP */
 void step_reply(struct step *s, const struct reply *r);
 void step_notice(struct step *s, const struct notice *n);
-void step_message(struct step *s, const struct id *from, const void *text, size_t len);
+void step_message(struct step *s, const struct id *from, const void *text, size_t len,
+                  bool broadcast);
 uint8_t *step_space(struct step *s, uint32_t len); /* in the driver's arena; NULL: full */
 static inline void node_wake_at(struct node *n, uint64_t at)
 {

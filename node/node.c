@@ -163,7 +163,8 @@ void step_notice(struct step *s, const struct notice *n)
 }
 
 /* The text is copied: what it lies in may be written over by the next event of this step. */
-void step_message(struct step *s, const struct id *from, const void *text, size_t len)
+void step_message(struct step *s, const struct id *from, const void *text, size_t len,
+                  bool broadcast)
 {
     uint8_t *copy = step_space(s, (uint32_t)len);
     if (!copy) return;
@@ -171,6 +172,7 @@ void step_message(struct step *s, const struct id *from, const void *text, size_
     struct notice notice = {.type = NOTICE_MESSAGE,
                             .id = *from,
                             .network = -1,
+                            .broadcast = broadcast,
                             .text = (const char *)copy,
                             .text_len = (uint16_t)len};
     step_notice(s, &notice);
@@ -230,7 +232,7 @@ static void on_event(struct step *s, const struct overlay_event *e)
         traffic_failed(s, &e->id);
         command_failed(s, &e->id);
         break;
-    case OE_MESSAGE: step_message(s, &e->id, e->bytes, e->len); break;
+    case OE_MESSAGE: step_message(s, &e->id, e->bytes, e->len, e->to); break;
     case OE_HOP: command_hop(s, &e->answer); break;
     case OE_ANSWER:
         if (e->answer.request & REQUEST_WAITING)

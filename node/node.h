@@ -92,6 +92,7 @@ enum command_type {
     CMD_NETWORK_ADD,  /* one more network, or the same one with a new chain; `network_config` */
     CMD_NETWORK_DROP, /* by number */
     CMD_SEND,         /* `text` to the target, acknowledged; reply: rtt and path of the answer */
+    CMD_BROADCAST,    /* `text` to every node; reply: reached, lost. timeout_us at most 60 s */
     CMD_ROUTE_TEST /* simulator: route a look-up to `target.id`, reply: id of the owner that answered, hops */
 };
 struct command {
@@ -104,7 +105,8 @@ struct command {
     const char *text; /* CMD_SEND: borrowed for the call; node_text_ok */
     uint16_t text_len;
 };
-#define NODE_TEXT_MAX 1024u
+#define NODE_TEXT_MAX      1024u
+#define NODE_BROADCAST_MAX 1000u /* bytes of a CMD_BROADCAST's text */
 bool node_text_ok(const char *text,
                   size_t len); /* 1 to NODE_TEXT_MAX bytes of UTF-8 without control characters */
 #define TRACE_HOPS_MAX 32
@@ -128,7 +130,9 @@ struct reply {
     struct name_text name, via_name;
     uint32_t ipv4;
     uint8_t ipv6[16];
-    uint8_t source;                       /* LOOKUP */
+    uint32_t reached,
+        lost;       /* BROADCAST: nodes that acknowledged it; pieces of the ring that did not */
+    uint8_t source; /* LOOKUP */
     struct trace_hop hop[TRACE_HOPS_MAX]; /* TRACE, ends with the target if ok */
     uint8_t hop_count;
 };
@@ -201,6 +205,7 @@ struct notice {
     int8_t network;
     uint32_t
         ipv4; /* NOTICE_ADDRESS: our address of that network is now this; CONFLICT: the one in dispute */
+    bool broadcast; /* NOTICE_MESSAGE: to everybody */
     uint16_t text_len;
     const char *text; /* NOTICE_MESSAGE, without NUL; in the driver's arena until the next step */
     char why[96];

@@ -46,6 +46,9 @@ static void on_link_control(struct overlay *o, uint64_t now_us, struct link *l,
     case CONTROL_STORE: on_dht(o, now_us, l, a, op, u, out); break;
     case CONTROL_MESSAGE: on_message(o, now_us, l, u, out); break;
     case CONTROL_TAKEN: on_taken(o, now_us, l, u, out); break;
+    case CONTROL_BROADCAST: on_broadcast(o, now_us, l, u, out); break;
+    case CONTROL_COUNT: on_count(o, now_us, l, u, out); break;
+    case CONTROL_COUNTED: on_counted(o, now_us, l, u, out); break;
     default: drop(o, DROP_TYPE);
     }
 }

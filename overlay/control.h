@@ -23,7 +23,11 @@
     X(PUT, 15, "request, via, record", "routed", "keep this record")                               \
     X(STORE, 16, "record, left_s", "link", "a copy for a replica; it lives so many seconds more")  \
     X(MESSAGE, 17, "number, text", "link", "a line of text for whoever watches there")             \
-    X(TAKEN, 18, "number, result", "link", "answer to MESSAGE")
+    X(TAKEN, 18, "number, result", "link", "answer to MESSAGE")                                    \
+    X(BROADCAST, 19, "number, at, proof, left, arc, text", "link",                                 \
+      "text for everybody in this arc of the ring; pass it on")                                    \
+    X(COUNT, 20, "origin, number", "link", "how far is that broadcast?")                           \
+    X(COUNTED, 21, "origin, number, done, reached, lost", "link", "so far; answer to both")
 // clang-format on
 enum control_op {
 #define X(name, op, places, where, what) CONTROL_##name = op,

@@ -4,7 +4,7 @@
  *   links.c (table)   tables.c (of pooled things)   hello.c (handshakes)   chains.c (certificates)   keys.c (several sessions with one peer)   receive.c (arrivals)   send.c (frames out)   upkeep.c (pings, death, rekey)
  *   path.c (direct paths, roaming)   relay.c (channels)   ring.c (near links)   far.c (far links)   route.c (hop by hop)
  *   refer.c (newcomers handed on)   control.c (MessagePack bodies)   request.c (questions of ours)   join.c (seeds, remembered peers)   dht.c (records kept)   claim.c (records of ours)
- *   message.c (text to a node)   seldom.c (what most nodes never have)   view.c
+ *   message.c (text to a node)   broadcast.c (to all)   seldom.c (what most nodes never have)   view.c
  */
 #pragma once
 #include "base/pack.h"
@@ -181,7 +181,7 @@ struct overlay {
     struct record_entry **records; /* by key */
     uint64_t records_due_us;
     struct dht *dht;       /* hand-over, records of our own; NULL until there is a record (dht.h) */
-    struct seldom *seldom; /* who sent us messages; NULL until there is one (seldom.h) */
+    struct seldom *seldom; /* messages, broadcasts; NULL until there is one (seldom.h) */
 };
 struct link_stats {
     uint64_t rx_bytes, tx_bytes, since_us;
@@ -496,6 +496,16 @@ void on_message(struct overlay *o, uint64_t now_us, struct link *l, struct unpac
                 struct outbox *out);
 void on_taken(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u,
               struct outbox *out);
+/* --- broadcast.c --- */
+void on_broadcast(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u,
+                  struct outbox *out);
+void on_count(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u,
+              struct outbox *out);
+void on_counted(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u,
+                struct outbox *out);
+void broadcast_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
+void broadcasts_fini(struct overlay *o);
+uint32_t broadcasts_held(const struct overlay *o); /* objects of the pool */
 /* --- seldom.c --- */
 void seldom_fini(struct overlay *o);
 

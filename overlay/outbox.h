@@ -31,7 +31,7 @@ enum overlay_event_type {
     OE_ANSWER,   /* a request of ours ended: answer */
     OE_VERSION,  /* somebody with our key speaks another version */
     OE_FAILED,   /* overlay_want(id) failed: nobody answers */
-    OE_MESSAGE,  /* text from id: bytes */
+    OE_MESSAGE,  /* text from id: bytes; to: 1 if it went to everybody */
     OE_HOP       /* one hop of a trace: answer.request, answer.id, hops, rtt_us */
 };
 struct overlay_answer {
@@ -45,6 +45,7 @@ struct overlay_answer {
     const uint8_t *value; /* GET: the record's value, in the arena */
     uint32_t value_len;
     struct id writer;
+    uint32_t reached, lost; /* broadcast: nodes that have it; pieces of the ring that did not say */
 };
 struct overlay_event {
     uint8_t type, from, to; /* enum path_kind */

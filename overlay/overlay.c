@@ -21,7 +21,7 @@ _Static_assert(sizeof(struct overlay) <= 1600, "docs/memory.md: a node holds one
 uint32_t overlay_pool_max(const struct limits *l)
 {
     return (uint32_t)l->extras + l->handshakes + l->inflight + 2u * l->requests + l->records + 32u +
-           2u;
+           2u + 16u /* broadcasts, two each */;
 }
 
 size_t overlay_extra_size(void)
@@ -207,6 +207,7 @@ void overlay_timer(struct overlay *o, uint64_t now_us, struct outbox *out)
     relay_tick(o, now_us, out);
     heat_tick(o, now_us, out);
     dht_tick(o, now_us, out);
+    broadcast_tick(o, now_us, out);
     fail_tick(o, now_us);
     tables_tick(o, now_us);
     if (o->wake_us <= now_us) o->wake_us = now_us + 1;

@@ -103,6 +103,10 @@ bool overlay_text_ok(const void *text,
                      size_t len); /* 1 to MESSAGE_MAX bytes of UTF-8, no control characters */
 void overlay_message(struct overlay *o, uint64_t now_us, const struct id *id, const void *text,
                      size_t len, uint32_t request, uint64_t timeout_us, struct outbox *out);
+/* The same for every node of the ring (broadcast.c). OE_ANSWER follows, with reached and lost. */
+#define BROADCAST_TEXT_MAX 1000u
+void overlay_broadcast(struct overlay *o, uint64_t now_us, const void *text, size_t len,
+                       uint32_t request, uint64_t timeout_us, struct outbox *out);
 /* End the session with id, if there is one. why: a constant. */
 void overlay_expel(struct overlay *o, uint64_t now_us, const struct id *id, const char *why,
                    struct outbox *out);

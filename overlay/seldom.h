@@ -9,7 +9,8 @@
 #pragma once
 #include "overlay/core.h"
 
-#define SENDERS_MAX 16
+#define BROADCASTS_MAX 8
+#define SENDERS_MAX    16
 #define SENDER_RECENT                                                                              \
     32 /* more than one sender may send while a repeat of its first can still come */
 
@@ -18,15 +19,20 @@ struct sender {
     uint64_t used_us;
     struct budget budget;
     uint32_t recent[SENDER_RECENT]; /* numbers, 0: none */
+    uint64_t broadcasts_us;         /* broadcast.c: when it may send ORIGIN_BURST again */
     uint8_t next;
 };
 struct seldom {
     struct sender senders[SENDERS_MAX];
-    struct budget all; /* of all senders together */
+    struct budget all;                            /* messages of all senders together */
+    struct budget verify;                         /* signatures of broadcasts */
+    uint64_t broadcasts_us;                       /* of all origins together */
+    struct broadcast *broadcasts[BROADCASTS_MAX]; /* pooled */
 };
 struct seldom *seldom_need(struct overlay *o);
 void seldom_fini(struct overlay *o);
 struct sender *sender_of(struct overlay *o, uint64_t now_us,
-                         const struct id *id); /* NULL: no memory */
-bool sender_seen(const struct sender *s, uint32_t number);
+                         const struct id *id);                            /* NULL: no memory */
+struct sender *sender_find(const struct overlay *o, const struct id *id); /* NULL: not there */
+bool sender_seen(const struct sender *s, uint32_t number);                /* s may be NULL */
 void sender_note(struct sender *s, uint32_t number);

@@ -1,7 +1,8 @@
 /* CONTROL bodies from a certified member: as a sealed frame of the link, and as the body of ROUTED.
  *
  * The input is a list of [how, length, MessagePack]. HOW_RECORD: the bytes say what a record is to be like (sequence, time to live,
- * name, value); it is signed by the sender, and stored, put, or asked for. */
+ * name, value); it is signed by the sender, and stored, put, or asked for. HOW_BROADCAST: they say number, time, time left and arc of a
+ * broadcast, signed likewise. */
 #include "overlay/dht.h"
 #include "tests/harness/party.h"
 #include <string.h>
@@ -15,7 +16,8 @@ enum how {
     HOW_ANYWHERE = 8, /* routed: to the id at the end of the bytes */
     HOW_TIME = 16,
     HOW_RECORD = 32,
-    HOW_PUT = 64 /* else STORE */
+    HOW_PUT = 64, /* else STORE */
+    HOW_BROADCAST = 128
 };
 
 /* A record after the bytes' wishes, in the frame that brings it. */
@@ -49,6 +51,25 @@ static size_t record_frame(const struct party *p, const struct guest *by, uint8_
     return k.bad ? 0 : k.len + 1;
 }
 
+static struct id some_id(const struct party *p, struct reader *in)
+{
+    uint8_t which = read_u8(in);
+    return which < 3 ? p->guests[which]->self.id : (struct id){{which, read_u8(in)}};
+}
+
+static size_t broadcast_frame(const struct party *p, const struct guest *by, const uint8_t *bytes,
+                              size_t len, uint8_t out[1200])
+{
+    struct reader in = reader_of(bytes, len);
+    struct party_broadcast b = {.number = read_u8(&in), .text = "x"};
+    uint8_t at = read_u8(&in);
+    if (at) b.at_s = CALENDAR_S + (uint64_t)at * 3600;
+    b.left_ms = read_u16(&in);
+    b.start = some_id(p, &in);
+    b.end = some_id(p, &in);
+    return party_broadcast(p, by, &b, out);
+}
+
 static void one(struct party *p, struct reader *in)
 {
     uint8_t how = read_u8(in), body[1400] = {0}, frame[1500];
@@ -62,6 +83,12 @@ static void one(struct party *p, struct reader *in)
         memcpy(wishes, body + 1, len - 1);
         len = record_frame(p, b, how, wishes, len - 1, body);
         if (how & HOW_PUT) how |= HOW_ROUTED;
+        if (!len) return;
+    }
+    if (how & HOW_BROADCAST) {
+        uint8_t wishes[1400];
+        memcpy(wishes, body + 1, len - 1);
+        len = broadcast_frame(p, b, wishes, len - 1, body);
         if (!len) return;
     }
     if (how & HOW_ROUTED) {

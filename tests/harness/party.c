@@ -617,7 +617,35 @@ void guest_check(const struct guest *g)
                           &identities_get(o->identities, o->links[o->order[i]].peer)->id) < 0);
     ensure(h.records <= l->records && h.members <= l->members && h.passive <= l->passive);
     ensure(h.identities <= (uint32_t)l->links + l->handshakes + 64);
-    ensure(h.extras ==
-           extras(o) + h.hellos + h.inflight + h.requests + h.records + h.waiting + asks(g->node));
+    ensure(h.extras == extras(o) + h.hellos + h.inflight + h.requests + h.records + h.waiting +
+                           asks(g->node) + broadcasts_held(o));
     ensure(h.pkts == g->node->waiting_packets && h.pkts <= l->waiting_packets);
+}
+
+size_t party_broadcast(const struct party *p, const struct guest *g,
+                       const struct party_broadcast *b, uint8_t out[1200])
+{
+    uint8_t proof[128], arc[2 * ID_SIZE], bytes[1200];
+    struct writer w = writer_of(bytes, sizeof bytes);
+    write_bytes(&w, "ringlet broadcast 1", 19);
+    write_bytes(&w, g->self.id.b, ID_SIZE);
+    write_u32(&w, b->number);
+    write_u64(&w, b->at_s);
+    write_bytes(&w, b->text, strlen(b->text));
+    memcpy(proof, g->self.ed_pk, 32);
+    memcpy(proof + 32, g->self.x_pk, 32);
+    p->crypto->sign(proof + 64, bytes, w.len, g->self.ed_seed, g->self.ed_pk);
+    memcpy(arc, b->start.b, ID_SIZE);
+    memcpy(arc + ID_SIZE, b->end.b, ID_SIZE);
+    struct pack k = pack_of(out + 1, 1199);
+    out[0] = KIND_CONTROL;
+    pack_array(&k, 7);
+    pack_uint(&k, CONTROL_BROADCAST);
+    pack_uint(&k, b->number);
+    pack_uint(&k, b->at_s);
+    pack_bin(&k, proof, sizeof proof);
+    pack_uint(&k, b->left_ms);
+    pack_bin(&k, arc, sizeof arc);
+    pack_str(&k, b->text, strlen(b->text));
+    return w.bad || k.bad ? 0 : k.len + 1;
 }

@@ -120,6 +120,15 @@ size_t guest_seal(struct guest *g, const struct guest *to, const void *frame, si
 /* Seal it and let it arrive at `to`, from g's address or another. */
 bool guest_send(struct party *p, struct guest *g, struct guest *to, const struct endpoint *from,
                 const void *frame, size_t len);
+/* A BROADCAST signed by g, for the ids from start to end; returns its length, 0: it does not fit. */
+struct party_broadcast {
+    uint32_t number;
+    uint64_t at_s, left_ms;
+    struct id start, end;
+    const char *text;
+};
+size_t party_broadcast(const struct party *p, const struct guest *g,
+                       const struct party_broadcast *b, uint8_t out[1200]);
 /* A fresh HELLO1 with a good mac1; number makes it unlike others. */
 void party_hello1(const struct party *p, uint64_t number, uint8_t out[HELLO1_SIZE]);
 

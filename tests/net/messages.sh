@@ -48,7 +48,26 @@ r ann send ann "to myself" >/dev/null || bad "no message to oneself"
 r ann call send '{"target":"ben","text":"by a program"}' --json | jq -e .ok >/dev/null || bad "call send failed"
 within 3 saw ben '.text == "by a program"' || bad "ben did not see what a program sent"
 
+echo "== to everybody"
+r ann send --broadcast "moving at noon" --json >"$out"
+jq -e '.ok and .reached == 2 and .lost == 0' "$out" >/dev/null || bad "send --broadcast says $(<"$out")"
+within 3 saw ben ".text == \"moving at noon\" and .from == \"$ann_id\" and .name == \"ann\" and .broadcast" ||
+  bad "ben did not see the broadcast"
+[[ $(seen ann '.broadcast') == 0 ]] || bad "ann sees her own broadcast"
+[[ $(r ben send --broadcast "thanks") == "taken by 2 other nodes" ]] || bad "the broadcast is not counted for people"
+within 3 saw ann '.text == "thanks" and .broadcast' || bad "ann did not see ben's broadcast"
+[[ $(seen ben '.text == "by a program" and .broadcast == false') == 1 ]] || bad "a message is no broadcast"
+long=$(printf 'y%.0s' {1..1000})
+r seed send --broadcast "$long" >/dev/null || bad "1000 bytes do not go to everybody"
+within 3 saw ann ".text == \"$long\"" || bad "ann did not see the long broadcast"
+
 echo "== refused"
+refused 2 "1001 bytes: at most 1000" ann send --broadcast "x$long"
+long=$(printf 'x%.0s' {1..1024})
+refused 2 "goes to everybody" ann send ben --broadcast "x"
+refused 2 "missing" ann send
+for i in 1 2 3; do r ben send --broadcast "again $i" >/dev/null; done
+refused 1 "too many broadcasts" ben send --broadcast "once too often"
 refused 2 "1025 bytes: at most 1024" ann send ben "x$long"
 refused 2 "one line" ann send ben $'two\nlines'
 refused 2 "missing" ann send ben
@@ -60,6 +79,6 @@ refused 1 "did not answer\|no way to" ann send ben hello -W 2
 refused 3 "no daemon\|not running\|daemon" ben send ann hello
 start ben; await ben
 within 20 r ann send ben "back again" -W 5 || bad "ben is back and gets nothing"
-[[ $(seen ben true) == 2 && $(seen ann true) == 4 ]] ||
-  bad "ben saw $(seen ben true) messages, ann $(seen ann true): not 2 and 4"
+[[ $(seen ben true) == 4 && $(seen ann true) == 9 ]] ||
+  bad "ben saw $(seen ben true) messages, ann $(seen ann true): not 4 and 9"
 verdict

@@ -184,6 +184,51 @@ static void an_answer_of_somebody_else(void **state)
     party_close(p);
 }
 
+/* What b passes on to a of a broadcast that it says is c's; is it shown? */
+static bool shown(struct party *p, uint32_t number, uint64_t at_s, int spoil)
+{
+    struct guest *a = p->guests[0], *b = p->guests[1], *c = p->guests[2];
+    uint8_t frame[1200];
+    struct party_broadcast one = {.number = number,
+                                  .at_s = at_s,
+                                  .left_ms = 5000,
+                                  .start = a->self.id,
+                                  .end = a->self.id,
+                                  .text = "from c"};
+    size_t len = party_broadcast(p, c, &one, frame);
+    uint32_t before = a->notices[NOTICE_MESSAGE];
+    assert_true(len > 0);
+    if (spoil >= 0) frame[(size_t)spoil < len ? (size_t)spoil : len - 1] ^= 1;
+    assert_true(guest_send(p, b, a, NULL, frame, len));
+    if (a->notices[NOTICE_MESSAGE] == before) return false;
+    assert_int_equal(a->notices[NOTICE_MESSAGE], before + 1);
+    assert_true(id_equal(&a->text_from, &c->self.id));
+    return true;
+}
+
+/* A member on the way can change nothing of what the origin signed, nor show it twice, nor keep it for another day. */
+static void a_broadcast_is_its_origins(void **state)
+{
+    struct party *p = party_of(&crypto_real, 8, 3, false, NULL);
+    struct guest *a = p->guests[0];
+    (void)state;
+    assert_true(shown(p, 1, CALENDAR_S, -1));
+    assert_false(shown(p, 1, CALENDAR_S, -1)); /* once */
+    uint32_t denied = guest_dropped(a, DROP_DENIED);
+    assert_false(shown(p, 2, CALENDAR_S, 1200)); /* the text */
+    assert_false(shown(p, 2, CALENDAR_S, 3));    /* the number */
+    assert_false(shown(p, 2, CALENDAR_S, 50));   /* a key of the origin */
+    assert_false(shown(p, 2, CALENDAR_S, 100));  /* the signature */
+    assert_false(shown(p, 2, CALENDAR_S - 90000, -1));
+    assert_false(shown(p, 2, CALENDAR_S + 90000, -1));
+    assert_int_equal(guest_dropped(a, DROP_DENIED), denied + 6);
+    assert_true(shown(p, 2, CALENDAR_S, -1)); /* what was refused does not stand in its way */
+    assert_true(shown(p, 3, 0, -1));          /* an origin without a calendar */
+    party_run(p, SECONDS(20));
+    assert_int_equal(broadcasts_held(guest_overlay(a)), 0);
+    party_close(p);
+}
+
 /* Who sent last is remembered, who was silent longest is forgotten. */
 static void senders(void **state)
 {
@@ -207,9 +252,13 @@ static void senders(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(there_and_back), cmocka_unit_test(once_whatever_the_wire_does),
-        cmocka_unit_test(few_wait),       cmocka_unit_test(a_sender_is_slowed_down),
-        cmocka_unit_test(no_text),        cmocka_unit_test(an_answer_of_somebody_else),
+        cmocka_unit_test(there_and_back),
+        cmocka_unit_test(once_whatever_the_wire_does),
+        cmocka_unit_test(few_wait),
+        cmocka_unit_test(a_sender_is_slowed_down),
+        cmocka_unit_test(no_text),
+        cmocka_unit_test(an_answer_of_somebody_else),
+        cmocka_unit_test(a_broadcast_is_its_origins),
         cmocka_unit_test(senders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
