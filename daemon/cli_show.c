@@ -266,10 +266,40 @@ void show_lookup(const struct json_t *r)
            text(r, "name"), text(r, "ipv4"), text(r, "ipv6"), text(r, "source"));
 }
 
+static const char *who(const struct json_t *o)
+{
+    return js_get_text(o, "name") ? text(o, "name") : text(o, "id");
+}
+
+void show_link_add(const struct json_t *r)
+{
+    const char *path = text(r, "path");
+    if (strcmp(path, "none") == 0)
+        printf("pinned: %s; it does not answer now, and is asked again and again\n", who(r));
+    else
+        printf("pinned: %s, %s\n", who(r), path);
+}
+
+void show_link_drop(const struct json_t *r)
+{
+    printf("no longer pinned: %s\n", who(r));
+}
+
+void show_link_list(const struct json_t *r)
+{
+    struct grid g;
+    grid_init(&g, 3);
+    grid_row(&g, "ID", "NAME", "PATH");
+    for (size_t i = 0; i < js_count(r); i++) {
+        const struct json_t *o = js_at(r, i);
+        grid_row(&g, text(o, "id"), text(o, "name"), text(o, "path"));
+    }
+    grid_print(&g);
+}
+
 void show_send(const struct json_t *r)
 {
     char rtt[CELL];
-    const char *name = js_get_text(r, "name");
     if (js_get(r, "reached")) {
         int64_t n = number(r, "reached"), lost = number(r, "lost");
         printf("taken by %" PRId64 " other node%s", n, n == 1 ? "" : "s");
@@ -278,8 +308,7 @@ void show_send(const struct json_t *r)
         puts("");
         return;
     }
-    printf("taken by %s after %s, %s\n", name ? name : text(r, "id"), ms(r, "rtt_ms", rtt),
-           text(r, "path"));
+    printf("taken by %s after %s, %s\n", who(r), ms(r, "rtt_ms", rtt), text(r, "path"));
 }
 
 void show_config(const struct json_t *r)

@@ -50,6 +50,9 @@ static const struct cli_option ping_options[] = {
     {"-i", "interval", OPTION_TEXT, "TIME", "between two (default 1s)"},
     {"-W", "timeout", OPTION_TEXT, "TIME", "wait for an answer (default 2s; the first one 10s)"},
     END};
+static const struct cli_option link_options[] = {
+    {"-W", "timeout", OPTION_TEXT, "TIME", "wait for it to come up (default 10s, at most 60s)"},
+    END};
 static const struct cli_option send_options[] = {
     {"--broadcast", "broadcast", OPTION_TEXT, "TEXT", "to every node of the ring"},
     {"-W", "timeout", OPTION_TEXT, "TIME", "how long to try (default 10s, at most 60s)"},
@@ -85,6 +88,12 @@ const struct cli_verb cli_verbs[] = {
      "ringlet send db1 'going down at noon'", send_options, {"?target", "?text"}, cli_call, show_send, NULL},
     {"watch", "", "Events and messages as they happen, one JSON object a line.",
      "ringlet watch", NULL, {NULL}, cli_watch, NULL, NULL},
+    {"link add", "TARGET [-W 10s]", "Hold a link to a node, used or not, until it is dropped; kept across restarts.",
+     "ringlet link add db1", link_options, {"target"}, cli_call, show_link_add, NULL},
+    {"link drop", "TARGET", "Let go of a pinned link.",
+     "ringlet link drop db1", NULL, {"target"}, cli_call, show_link_drop, NULL},
+    {"link list", "", "Pinned links, those included that are not up.",
+     "ringlet link list", NULL, {NULL}, cli_call, show_link_list, NULL},
     {"leave", "[NETWORK]", "Stop being a member of a network.",
      "ringlet leave lab", NULL, {"?network"}, cli_deed, show_leave, NULL},
     {"reload", "", "Take over what changed in ringlet.conf.",
@@ -99,7 +108,7 @@ const struct cli_verb cli_verbs[] = {
      "ringlet call ping '{\"target\":\"db1\",\"count\":1}'", NULL, {"method", "?json"}, cli_any, NULL, NULL},
 #define LATER(name) {name, "...", "Not in this version.", NULL, NULL, {NULL}, cli_unsupported, NULL, NULL}
     LATER("netcheck"), LATER("put"), LATER("claim"), LATER("get"), LATER("remove"), LATER("revoke"), LATER("renew"),
-    LATER("authority"), LATER("policy"), LATER("route"), LATER("link"),
+    LATER("authority"), LATER("policy"), LATER("route"),
     {NULL, NULL, NULL, NULL, NULL, {NULL}, NULL, NULL, NULL},
 };
 // clang-format on

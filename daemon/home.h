@@ -1,7 +1,7 @@
 /* daemon/home.h - what a state directory holds, decoded: identity, overlay, networks, authorities, remembered peers.
  *
  *     identity                     secret key pairs of the node           overlay     overlay key, authority, founder
- *     networks/NAME/certificate    this node's chain                      peers       remembered peers, observed endpoints
+ *     networks/NAME/certificate    this node's chain                      peers       remembered peers, observed endpoints, pinned links
  *     networks/NAME/authority      seeds that sign for the network; in the overlay's first network also the overlay's
  *
  * A directory without `overlay` holds nothing yet: it is written last by create and join.
@@ -33,6 +33,8 @@ struct home_peers {
     uint32_t count;
     struct endpoint observed[OBSERVED_MAX];
     uint32_t observed_count;
+    struct id pinned[NODE_PINNED_MAX];
+    uint32_t pinned_count;
 };
 
 enum state_found home_read_identity(const struct state *s, struct identity *out, struct fail *f);

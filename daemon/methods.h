@@ -13,6 +13,10 @@ void method_trace(struct call *c);
 void method_lookup(struct call *c);
 /* methods_talk.c: text to others */
 void method_send(struct call *c);
+/* methods_link.c: pinned links */
+void method_link_add(struct call *c);
+void method_link_drop(struct call *c);
+void method_link_list(struct call *c);
 /* methods_admin.c: the daemon itself */
 void method_log(struct call *c);
 void method_reload(struct call *c);

@@ -22,11 +22,12 @@ void notices_remember_now(struct daemon *d)
     ensure(p && text);
     node_view(d->node, &v);
     p->count = node_remembered(d->node, p->list, PEERS_REMEMBERED_MAX);
+    p->pinned_count = node_pinned(d->node, p->pinned, NODE_PINNED_MAX);
     p->observed_count = v.observed_count;
     memcpy(p->observed, v.observed, sizeof p->observed);
     size_t len = home_print_peers(p, text, sizeof d->peers_text);
     bool same = len == d->peers_len && memcmp(text, d->peers_text, len) == 0;
-    bool worth = p->count || p->observed_count ||
+    bool worth = p->count || p->observed_count || p->pinned_count ||
                  d->peers_len; /* a file that says nothing is not begun */
     if (len && !same && worth) {
         if (home_write_peers(&d->state, text, len, &f)) {
@@ -137,15 +138,17 @@ static const char *name_in_dispute(const struct daemon *d, const struct notice *
     return d->networks[n->network].home.is.host.s;
 }
 
-static void tell_message(struct daemon *d, const struct notice *n, const struct subject *s)
+static void tell_message(struct daemon *d, const struct notice *n)
 {
+    struct member_view v;
     char text[NODE_TEXT_MAX + 1];
     struct json_t *e = js_object();
     snprintf(text, sizeof text, "%.*s", (int)n->text_len, n->text);
     js_put_int(e, "at_ms", (int64_t)clock_calendar_ms());
     js_put_text(e, "event", names[n->type]);
     view_put_id(e, "from", &n->id);
-    view_put_name(e, "name", &s->peer.name);
+    (void)view_member(d, &n->id, &v); /* of a broadcast the origin need not be a peer */
+    view_put_name(e, "name", &v.name);
     js_put_text(e, "text", text);
     js_put_bool(e, "broadcast", n->broadcast);
     control_event(&d->control, e);
@@ -225,7 +228,7 @@ void notices_take(struct daemon *d, const struct notice *n)
     if (is_news(d, n)) {
         find_subject(d, &n->id, &s);
         log_notice(d, n, &s);
-        if (d->control.watchers && n->type == NOTICE_MESSAGE) tell_message(d, n, &s);
+        if (d->control.watchers && n->type == NOTICE_MESSAGE) tell_message(d, n);
         if (d->control.watchers && n->type != NOTICE_MESSAGE) tell_watchers(d, n, &s);
     }
     if (n->type == NOTICE_ADDRESS && n->network >= 0) networks_addresses(d, (uint8_t)n->network);

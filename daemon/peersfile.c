@@ -7,7 +7,7 @@
 #define TAG        "ringlet-peers-1"
 #define PEERS_TEXT 16384
 
-/* "peer ID ENDPOINT", "observed ENDPOINT" */
+/* "peer ID ENDPOINT", "observed ENDPOINT", "pinned ID" */
 static bool parse_line(const char *line, struct home_peers *p)
 {
     struct endpoint at;
@@ -18,6 +18,11 @@ static bool parse_line(const char *line, struct home_peers *p)
     }
     char id_text[ID_TEXT];
     struct id id;
+    if (strncmp(line, "pinned ", 7) == 0) {
+        if (!id_parse(line + 7, &id)) return false;
+        if (p->pinned_count < NODE_PINNED_MAX) p->pinned[p->pinned_count++] = id;
+        return true;
+    }
     if (strncmp(line, "peer ", 5) != 0 || strlen(line) < 5 + ID_TEXT ||
         line[5 + ID_TEXT - 1] != ' ')
         return false;
@@ -70,7 +75,11 @@ size_t home_print_peers(const struct home_peers *p, char *out, size_t max)
 {
     char id[ID_TEXT], at[ENDPOINT_TEXT];
     size_t len = (size_t)snprintf(
-        out, max, TAG "\n# written by ringlet: peers to dial at start, and how others see us\n");
+        out, max,
+        TAG
+        "\n# written by ringlet: peers to dial at start, pinned links, and how others see us\n");
+    for (uint32_t i = 0; i < p->pinned_count && len < max; i++)
+        len += (size_t)snprintf(out + len, max - len, "pinned %s\n", id_print(&p->pinned[i], id));
     for (uint32_t i = 0; i < p->observed_count && len < max; i++)
         len += (size_t)snprintf(out + len, max - len, "observed %s\n",
                                 endpoint_print(&p->observed[i], at));

@@ -149,7 +149,9 @@ static enum err node_open(struct daemon *d, const struct node_env *env,
                             .seeds = seeds,
                             .seed_count = numeric_seeds(d, seeds),
                             .remembered = peers->list,
-                            .remembered_count = peers->count};
+                            .remembered_count = peers->count,
+                            .pinned = peers->pinned,
+                            .pinned_count = peers->pinned_count};
     memcpy(c.authority_pk, d->overlay.authority_pk, sizeof c.authority_pk);
     for (uint8_t n = 0; n < NETWORKS_MAX; n++)
         if (d->networks[n].used) c.networks[c.network_count++] = networks_config(d, n);

@@ -241,14 +241,19 @@ static void peers_files_name_the_bad_line(void **state)
     assert_true(endpoint_parse("203.0.113.5:7464", &p.list[0].at));
     p.observed_count = 1;
     assert_true(endpoint_parse("[2001:db8::1]:7", &p.observed[0]));
+    p.pinned_count = 2;
+    p.pinned[0].b[0] = 7;
+    p.pinned[1].b[19] = 1;
     size_t len = home_print_peers(&p, text, sizeof text);
     assert_true(len > 0);
     assert_true(home_parse_peers(text, &q, &line));
     assert_memory_equal(&p, &q, sizeof p);
     strcat(text, "peer nonsense 1.2.3.4:5\nobserved 1.2.3.4:5\n");
     assert_false(home_parse_peers(text, &q, &line));
-    assert_int_equal(line, 5);
+    assert_int_equal(line, 7);
     assert_int_equal(q.observed_count, 2); /* the good ones are used */
+    assert_false(home_parse_peers("ringlet-peers-1\npinned nobody\n", &q, &line));
+    assert_int_equal(line, 2);
     assert_false(home_parse_peers("", &q, &line));
     assert_false(home_parse_peers("something else\n", &q, &line));
 }

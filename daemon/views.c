@@ -89,6 +89,15 @@ void view_put_network(struct json_t *o, const struct daemon *d, int number)
     js_put_text(o, "network", known ? d->networks[number].home.name.s : NULL);
 }
 
+bool view_member(const struct daemon *d, const struct id *id, struct member_view *out)
+{
+    uint32_t cursor = 0;
+    while (node_member_next(d->node, &cursor, out))
+        if (id_equal(&out->id, id)) return true;
+    memset(out, 0, sizeof *out);
+    return false;
+}
+
 struct json_t *view_links(uint8_t links)
 {
     static const struct {

@@ -16,4 +16,6 @@ void view_put_ms(struct json_t *o, const char *key, uint32_t us); /* 0: null */
 void view_put_name(struct json_t *o, const char *key,
                    const struct name_text *name);                            /* empty: null */
 void view_put_network(struct json_t *o, const struct daemon *d, int number); /* "network" */
-struct json_t *view_links(uint8_t links);                                    /* new */
+bool view_member(const struct daemon *d, const struct id *id,
+                 struct member_view *out); /* of any network; false: unknown, and empty */
+struct json_t *view_links(uint8_t links);  /* new */

@@ -52,14 +52,23 @@ static void put_hops(struct node *n, struct reply *r, const struct ask *a)
     }
 }
 
+static bool about_link(const struct ask *a)
+{
+    return a->type == CMD_LINK_ADD || a->type == CMD_LINK_DROP;
+}
+
 /* The one answer, put together from what was gathered; `r` has what came with the last piece, NULL: nothing did. */
 static void ask_end(struct step *s, uint16_t i, enum err e, const struct overlay_answer *r)
 {
     struct node *n = s->n;
     struct ask *a = n->asks[i];
     struct reply reply = {.command = a->type, .request = a->request, .err = e, .source = a->source};
-    if (a->stage == ASK_RUN && a->type != CMD_ROUTE_TEST && a->type != CMD_BROADCAST)
+    if (a->type == CMD_LINK_ADD && a->stage == ASK_CONNECT)
+        reply.err = OK; /* it is pinned, whether it is up or not */
+    if ((a->stage == ASK_RUN && a->type != CMD_ROUTE_TEST && a->type != CMD_BROADCAST) ||
+        (about_link(a) && a->stage == ASK_CONNECT))
         describe(n, &reply, &a->id, a->target.network);
+    if (a->type == CMD_LINK_ADD && reply.err == OK) reply.path = overlay_path(n->overlay, &a->id);
     if (a->type == CMD_TRACE) put_hops(n, &reply, a);
     if (r) {
         reply.rtt_us = r->rtt_us;
@@ -87,7 +96,7 @@ static void run(struct step *s, uint16_t i)
     struct ask *a = n->asks[i];
     uint64_t left = time_since(a->until_us, s->now_us);
     a->stage = ASK_RUN;
-    if (a->type == CMD_LOOKUP) {
+    if (a->type == CMD_LOOKUP || a->type == CMD_LINK_ADD) {
         ask_end(s, i, OK, NULL);
     } else if (id_equal(&a->id, node_id(n))) {
         if (a->type == CMD_SEND) step_message(s, &a->id, a->text, a->text_len, false);
@@ -111,10 +120,33 @@ static bool again(struct node *n, struct ask *a, uint64_t now_us)
     return true;
 }
 
+/* Its id is known: pin it, or drop the pin. True: wait for the link. */
+static bool link_changed(struct step *s, uint16_t i)
+{
+    struct node *n = s->n;
+    struct ask *a = n->asks[i];
+    enum err e = OK;
+    if (a->type == CMD_LINK_ADD)
+        e = overlay_pin(n->overlay, s->now_us, &a->id);
+    else if (!overlay_unpin(n->overlay, s->now_us, &a->id))
+        e = ERR_NOT_FOUND;
+    if (e == OK && a->type == CMD_LINK_ADD && overlay_path(n->overlay, &a->id) == PATH_NONE) {
+        a->stage = ASK_CONNECT;
+        return true;
+    }
+    a->stage = ASK_RUN;
+    ask_end(s, i, e, NULL);
+    return false;
+}
+
 static void connect_then_run(struct step *s, uint16_t i)
 {
     struct node *n = s->n;
     struct ask *a = n->asks[i];
+    if (about_link(a)) {
+        (void)link_changed(s, i);
+        return;
+    }
     bool known = members_by_id(&n->members, a->target.network, &a->id) != NULL;
     if (id_equal(&a->id, node_id(n)) || a->type == CMD_TRACE || (a->type == CMD_LOOKUP && known)) {
         run(s, i);
@@ -219,6 +251,7 @@ void command_failed(struct step *s, const struct id *id)
     for (uint16_t i = 0; i < s->n->ask_max; i++) {
         struct ask *a = s->n->asks[i];
         if (!a || a->stage != ASK_CONNECT || !id_equal(&a->id, id)) continue;
+        if (a->type == CMD_LINK_ADD) continue; /* it goes on trying */
         if ((a->type == CMD_PING || a->type == CMD_SEND) && again(s->n, a, s->now_us))
             continue; /* who waits for an answer waits for a way, too */
         ask_end(s, i, ERR_UNREACHABLE, NULL);

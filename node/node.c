@@ -109,6 +109,9 @@ enum err node_new(struct node **out, const struct node_config *c, const struct n
         struct overlay_seed_peer p = {c->remembered[i].id, c->remembered[i].at};
         overlay_remember(n->overlay, &p, 1);
     }
+    for (uint32_t i = 0; i < c->pinned_count; i++)
+        if (overlay_pin(n->overlay, now_us, &c->pinned[i]) != OK)
+            log_line(env->trace, LOG_WARN, "a pinned link is left out: there are too many");
     *out = n;
     return OK;
 }

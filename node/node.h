@@ -55,6 +55,8 @@ struct node_config {                 /* copied, but for what is marked borrowed 
     uint32_t seed_count;
     const struct remembered *remembered;
     uint32_t remembered_count;
+    const struct id *pinned; /* links to hold, at most NODE_PINNED_MAX */
+    uint32_t pinned_count;
 };
 struct node_env { /* borrowed for the node's life; may be shared by many nodes */
     const struct crypto *crypto;
@@ -92,7 +94,9 @@ enum command_type {
     CMD_NETWORK_ADD,  /* one more network, or the same one with a new chain; `network_config` */
     CMD_NETWORK_DROP, /* by number */
     CMD_SEND,         /* `text` to the target, acknowledged; reply: rtt and path of the answer */
-    CMD_BROADCAST,    /* `text` to every node; reply: reached, lost. timeout_us at most 60 s */
+    CMD_LINK_ADD, /* a pinned link to the target, kept until dropped. Reply: path NONE: not up yet, it is tried again */
+    CMD_LINK_DROP, /* NOT_FOUND: it was not pinned */
+    CMD_BROADCAST, /* `text` to every node; reply: reached, lost. timeout_us at most 60 s */
     CMD_ROUTE_TEST /* simulator: route a look-up to `target.id`, reply: id of the owner that answered, hops */
 };
 struct command {
@@ -335,6 +339,9 @@ bool node_why(const struct node *n, uint64_t now_us, const struct id *id, struct
 /* Resolve without asking the ring. OK, NOT_FOUND, AMBIGUOUS. */
 MUST_CHECK enum err node_resolve(const struct node *n, const struct target *t, struct id *out,
                                  uint8_t *source);
+#define NODE_PINNED_MAX 64
+uint32_t node_pinned(const struct node *n, struct id *out, uint32_t max);
+uint8_t node_path(const struct node *n, const struct id *id); /* enum path_kind; NONE: no session */
 uint32_t node_remembered(const struct node *n, struct remembered *out, uint32_t max);
 const uint32_t *node_drops(const struct node *n); /* [DROP_COUNT] */
 /* Simulator: field-by-field hash of the protocol state, equal on every machine. */

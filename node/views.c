@@ -195,6 +195,18 @@ enum err node_resolve(const struct node *n, const struct target *t, struct id *o
     }
 }
 
+_Static_assert(NODE_PINNED_MAX == OVERLAY_PINNED_MAX, "the driver has room for all");
+
+uint32_t node_pinned(const struct node *n, struct id *out, uint32_t max)
+{
+    return overlay_pinned(n->overlay, out, max);
+}
+
+uint8_t node_path(const struct node *n, const struct id *id)
+{
+    return overlay_path(n->overlay, id);
+}
+
 uint32_t node_remembered(const struct node *n, struct remembered *out, uint32_t max)
 {
     struct overlay_seed_peer list[256];

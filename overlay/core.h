@@ -4,7 +4,7 @@
  *   links.c (table)   tables.c (of pooled things)   hello.c (handshakes)   chains.c (certificates)   keys.c (several sessions with one peer)   receive.c (arrivals)   send.c (frames out)   upkeep.c (pings, death, rekey)
  *   path.c (direct paths, roaming)   relay.c (channels)   ring.c (near links)   far.c (far links)   route.c (hop by hop)
  *   refer.c (newcomers handed on)   control.c (MessagePack bodies)   request.c (questions of ours)   join.c (seeds, remembered peers)   dht.c (records kept)   claim.c (records of ours)
- *   message.c (text to a node)   broadcast.c (to all)   seldom.c (what most nodes never have)   view.c
+ *   demand.c, pinned.c (links for these reasons)   message.c (text to a node)   broadcast.c (to all)   seldom.c (what most nodes never have)   view.c
  */
 #pragma once
 #include "base/pack.h"
@@ -488,6 +488,16 @@ void on_dht(struct overlay *o, uint64_t now_us, struct link *l, const struct arr
 void dht_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void dht_fini(struct overlay *o);
 
+/* --- demand.c --- */
+void demand_used(struct overlay *o, struct link *l,
+                 uint64_t now_us); /* something was sent or came */
+void demand_due(struct overlay *o, struct link *l, uint64_t now_us); /* still wanted? */
+uint32_t demand_worth(const struct overlay *o, const struct link *l,
+                      uint64_t now_us); /* 1000 to 2000 by its rest; 0: not for demand */
+/* --- pinned.c --- */
+void pinned_link_up(struct overlay *o, struct link *l);
+void pinned_link_down(struct overlay *o, uint64_t now_us, const struct link *l);
+void pinned_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 /* --- message.c --- */
 enum message_result { MESSAGE_TAKEN, MESSAGE_BUSY }; /* on the wire, in TAKEN */
 void message_send(struct overlay *o, uint64_t now_us, struct request *r, struct outbox *out);

@@ -92,11 +92,12 @@ static uint32_t usefulness(const struct overlay *o, const struct link *l, uint64
     uint32_t score = 0;
     if (l->kinds & (KIND_NEAR | KIND_PINNED)) score += 10000;
     if (l->kinds & KIND_FAR) score += 3000;
-    if (l->kinds & KIND_DEMAND) score += 2000;
+    score += demand_worth(o, l, now_us);
     if (l->kinds & KIND_LEAF) score += 50;
     if (l->s.flags & LINK_WANTED) score += 500;
     const struct extra *x = link_extra(o, l);
     if (x && x->hot) score += 2000;
+    if (l->kinds == KIND_DEMAND) return score; /* by its use alone */
     return score + (age_ms < 40000 ? (40000 - age_ms) / 1000 : 0);
 }
 
@@ -188,6 +189,8 @@ void link_up(struct overlay *o, struct link *l, uint64_t now_us)
     l->state = LINK_UP;
     l->heard_ms = ms32(now_us);
     order_insert(o, l);
+    pinned_link_up(o, l);
+    demand_used(o, l, now_us);
 }
 
 void link_close(struct overlay *o, struct link *l, uint64_t now_us, const char *why,
@@ -198,6 +201,7 @@ void link_close(struct overlay *o, struct link *l, uint64_t now_us, const char *
     bool was_up = l->state == LINK_UP;
     char text[ID_TEXT];
     trace(o->trace, now_us, LINK, "%.8s > down: %s", id_print(&id, text), why);
+    pinned_link_down(o, now_us, l);
     heat_cool(o, l);
     hello_forget_link(o, slot);
     relay_forget_link(o, slot);
@@ -259,7 +263,7 @@ void link_release_extra(struct overlay *o, struct link *l)
 {
     struct extra *x = link_extra(o, l);
     if (!x || x->has_previous || x->punching || x->hot || x->ping_request || x->punch_at_us != 0 ||
-        link_path(l) != PATH_DIRECT)
+        link_path(l) != PATH_DIRECT || (l->kinds & KIND_DEMAND))
         return;
     if (o->stats) return; /* a daemon has room, and keeps what `why` tells */
     link_drop_extra(o, l);

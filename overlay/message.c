@@ -36,13 +36,8 @@ bool overlay_text_ok(const void *text, size_t len)
 static void answer(struct overlay *o, uint32_t request, enum err e, const struct id *id,
                    uint32_t rtt_us, struct outbox *out)
 {
-    const struct link *l = link_by_id(o, id);
     outbox_event(out, OE_ANSWER, id)->answer = (struct overlay_answer){
-        .request = request,
-        .err = e,
-        .id = *id,
-        .rtt_us = rtt_us,
-        .path = (uint8_t)(l ? link_path(l) : PATH_NONE)};
+        .request = request, .err = e, .id = *id, .rtt_us = rtt_us, .path = overlay_path(o, id)};
 }
 
 static uint32_t waiting(const struct overlay *o)
@@ -132,6 +127,7 @@ void on_message(struct overlay *o, uint64_t now_us, struct link *l, struct unpac
         return;
     }
     sender_note(s, number);
+    demand_used(o, l, now_us);
     struct overlay_event *e = outbox_event(out, OE_MESSAGE, &id);
     e->bytes = text.p;
     e->len = (uint32_t)text.len;

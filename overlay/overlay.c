@@ -207,6 +207,7 @@ void overlay_timer(struct overlay *o, uint64_t now_us, struct outbox *out)
     relay_tick(o, now_us, out);
     heat_tick(o, now_us, out);
     dht_tick(o, now_us, out);
+    pinned_tick(o, now_us, out);
     broadcast_tick(o, now_us, out);
     fail_tick(o, now_us);
     tables_tick(o, now_us);

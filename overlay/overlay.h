@@ -97,6 +97,13 @@ void overlay_get(struct overlay *o, uint64_t now_us, const struct id *key, uint3
 void overlay_claim(struct overlay *o, uint64_t now_us, const struct record_name *name,
                    const void *value, size_t len, uint64_t ttl_us, uint32_t request,
                    struct outbox *out);
+#define OVERLAY_PINNED_MAX 64
+/* Pinned links (pinned.c): kept until they are dropped. FULL, INVALID (ourselves), NO_MEMORY; pinned already: OK. */
+MUST_CHECK enum err overlay_pin(struct overlay *o, uint64_t now_us, const struct id *id);
+bool overlay_unpin(struct overlay *o, uint64_t now_us, const struct id *id); /* false: it is not */
+uint32_t overlay_pinned(const struct overlay *o, struct id *out, uint32_t max);
+uint8_t overlay_path(const struct overlay *o,
+                     const struct id *id); /* enum path_kind; NONE: no session */
 /* Text for whoever watches at id, with which there must be a session; acknowledged (message.c). OE_ANSWER follows. */
 #define MESSAGE_MAX 1024u
 bool overlay_text_ok(const void *text,

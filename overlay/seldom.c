@@ -11,6 +11,7 @@ struct seldom *seldom_need(struct overlay *o)
 void seldom_fini(struct overlay *o)
 {
     broadcasts_fini(o);
+    if (o->seldom) free(o->seldom->pins);
     free(o->seldom);
     o->seldom = NULL;
 }

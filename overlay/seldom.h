@@ -1,5 +1,7 @@
 /* overlay/seldom.h - what most nodes never have: behind one pointer of struct overlay, NULL until the first is needed.
  *
+ * Senders of messages and origins of broadcasts (message.c), broadcasts under way (broadcast.c), pinned peers (pinned.c).
+ *
  * Who sent us something lately, by id: how much more we take from it, and which numbers we have seen. SENDERS_MAX of them;
  * a newcomer takes the place of whoever was silent longest (of 16 senders at once none is forgotten; all together are
  * limited by SENDERS_RATE, so that many ids bring no more than a few).
@@ -22,11 +24,19 @@ struct sender {
     uint64_t broadcasts_us;         /* broadcast.c: when it may send ORIGIN_BURST again */
     uint8_t next;
 };
+#define PINNED_MAX OVERLAY_PINNED_MAX
+struct pin {
+    struct id id;
+    uint64_t next_us;
+    uint8_t failures; /* doublings of the pause */
+};
 struct seldom {
     struct sender senders[SENDERS_MAX];
-    struct budget all;                            /* messages of all senders together */
-    struct budget verify;                         /* signatures of broadcasts */
-    uint64_t broadcasts_us;                       /* of all origins together */
+    struct budget all;      /* messages of all senders together */
+    struct budget verify;   /* signatures of broadcasts */
+    uint64_t broadcasts_us; /* of all origins together */
+    struct pin *pins;       /* PINNED_MAX of them; NULL: none yet */
+    uint16_t pin_count;
     struct broadcast *broadcasts[BROADCASTS_MAX]; /* pooled */
 };
 struct seldom *seldom_need(struct overlay *o);

@@ -289,10 +289,7 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
         upkeep_arm(o, l, now_us + (link_rto_us(l) * (l->tries > 2 ? 2 : 1)));
         return;
     }
-    const struct extra *x = link_extra(o, l);
-    if ((l->kinds & KIND_DEMAND) &&
-        (!x || (!x->hot && time_since(now_us, x->used_us) > SECONDS(450))))
-        l->kinds &= (uint8_t)~KIND_DEMAND;
+    demand_due(o, l, now_us);
     if (o->joined && o->near_count > 1) l->kinds &= (uint8_t)~KIND_LEAF;
     if (trimmed(o, l, now_us, out)) return;
     rekey_if_due(o, l, now_us, out);

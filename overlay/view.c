@@ -55,6 +55,12 @@ bool overlay_peer_next(const struct overlay *o, uint32_t *cursor, struct overlay
     return true;
 }
 
+uint8_t overlay_path(const struct overlay *o, const struct id *id)
+{
+    const struct link *l = link_by_id(o, id);
+    return (uint8_t)(l ? link_path(l) : PATH_NONE);
+}
+
 static const char *mapping_text(unsigned m)
 {
     switch (m) {

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Messages between real daemons: there and back through NATs, once, seen by who watches; what is too long or no text is refused.
-# test: timeout=90
+# Messages and pinned links between real daemons: there and back through NATs, once, seen by who watches; what is too long or no text is refused.
+# test: timeout=180
 . tests/net/lib.bash
 lab <<'END'
 seed none delay=5
@@ -81,4 +81,34 @@ start ben; await ben
 within 20 r ann send ben "back again" -W 5 || bad "ben is back and gets nothing"
 [[ $(seen ben true) == 4 && $(seen ann true) == 9 ]] ||
   bad "ben saw $(seen ben true) messages, ann $(seen ann true): not 4 and 9"
+
+echo "== pinned links"
+pinned() { r "$1" peers --json | jq -e --arg id "$2" '.[] | select(.id == $id) | .links | index("pinned")' >/dev/null; }
+seed_id=$(node_id seed)
+r ann link add ben --json >"$out" || bad "link add fails"
+jq -e --arg id "$ben_id" '.ok and .id == $id and .name == "ben" and (.path | IN("direct", "relayed", "routed"))' "$out" >/dev/null ||
+  bad "link add says $(<"$out")"
+pinned ann "$ben_id" || bad "peers does not show the pinned link"
+pinned ben "$ann_id" && bad "ben's end is pinned, too" || true
+[[ $(r ann status --json | jq .links.pinned) == 1 ]] || bad "status does not count the pinned link"
+grep -q "^pinned: ben, " <(r ann link add "$ben_id") || bad "link add by id, once more"
+r ann link add seed >/dev/null
+jq -e --arg b "$ben_id" --arg s "$seed_id" 'map(.id) | sort == ([$b, $s] | sort)' <(r ann link list --json) >/dev/null ||
+  bad "link list says $(r ann link list --json)"
+refused 2 "this node itself" ann link add ann
+refused 1 "no node nobody" ann link add nobody -W 2
+refused 2 "second word" ann link
+r ann link drop seed >/dev/null
+pinned ann "$seed_id" && bad "dropped, but still pinned" || true
+refused 1 "no pinned link to seed" ann link drop seed
+r ann stop >/dev/null; wait "${PID[ann]}" || true
+start ann; await ann # it remembers
+within 20 pinned ann "$ben_id" || bad "the pinned link is not there after a restart: $(r ann link list)"
+kill9 ben
+within 30 grep -q none <(r ann link list) || true
+[[ $(r ann link list --json | jq length) == 1 ]] || bad "a peer's death ends the pin"
+start ben; await ben
+within 70 pinned ann "$ben_id" || bad "the pinned link does not come back after ben's restart"
+r ann link drop "$ben_id" >/dev/null
+[[ $(r ann link list --json) == "[]" ]] || bad "not dropped"
 verdict
