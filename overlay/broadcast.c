@@ -351,7 +351,7 @@ static void child_due(struct overlay *o, uint64_t now_us, struct broadcast *b, s
 static void finish(struct overlay *o, uint64_t now_us, struct broadcast *b, struct outbox *out)
 {
     char origin[ID_TEXT];
-    uint64_t reached = !id_is_zero(&b->parent), lost = 0;
+    uint64_t reached = !id_is_zero(&b->parent), lost = b->lost;
     for (uint8_t i = 0; i < b->child_count; i++) {
         if (b->child[i].state != CHILD_DONE) child_over(&b->child[i]);
         reached += b->child[i].reached;
@@ -471,7 +471,9 @@ static void take(struct overlay *o, uint64_t now_us, struct link *l, struct broa
     bool inside = id_between(&b->start, self, &b->end) || id_equal(self, &b->start) ||
                   id_equal(self, &b->end);
     bool nothing = id_equal(self, &b->start) && id_equal(self, &b->end);
-    if (inside && !nothing && b->until_us >= now_us + LEFT_MIN_US) split(o, b, now_us);
+    bool time_left = b->until_us >= now_us + LEFT_MIN_US;
+    if (inside && !nothing && time_left) split(o, b, now_us);
+    b->lost = !nothing && !(inside && time_left); /* its arc hears nothing of it from us */
     go_on(o, now_us, b, out);
     if (!b->done) tell_parent(o, now_us, b, out);
 }

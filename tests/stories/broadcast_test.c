@@ -231,6 +231,18 @@ static void while_nodes_die(void **state)
                 live * 3); /* a piece is given up only if we know nobody else in it */
 }
 
+/* Who gets it too late to pass it on says so. */
+static void too_little_time(void **state)
+{
+    (void)state;
+    struct crowd *k = crowd_of(41, 60, 0);
+    say(k, 3, "quick", MILLIS(110)); /* one way takes 30 */
+    assert_int_equal(k->reply.err, OK);
+    assert_true(k->reply.reached > 0 && k->reply.reached < k->nodes - 1);
+    assert_true(k->reply.lost > 0);
+    crowd_end(k);
+}
+
 /* Four at once of one origin, then one in ten seconds; what a node is told beyond that it neither shows nor passes on. */
 static void one_origin_is_slowed_down(void **state)
 {
@@ -264,6 +276,7 @@ int main(void)
         cmocka_unit_test(everybody_once_at_one_percent_loss),
         cmocka_unit_test(everybody_once_at_ten_percent_loss),
         cmocka_unit_test(while_nodes_die),
+        cmocka_unit_test(too_little_time),
         cmocka_unit_test(one_origin_is_slowed_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
