@@ -57,7 +57,9 @@ static void act(struct daemon *d, const struct action *a)
         else
             udp_queue(&d->udp, &a->send.to, a->send.bytes, a->send.len, a->send.segment);
         break;
-    case ACT_TUN: tun_write(&d->tuns, a); break;
+    case ACT_TUN:
+        if (!tun_write(&d->tuns, a)) lane_join(d->lane, d->tuns.joins);
+        break;
     case ACT_REPLY: keep_reply(d, a->reply); break;
     case ACT_NOTICE: notices_take(d, &a->notice); break;
     case ACT_REMEMBER: notices_remember(d); break;

@@ -5,7 +5,6 @@
 #include "node/actions.h"
 #include "overlay/wire.h"
 #include "vnet/address.h"
-#include "vnet/super.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -32,7 +31,7 @@ static bool not_opened(int error, struct fail *f)
 
 void tuns_init(struct tuns *t)
 {
-    *t = (struct tuns){0};
+    *t = (struct tuns){.write = writev};
     for (unsigned i = 0; i < NETWORKS_MAX; i++) t->list[i].fd = -1;
 }
 
@@ -222,40 +221,4 @@ void tun_drop(struct tuns *t, uint8_t number)
 const char *tun_name(const struct tuns *t, uint8_t number)
 {
     return number < NETWORKS_MAX && t->list[number].fd >= 0 ? t->list[number].name : NULL;
-}
-
-/* A device without headers wants whole checksums. */
-static ssize_t write_plain(const struct tun *d, const struct action *a)
-{
-    struct ip_view v;
-    uint8_t whole[2048];
-    if (!a->tun.csum_open || a->tun.len > sizeof whole)
-        return write(d->fd, a->tun.bytes, a->tun.len);
-    memcpy(whole, a->tun.bytes, a->tun.len);
-    if (ip_view(whole, a->tun.len, &v)) ip_finish_checksum(whole, &v);
-    return write(d->fd, whole, a->tun.len);
-}
-
-static ssize_t write_headed(const struct tun *d, const struct action *a)
-{
-    struct virtio_net_hdr h;
-    struct iovec iov[1 + SUPER_PARTS_MAX] = {{&h, sizeof h}};
-    uint8_t *p = (uint8_t *)(uintptr_t)a->tun.bytes; /* iovec's are not const */
-    uint32_t parts = a->tun.parts > 1 ? a->tun.parts : 1, left = a->tun.len;
-    offload_write(a, &h);
-    ensure(parts <= SUPER_PARTS_MAX);
-    for (uint32_t i = 0; i < parts; i++) {
-        uint32_t head = i == 0 ? a->tun.head_len : 0, size = head + a->tun.segment;
-        if (parts == 1 || size > left) size = left;
-        iov[1 + i] = (struct iovec){p + (i == 0 ? 0 : a->tun.head_len + i * a->tun.stride), size};
-        left -= size;
-    }
-    return writev(d->fd, iov, (int)(1 + parts)) - (ssize_t)sizeof h;
-}
-
-void tun_write(struct tuns *t, const struct action *a)
-{
-    const struct tun *d = &t->list[a->tun.number];
-    if (d->fd < 0 || (d->headers ? write_headed(d, a) : write_plain(d, a)) != (ssize_t)a->tun.len)
-        t->dropped++;
 }

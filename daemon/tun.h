@@ -11,6 +11,7 @@
 #include "daemon/fail.h"
 #include "daemon/netlink.h"
 #include "node/lane.h"
+#include <sys/uio.h>
 #include <uv.h>
 
 #define TUN_BATCH       64
@@ -34,6 +35,7 @@ struct tun {
 };
 typedef void tun_received(void *context, const struct event *e); /* EV_TUN */
 typedef void tun_batch_end(void *context);
+typedef ssize_t tun_writev(int fd, const struct iovec *list, int count);
 struct tuns {
     struct tun list[NETWORKS_MAX];
     int spare[NETWORKS_MAX];
@@ -45,6 +47,7 @@ struct tuns {
     tun_received *received;
     tun_batch_end *batch_end;
     void *context;
+    tun_writev *write; /* the system's; a test's */
     uint64_t dropped;
 };
 void tuns_init(struct tuns *t); /* none: --no-tun */
@@ -59,4 +62,5 @@ bool tun_addresses(struct tuns *t, uint8_t number, uint32_t ipv4, uint8_t prefix
 bool tun_start(struct tuns *t, uint8_t number, uv_loop_t *loop);
 void tun_drop(struct tuns *t, uint8_t number);
 const char *tun_name(const struct tuns *t, uint8_t number); /* NULL: none */
-void tun_write(struct tuns *t, const struct action *a);     /* ACT_TUN */
+/* ACT_TUN (tun_write.c). False: the device refused a super-packet, which was written in pieces: ask for no more of them. */
+bool tun_write(struct tuns *t, const struct action *a);
