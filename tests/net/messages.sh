@@ -96,7 +96,7 @@ r ann link add seed >/dev/null
 jq -e --arg b "$ben_id" --arg s "$seed_id" 'map(.id) | sort == ([$b, $s] | sort)' <(r ann link list --json) >/dev/null ||
   bad "link list says $(r ann link list --json)"
 refused 2 "this node itself" ann link add ann
-refused 1 "no node nobody" ann link add nobody -W 2
+refused 1 "no node nobody" ann link add nobody -W 8
 refused 2 "second word" ann link
 r ann link drop seed >/dev/null
 pinned ann "$seed_id" && bad "dropped, but still pinned" || true
