@@ -91,17 +91,12 @@ void on_cert(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *
         e->member = m;
         return;
     }
-    struct hello *h = hello_of_link(o, l);
-    if (h) {
-        l->kinds |= h->kinds;
-        hello_end(o, h, true);
-    }
+    hello_forget_link(o, link_slot(o, l));
     l = proven(o, now_us, l, &m, out);
     for (uint32_t i = 1; i < o->chain_count; i++) /* the first went in HELLO3 */
         if (o->chains[i].bytes) {
             cert_send(o, l, now_us, out);
             break;
         }
-    l->s.flags |= SESSION_OWN_CERT;
     settled(o, now_us, l, out);
 }

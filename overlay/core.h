@@ -25,12 +25,12 @@
 #define NO_SLOT       0xffffu
 
 /* index map: what a receiver index stands for */
-#define ENTRY_FREE     0x0000u
-#define ENTRY_LINK     0x1000u /* ORed with the slot: slots stay below 4096 */
-#define ENTRY_HELLO    0x2000u /* ORed with the handshake's number */
-#define ENTRY_PREVIOUS 0x3000u /* ORed with the slot */
-#define ENTRY_OWED     0x4000u /* free as soon as the lane has been told to forget it */
-#define ENTRY_KIND     0xf000u
+#define ENTRY_FREE  0x0000u
+#define ENTRY_LINK  0x1000u /* ORed with the slot: slots stay below 4096 */
+#define ENTRY_HELLO 0x2000u /* ORed with the handshake's number */
+#define ENTRY_HELD  0x3000u /* ORed with the slot */
+#define ENTRY_OWED  0x4000u /* free as soon as the lane has been told to forget it */
+#define ENTRY_KIND  0xf000u
 
 /* One handshake under way. */
 struct hello {
@@ -316,9 +316,10 @@ void on_cookie(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
                size_t len, struct outbox *out);
 void hello_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void hello_forget_link(struct overlay *o, uint16_t slot);
-struct hello *hello_of_link(const struct overlay *o, const struct link *l); /* NULL: none */
 void hello_end(struct overlay *o, struct hello *h,
                bool keep_index); /* keep_index: its receiver index now belongs to a link */
+/* Those of ours with the peer of `l` that have no keys yet. */
+void hello_forget_target(struct overlay *o, struct link *l);
 
 /* --- chains.c --- */
 /* The one that handshakes show: of the lowest number in use. */
@@ -329,15 +330,29 @@ void on_cert(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *
              struct outbox *out);
 void chains_fini(struct overlay *o);
 
-/* --- keys.c --- */
+/* --- keys.c: which of several sessions with one peer is sent on (docs/decisions/0017) --- */
+/* The peer behind `l` is proven and certified: its session counts from now on, in place of an older one. Returns the link that goes on. */
 struct link *proven(struct overlay *o, uint64_t now_us, struct link *l, const struct membership *m,
                     struct outbox *out);
 void settled(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out);
-struct link *hello_confirmed(struct overlay *o, uint64_t now_us, struct link *fresh,
-                             struct outbox *out);
-bool adopt_previous(struct overlay *o, uint64_t now_us, struct link *l);
-void previous_over(struct overlay *o, uint64_t now_us, struct link *l, struct extra *x);
-void previous_drop(struct overlay *o, struct extra *x);
+/* A HELLO3 came from the peer of `l`, in answer to our HELLO2; the HELLO1 had come at hello1_us. true: its session follows the
+ * present one. false: it crossed ours, which goes on; neither end will send on it. */
+bool keys_follow(const struct overlay *o, const struct link *l, uint64_t hello1_us);
+/* The peer's session goes on in `l`: those that we have begun meanwhile are below it if its id is the smaller. */
+void keys_give_way(struct overlay *o, uint64_t now_us, struct link *l);
+/* Something sealed came from `fresh`, whose CERT did not come yet. If its proven id is certified already (new keys of an old peer) that
+ * says all we wait for: HELLO3 has arrived. Returns the link that goes on, or NULL. */
+struct link *keys_confirmed(struct overlay *o, uint64_t now_us, struct link *fresh,
+                            struct outbox *out);
+void keys_unanswered(struct overlay *o, uint64_t now_us, struct link *fresh);
+void keys_fresh_tick(struct overlay *o, uint64_t now_us, struct link *fresh, struct outbox *out);
+void keys_heard(struct overlay *o, uint64_t now_us, struct link *l); /* on the present session */
+void keys_held_heard(struct overlay *o, uint64_t now_us, struct link *l, struct held *h);
+struct held *keys_held(struct overlay *o, const struct link *l, uint32_t index); /* NULL */
+bool keys_settled(const struct overlay *o,
+                  const struct link *l); /* one session, heard: another may be begun */
+void keys_tick(struct overlay *o, uint64_t now_us, struct extra *x);
+void keys_drop(struct overlay *o, struct extra *x); /* all that are held */
 
 /* --- refer.c --- */
 /* A bare HELLO1 whose sender seeks its place elsewhere, and we are crowded: answered with REFER. false: take it as any other. */
@@ -524,9 +539,11 @@ bool overlay_heat_link(struct overlay *o,
                        struct link *l);            /* into the lane; false: no lane or no room */
 void heat_cool(struct overlay *o, struct link *l); /* frees its receiver index, too */
 void lane_forget(struct overlay *o, uint32_t index);
-void heat_handed_back(struct overlay *o, uint64_t now_us, struct link *l,
+/* index: its present session, or one that it holds */
+void heat_handed_back(struct overlay *o, struct link *l, uint32_t index,
                       const struct hot_counters *c);
 void heat_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void heat_rekeyed(struct overlay *o, uint64_t now_us, struct link *l, uint32_t old_index);
-void heat_used(struct overlay *o, uint64_t now_us, struct link *l, const struct hot_used *u,
-               struct outbox *out);
+/* h: of that session which the link holds; NULL: of its present one */
+void heat_used(struct overlay *o, uint64_t now_us, struct link *l, struct held *h,
+               const struct hot_used *u, struct outbox *out);

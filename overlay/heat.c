@@ -128,21 +128,22 @@ void heat_cool(struct overlay *o, struct link *l)
     if (x) x->hot = false;
 }
 
-void heat_handed_back(struct overlay *o, uint64_t now_us, struct link *l,
+void heat_handed_back(struct overlay *o, struct link *l, uint32_t index,
                       const struct hot_counters *c)
 {
     struct extra *x = link_extra(o, l);
-    if (!x || !x->hot) return;
-    x->hot = false;
-    l->s.flags &= (uint8_t)~SESSION_HOT;
-    l->s.tx_next = c->tx_next < UINT32_MAX ? (uint32_t)c->tx_next
-                                           : UINT32_MAX; /* at the hard stop: rekey is due */
-    l->s.rx_top = c->rx_top < UINT32_MAX ? (uint32_t)c->rx_top : UINT32_MAX;
-    l->s.rx_window = c->rx_window;
-    (void)now_us;
+    struct held *h = keys_held(o, l, index);
+    struct session *s = h ? &h->s : &l->s;
+    if (!x || !(s->flags & SESSION_HOT)) return;
+    if (!h) x->hot = false;
+    s->flags &= (uint8_t)~SESSION_HOT;
+    s->tx_next = c->tx_next < UINT32_MAX ? (uint32_t)c->tx_next
+                                         : UINT32_MAX; /* at the hard stop: rekey is due */
+    s->rx_top = c->rx_top < UINT32_MAX ? (uint32_t)c->rx_top : UINT32_MAX;
+    s->rx_window = c->rx_window;
 }
 
-/* l has new keys; the lane goes on opening the old ones until previous_over() takes them away. */
+/* l has new keys; the lane goes on opening the old ones until keys_tick() takes them away. */
 void heat_rekeyed(struct overlay *o, uint64_t now_us, struct link *l, uint32_t old_index)
 {
     struct extra *x = link_extra(o, l);
@@ -166,13 +167,17 @@ void heat_rekeyed(struct overlay *o, uint64_t now_us, struct link *l, uint32_t o
     }
 }
 
-void heat_used(struct overlay *o, uint64_t now_us, struct link *l, const struct hot_used *u,
-               struct outbox *out)
+void heat_used(struct overlay *o, uint64_t now_us, struct link *l, struct held *h,
+               const struct hot_used *u, struct outbox *out)
 {
     struct extra *x = link_extra(o, l);
     if (!x) return;
+    if (h) {
+        if (u->heard_us) keys_held_heard(o, u->heard_us, l, h);
+        return;
+    }
     x->used_us = now_us;
-    if (u->rx_packets) x->previous_used = false;
+    if (u->heard_us) keys_heard(o, now_us, l);
     if (!x->keys_used_us) x->keys_used_us = now_us;
     x->hot_tx_next = u->newest_tx;
     if (o->stats) {

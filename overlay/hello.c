@@ -66,6 +66,37 @@ void hello_forget_link(struct overlay *o, uint16_t slot)
     }
 }
 
+void hello_forget_target(struct overlay *o, struct link *l)
+{
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+        struct hello *h = o->hellos[i];
+        if (!h || !h->hs.initiator || h->link_slot != NO_SLOT ||
+            !id_equal(&h->target, link_id(o, l)))
+            continue;
+        l->kinds |= h->kinds;
+        hello_end(o, h, false);
+    }
+}
+
+/* Is another HELLO3 to the same peer waiting for its answer? One at a time: so both ends agree which came later. */
+static bool hello3_waits(const struct overlay *o, const struct hello *own)
+{
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+        const struct hello *h = o->hellos[i];
+        if (h && h != own && h->hs.initiator && h->link_slot != NO_SLOT &&
+            id_equal(&h->hs.peer_id, &own->hs.peer_id))
+            return true;
+    }
+    return false;
+}
+
+/* May one be begun with whoever has that id (zero: not known)? */
+static bool may_begin(const struct overlay *o, const struct id *id)
+{
+    const struct link *l = link_by_id(o, id);
+    return !l || keys_settled(o, l);
+}
+
 bool hello_pending(const struct overlay *o, const struct id *id)
 {
     for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
@@ -160,7 +191,7 @@ bool hello_dial(struct overlay *o, uint64_t now_us, const struct endpoint *at, c
         const struct hello *h = o->hellos[i];
         if (h && h->hs.initiator && !h->routed && endpoint_equal(&h->at, at)) return false;
     }
-    struct hello *h = hello_new(o, true);
+    struct hello *h = may_begin(o, id) ? hello_new(o, true) : NULL;
     if (!h) return false;
     h->at = *at;
     h->target = *id;
@@ -175,7 +206,7 @@ bool hello_dial(struct overlay *o, uint64_t now_us, const struct endpoint *at, c
 bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const struct id *waypoint,
                  const struct endpoint *at, uint8_t kinds, struct outbox *out)
 {
-    if (hello_pending(o, id) || id_equal(id, &o->self.id)) return false;
+    if (hello_pending(o, id) || id_equal(id, &o->self.id) || !may_begin(o, id)) return false;
     struct hello *h = hello_new(o, true);
     if (!h) return false;
     h->routed = true;
@@ -282,13 +313,6 @@ void on_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
 
 /* --- both: keys are agreed --- */
 
-struct hello *hello_of_link(const struct overlay *o, const struct link *l)
-{
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++)
-        if (o->hellos[i] && o->hellos[i]->link_slot == link_slot(o, l)) return o->hellos[i];
-    return NULL;
-}
-
 static struct link *link_from_hello(struct overlay *o, uint64_t now_us, struct hello *h,
                                     struct outbox *out)
 {
@@ -335,6 +359,50 @@ static void end_repeats(struct overlay *o, const struct hello *done)
     }
 }
 
+/* HELLO3 once more: our CERT was lost. */
+static void hello3_again(struct overlay *o, uint64_t now_us, const struct arrival *a,
+                         struct link *l, uint32_t sender, const uint8_t *b, size_t len,
+                         struct outbox *out)
+{
+    if (l->state != LINK_UP || (l->s.flags & (SESSION_INITIATOR | SESSION_HEARD)) ||
+        l->s.remote_index != sender || !knock_mac1(&o->knock, o->crypto, now_us, b, len)) {
+        drop(o, DROP_NO_HANDSHAKE);
+        return;
+    }
+    struct extra *x = link_extra(o, l);
+    if (x && a->routed && link_path(l) == PATH_ROUTED)
+        x->waypoint = *link_id(o, a->link); /* back the way this came */
+    cert_send(o, l, now_us, out);
+}
+
+/* The initiator is proven and certified. Its session goes on, unless it crossed one of ours. */
+static void answered(struct overlay *o, uint64_t now_us, struct hello *h,
+                     const struct membership *m, struct outbox *out)
+{
+    const struct link *old = link_by_id(o, &h->hs.peer_id);
+    if (old && !keys_follow(o, old, h->sent_us)) {
+        char text[ID_TEXT];
+        trace(o->trace, now_us, HELLO, "%.8s > not taken: it crossed ours",
+              id_print(&h->hs.peer_id, text));
+        hello_end(o, h, false);
+        return;
+    }
+    uint64_t rtt_us = time_since(now_us, h->sent_us);
+    struct link *l = link_from_hello(o, now_us, h, out);
+    if (!l) {
+        drop(o, DROP_FULL);
+        hello_end(o, h, false);
+        return;
+    }
+    link_rtt_sample(l, rtt_us);
+    end_repeats(o, h);
+    hello_end(o, h, true);
+    cert_send(o, l, now_us, out);
+    l = proven(o, now_us, l, m, out);
+    keys_give_way(o, now_us, l);
+    settled(o, now_us, l, out);
+}
+
 void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
                size_t len, struct outbox *out)
 {
@@ -344,19 +412,9 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
         return;
     }
     uint16_t meaning = index_meaning(o, receiver);
-    if ((meaning & ENTRY_KIND) == ENTRY_LINK) { /* our CERT was lost: HELLO3 comes again */
+    if ((meaning & ENTRY_KIND) == ENTRY_LINK) {
         struct link *l = &o->links[(meaning & ~ENTRY_KIND) % o->common->limits.links];
-        if (l->state == LINK_UP && !(l->s.flags & SESSION_INITIATOR) &&
-            l->s.remote_index == sender && l->s.rx_top == 0 && !(l->s.flags & SESSION_HOT) &&
-            knock_mac1(&o->knock, o->crypto, now_us, b,
-                       len)) { /* nothing has come on these keys yet */
-            struct extra *x = link_extra(o, l);
-            if (x && a->routed && link_path(l) == PATH_ROUTED && l->s.rx_top == 0)
-                x->waypoint = *link_id(o, a->link); /* back the way this came */
-            cert_send(o, l, now_us, out);
-        } else {
-            drop(o, DROP_NO_HANDSHAKE);
-        }
+        hello3_again(o, now_us, a, l, sender, b, len, out);
         return;
     }
     struct hello *h = hello_by_meaning(o, meaning);
@@ -373,7 +431,7 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
     struct membership m;
     if (hello3_read(&h->hs, o->crypto, &o->common->key, &o->self, b, len, chain, &chain_len) !=
         OK) {
-        drop(o, DROP_HANDSHAKE);
+        drop(o, DROP_HANDSHAKE); /* a forged one has changed nothing */
     } else if (id_equal(&h->hs.peer_id, &o->self.id)) {
         hello_end(o, h, false); /* ourselves, through a seed list that names us */
     } else if (chain_verify((struct span){chain, chain_len}, o->crypto, o->common->authority_pk,
@@ -384,22 +442,7 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
         drop(o, DROP_CERT);
         hello_end(o, h, false);
     } else {
-        uint64_t rtt_us = time_since(now_us, h->sent_us);
-        struct link *l = link_from_hello(o, now_us, h, out);
-        if (!l) {
-            drop(o, DROP_FULL);
-            hello_end(o, h, false);
-        } else {
-            link_rtt_sample(l, rtt_us);
-            end_repeats(o, h);
-            hello_end(o, h, true);
-            cert_send(
-                o, l, now_us,
-                out); /* on the new keys, whichever session goes on: the other end waits there */
-            l = proven(o, now_us, l, &m, out);
-            l->s.flags |= SESSION_OWN_CERT;
-            settled(o, now_us, l, out);
-        }
+        answered(o, now_us, h, &m, out);
     }
 }
 
@@ -442,6 +485,8 @@ void on_hello2(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
     if (e != OK) {
         drop(o, e == ERR_DENIED ? DROP_STOLEN_ID : DROP_HANDSHAKE);
     } else if (id_equal(&h->hs.peer_id, &o->self.id)) {
+        hello_end(o, h, false);
+    } else if (hello3_waits(o, h)) {
         hello_end(o, h, false);
     } else if (h->from_seed && !(h->kinds & KIND_NEAR) &&
                (link_by_id(o, &h->hs.peer_id) || (!o->joined && links_any_direct(o)))) {
@@ -504,12 +549,8 @@ static void hello_failed(struct overlay *o, uint64_t now_us, struct hello *h, st
     if (h->hs.initiator && !id_is_zero(&target)) fail_note(o, &target, now_us);
     if (h->hs.initiator)
         trace(o->trace, now_us, HELLO, "%.8s > gave up: no answer", id_print(&target, text));
-    if (slot != NO_SLOT) {
-        link_close(o, &o->links[slot], now_us, "no certificate came",
-                   out); /* ends the handshake, too */
-    } else {
-        hello_end(o, h, false);
-    }
+    hello_end(o, h, slot != NO_SLOT);
+    if (slot != NO_SLOT) keys_unanswered(o, now_us, &o->links[slot]);
     if (tell && !link_by_id(o, &target)) outbox_event(out, OE_FAILED, &target);
 }
 

@@ -1,78 +1,192 @@
-/* overlay/keys.c - several sessions with one peer: which of them goes on, and how long the others open. */
+/* overlay/keys.c - several sessions with one peer: on which one we send, and how long the others open.
+ *
+ * They come from handshakes that cross, from rekeys, and from restarts. Both ends put them into the same order and only ever go up in
+ * it, so whatever is opened under one session says that its sender will not use a lower one again. docs/decisions/0017 has the
+ * states and why no packet is lost. The present session is in the link, lower ones in its extra (`held`), one of ours whose HELLO3 was
+ * not answered yet in a link of its own (LINK_CERT). */
 #include "overlay/core.h"
 #include <string.h>
 
-#define SIMULTANEOUS_US SECONDS(10)
-#define PREVIOUS_US     SECONDS(10) /* the old keys open so much longer: for what is under way */
+#define UNDER_WAY_US SECONDS(5)         /* no datagram is longer on its way */
+#define HELD_US      (2 * UNDER_WAY_US) /* the old keys open so much longer */
 
-/* The keys before the last rekey have had their time. */
-void previous_drop(struct overlay *o, struct extra *x)
+/* --- lower sessions --- */
+
+static void held_drop(struct overlay *o, struct held *h)
 {
-    if (!x->has_previous) return;
-    if (x->previous.flags & SESSION_HOT)
-        lane_forget(o, x->previous_entry);
+    if (!h->s.entry) return;
+    if (h->s.flags & SESSION_HOT)
+        lane_forget(o, h->s.entry);
     else
-        index_free(o, x->previous_entry);
-    session_wipe(&x->previous);
-    x->has_previous = false;
+        index_free(o, h->s.entry);
+    session_wipe(&h->s);
 }
 
-/* Old keys of `l` open for PREVIOUS_US more (or, if the new ones lost, those). */
-static void keep_previous(struct overlay *o, struct link *l, const struct session *old,
-                          uint64_t now_us)
+void keys_drop(struct overlay *o, struct extra *x)
+{
+    for (unsigned i = 0; i < HELD_MAX; i++) held_drop(o, &x->held[i]);
+}
+
+struct held *keys_held(struct overlay *o, const struct link *l, uint32_t index)
+{
+    struct extra *x = link_extra(o, l);
+    for (unsigned i = 0; x && i < HELD_MAX; i++)
+        if (x->held[i].s.entry && x->held[i].s.entry == INDEX_SLOT(index)) return &x->held[i];
+    return NULL;
+}
+
+static bool holds_any(const struct extra *x)
+{
+    for (unsigned i = 0; x && i < HELD_MAX; i++)
+        if (x->held[i].s.entry) return true;
+    return false;
+}
+
+/* The lane accepts the present session and the one before it; an older one is opened here. */
+static void call_back(struct overlay *o, const struct held *h)
+{
+    struct hot_message m = {.op = DOWN_COLD, .index = h->s.entry};
+    if ((h->s.flags & SESSION_HOT) && hot_push(o->down, &m, NULL) != OK) drop(o, DROP_FULL);
+}
+
+/* `s` is lower than the present one from now on: it opens until the peer was heard above it, and HELD_US more. */
+static void hold(struct overlay *o, uint64_t now_us, struct link *l, const struct session *s)
 {
     struct extra *x = link_need_extra(o, l);
+    struct held none = {.s = *s};
     if (!x) {
-        index_free(o, old->entry);
+        held_drop(o, &none);
         return;
     }
-    previous_drop(o, x);
-    x->previous = *old;
-    x->previous_entry = old->entry;
-    x->has_previous = true;
-    x->previous_used = false;
-    x->previous_prolonged = false;
-    x->previous_until_us = now_us + PREVIOUS_US;
-    o->map[INDEX_SLOT(old->entry)] = (uint16_t)(ENTRY_PREVIOUS | link_slot(o, l));
-    wake_at(o, x->previous_until_us);
+    held_drop(o, &x->held[HELD_MAX - 1]);
+    memmove(&x->held[1], &x->held[0], sizeof x->held - sizeof *x->held);
+    if (x->held[1].s.entry) call_back(o, &x->held[1]);
+    x->held[0] = (struct held){.s = *s, .until_us = TIME_NEVER};
+    if (l->s.flags & SESSION_HEARD) x->held[0].until_us = now_us + HELD_US;
+    o->map[INDEX_SLOT(s->entry)] = (uint16_t)(ENTRY_HELD | link_slot(o, l));
+    wake_at(o, x->held[0].until_us);
 }
 
-/* Both ends began within the same seconds: does the session of `fresh` win over the one that l holds? Both must come to the same
- * answer, and their clocks see different orders: so by id alone. A peer that restarted so soon is found out by its using
- * the other keys (upkeep.c). */
-static bool fresh_wins(const struct overlay *o, const struct link *l, const struct link *fresh,
-                       uint64_t now_us)
+/* --- what is heard --- */
+
+void keys_heard(struct overlay *o, uint64_t now_us, struct link *l)
 {
-    bool old_mine = l->s.flags & SESSION_INITIATOR, fresh_mine = fresh->s.flags & SESSION_INITIATOR;
-    if (old_mine == fresh_mine || link_age_us(l, now_us) >= SIMULTANEOUS_US) return true;
-    bool i_am_smaller = id_compare(&o->self.id, link_id(o, l)) < 0;
-    return fresh_mine == i_am_smaller;
+    if (l->s.flags & SESSION_HEARD) return;
+    l->s.flags |= SESSION_HEARD;
+    if (l->s.flags & SESSION_INITIATOR) l->born = (uint16_t)(now_us / LINK_BORN_UNIT_US);
+    struct extra *x = link_extra(o, l);
+    if (!x) return;
+    x->heard_us = now_us;
+    for (unsigned i = 0; i < HELD_MAX; i++)
+        if (x->held[i].s.entry) x->held[i].until_us = now_us + HELD_US;
+    wake_at(o, now_us + HELD_US);
 }
 
-/* `fresh` is proven and there is already a link `l` to the same id: one of the two sessions goes on in l's place. */
-static struct link *merge(struct overlay *o, uint64_t now_us, struct link *l, struct link *fresh)
+/* The peer sends on a lower session although it was heard on the present one, and not only lately: it has restarted since,
+ * and knows the lower one only. */
+void keys_held_heard(struct overlay *o, uint64_t now_us, struct link *l, struct held *h)
 {
-    struct extra *fx = link_extra(o, fresh);
-    bool wins = fresh_wins(o, l, fresh, now_us);
-    uint32_t old_index = link_index(l);
-    bool was_hot = l->s.flags & SESSION_HOT;
-    uint8_t held = (uint8_t)(l->s.flags & (LINK_WANTED | LINK_TCP));
+    struct extra *x = link_extra(o, l);
+    if (!(l->s.flags & SESSION_HEARD) || time_since(now_us, x->heard_us) <= UNDER_WAY_US) return;
+    if (h->s.flags & SESSION_HOT) { /* with the next packet, when its counters are here */
+        call_back(o, h);
+        return;
+    }
+    struct session lost = l->s;
+    l->s = h->s;
+    l->s.flags = (uint8_t)((l->s.flags & 0x0f) | (lost.flags & 0xf0) | SESSION_PEER_CERT |
+                           SESSION_HEARD);
+    *h = (struct held){.s = lost, .until_us = now_us + HELD_US};
+    x->heard_us = now_us;
+    x->keys_used_us = 0;
+    o->map[INDEX_SLOT(l->s.entry)] = (uint16_t)(ENTRY_LINK | link_slot(o, l));
+    o->map[INDEX_SLOT(lost.entry)] = (uint16_t)(ENTRY_HELD | link_slot(o, l));
+    wake_at(o, h->until_us);
+    if (lost.flags & SESSION_HOT) heat_rekeyed(o, now_us, l, lost.entry);
+    session_wipe(&lost);
+    char text[ID_TEXT];
+    trace(o->trace, now_us, LINK, "%.8s > other keys: it has lost the present ones",
+          id_print(link_id(o, l), text));
+}
+
+void keys_tick(struct overlay *o, uint64_t now_us, struct extra *x)
+{
+    for (unsigned i = 0; i < HELD_MAX; i++) {
+        if (!x->held[i].s.entry) continue;
+        if (x->held[i].until_us <= now_us)
+            held_drop(o, &x->held[i]);
+        else
+            wake_at(o, x->held[i].until_us);
+    }
+}
+
+/* --- a new session --- */
+
+static bool is_fresh(const struct overlay *o, const struct link *l, const struct id *id)
+{
+    return l->state == LINK_CERT && id_equal(link_id(o, l), id);
+}
+
+bool keys_settled(const struct overlay *o, const struct link *l)
+{
+    if (!(l->s.flags & SESSION_HEARD) || holds_any(link_extra(o, l))) return false;
+    for (uint16_t i = 0; i < o->common->limits.links; i++)
+        if (is_fresh(o, &o->links[i], link_id(o, l))) return false;
+    return true;
+}
+
+bool keys_follow(const struct overlay *o, const struct link *l, uint64_t hello1_us)
+{
+    const struct extra *x = link_extra(o, l);
+    bool mine = l->s.flags & SESSION_INITIATOR;
+    if (!mine || id_compare(&o->self.id, link_id(o, l)) > 0) return true;
+    if (x && x->heard_us) return x->heard_us < hello1_us;
+    return (int16_t)((uint16_t)(hello1_us / LINK_BORN_UNIT_US) - l->born) > 0;
+}
+
+/* Frees the place of `fresh`, not its index: another has its session now. */
+static void fresh_free(struct overlay *o, struct link *fresh)
+{
+    link_drop_extra(o, fresh);
+    session_wipe(&fresh->s);
+    fresh->state = LINK_FREE;
+    o->link_count--;
+    identities_drop(o->identities, fresh->peer);
+    fresh->peer = 0;
+}
+
+void keys_give_way(struct overlay *o, uint64_t now_us, struct link *l)
+{
+    if (id_compare(&o->self.id, link_id(o, l)) < 0) return;
+    hello_forget_target(o, l);
+    for (uint16_t i = 0; i < o->common->limits.links; i++) {
+        struct link *fresh = &o->links[i];
+        if (!is_fresh(o, fresh, link_id(o, l))) continue;
+        l->kinds |= fresh->kinds;
+        hello_forget_link(o, i);
+        hold(o, now_us, l, &fresh->s);
+        fresh_free(o, fresh);
+    }
+}
+
+/* `fresh` is proven and there is already a link `l` to the same id: its session goes on in l's place. */
+static void replace(struct overlay *o, uint64_t now_us, struct link *l, struct link *fresh)
+{
+    struct session old = l->s;
+    uint8_t kept = (uint8_t)(old.flags & (LINK_WANTED | LINK_TCP));
     enum path_kind old_path = link_path(l), fresh_path = link_path(fresh);
     l->kinds |= fresh->kinds;
-    if (wins) {
-        struct session old = l->s;
-        l->s = fresh->s;
-        l->s.flags = (uint8_t)((l->s.flags & 0x0f) | held | SESSION_PEER_CERT);
-        o->map[INDEX_SLOT(l->s.entry)] = (uint16_t)(ENTRY_LINK | link_slot(o, l));
-        l->born = fresh->born;
-        keep_previous(o, l, &old, now_us);
-        session_wipe(&old);
-        if (link_extra(o, l)) link_extra(o, l)->keys_used_us = 0;
-        l->tries = 0;
-    } else {
-        struct session loser = fresh->s;
-        keep_previous(o, l, &loser, now_us);
-        session_wipe(&loser);
+    l->s = fresh->s;
+    l->s.flags = (uint8_t)((l->s.flags & 0x0f) | kept | SESSION_PEER_CERT);
+    o->map[INDEX_SLOT(l->s.entry)] = (uint16_t)(ENTRY_LINK | link_slot(o, l));
+    l->born = fresh->born;
+    l->tries = 0;
+    hold(o, now_us, l, &old);
+    struct extra *x = link_extra(o, l);
+    const struct extra *fx = link_extra(o, fresh);
+    if (x) {
+        x->heard_us = l->s.flags & SESSION_HEARD ? now_us : 0;
+        x->keys_used_us = 0;
     }
     /* a bare arrival is a proven direct path; a routed one does not end a direct path that was heard lately */
     bool recent = ms32(now_us) - l->heard_ms < 2000;
@@ -83,32 +197,25 @@ static struct link *merge(struct overlay *o, uint64_t now_us, struct link *l, st
     } else if (old_path == PATH_DIRECT && recent) {
         link_set_path(l, PATH_DIRECT);
     } else {
-        struct extra *x = link_need_extra(o, l);
+        x = link_need_extra(o, l);
         link_set_path(l, PATH_ROUTED);
         if (x && fx) x->waypoint = fx->waypoint;
     }
     l->heard_ms = ms32(now_us);
-    /* free the slot of `fresh` without touching its index */
-    link_drop_extra(o, fresh);
-    session_wipe(&fresh->s);
-    fresh->state = LINK_FREE;
-    o->link_count--;
-    identities_drop(o->identities, fresh->peer);
-    fresh->peer = 0;
-    if (was_hot && wins) heat_rekeyed(o, now_us, l, old_index);
-    return l;
+    fresh_free(o, fresh);
+    if (old.flags & SESSION_HOT) heat_rekeyed(o, now_us, l, old.entry);
+    session_wipe(&old);
 }
 
-/* The peer behind `l` is proven and certified: the session counts from now on. */
 struct link *proven(struct overlay *o, uint64_t now_us, struct link *l, const struct membership *m,
                     struct outbox *out)
 {
     struct link *old = link_by_id(o, link_id(o, l));
     l->s.flags |= SESSION_PEER_CERT;
     if (old) {
-        l = merge(o, now_us, old, l);
-        link_ping(o, l, now_us, NULL, 0,
-                  out); /* show which keys we use, and see which the other end does */
+        replace(o, now_us, old, l);
+        l = old;
+        link_ping(o, l, now_us, NULL, 0, out); /* so that the other end hears us on these keys */
     } else {
         link_up(o, l, now_us);
     }
@@ -129,55 +236,34 @@ void settled(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *
     ring_changed(o, now_us, out);
 }
 
-/* Something sealed came from `fresh`, whose CERT did not come yet. If its proven id is certified already (new keys of an old peer) that
- * says all we wait for: HELLO3 has arrived. Returns the link that goes on, or NULL. */
-struct link *hello_confirmed(struct overlay *o, uint64_t now_us, struct link *fresh,
-                             struct outbox *out)
+struct link *keys_confirmed(struct overlay *o, uint64_t now_us, struct link *fresh,
+                            struct outbox *out)
 {
     static const struct membership known; /* told before */
-    struct link *old = link_by_id(o, link_id(o, fresh));
-    struct hello *h = hello_of_link(o, fresh);
-    if (!old || !(old->s.flags & SESSION_PEER_CERT) || !h) return NULL;
-    fresh->kinds |= h->kinds;
-    hello_end(o, h, true);
+    const struct link *old = link_by_id(o, link_id(o, fresh));
+    if (!old || !(old->s.flags & SESSION_PEER_CERT)) return NULL;
+    hello_forget_link(o, link_slot(o, fresh));
     struct link *l = proven(o, now_us, fresh, &known, out);
     settled(o, now_us, l, out);
     return l;
 }
 
-/* The other end uses the keys that we keep as previous: take them up, the present ones become the previous. */
-bool adopt_previous(struct overlay *o, uint64_t now_us, struct link *l)
+/* HELLO3 was sent for the last time. The other end may have the session all the same, and send on it. */
+void keys_unanswered(struct overlay *o, uint64_t now_us, struct link *fresh)
 {
-    struct extra *x = link_extra(o, l);
-    if (!x || !x->has_previous || !x->previous_used || (x->previous.flags & SESSION_HOT))
-        return false;
-    uint16_t slot = link_slot(o, l);
-    struct session old = l->s;
-    l->s = x->previous;
-    l->s.flags = (uint8_t)((l->s.flags & 0x0f) | (old.flags & 0xf0) | SESSION_PEER_CERT);
-    x->previous = old;
-    x->previous_entry = old.entry;
-    x->previous_used = false;
-    x->previous_until_us = now_us + SECONDS(10);
-    o->map[INDEX_SLOT(l->s.entry)] = (uint16_t)(ENTRY_LINK | slot);
-    o->map[INDEX_SLOT(old.entry)] = (uint16_t)(ENTRY_PREVIOUS | slot);
-    wake_at(o, x->previous_until_us);
-    if (old.flags & SESSION_HOT) heat_rekeyed(o, now_us, l, old.entry);
-    session_wipe(&old);
-    return true;
+    fresh->due_ms = ms32(now_us + HELD_US) | 1u;
+    wake_at(o, now_us + HELD_US + 2000);
 }
 
-/* The old keys have had their time. If the other end uses them still, one of us must give way: the larger id at once, the smaller
- * after waiting once more. */
-void previous_over(struct overlay *o, uint64_t now_us, struct link *l, struct extra *x)
+/* What comes on a lower session so late was sent after every HELLO3 had arrived or was lost: lost, then. */
+void keys_fresh_tick(struct overlay *o, uint64_t now_us, struct link *fresh, struct outbox *out)
 {
-    bool apart = x->previous_used && !(x->previous.flags & SESSION_HOT);
-    if (apart && !x->previous_prolonged && id_compare(&o->self.id, link_id(o, l)) < 0) {
-        x->previous_prolonged = true;
-        x->previous_until_us = now_us + SECONDS(10);
-        wake_at(o, x->previous_until_us);
+    if (!fresh->due_ms) return;
+    int32_t left = (int32_t)(fresh->due_ms - ms32(now_us));
+    const struct link *l = link_by_id(o, link_id(o, fresh));
+    if (left <= 0 && (!l || (int32_t)(l->heard_ms - fresh->due_ms) > 0)) {
+        link_close(o, fresh, now_us, "no certificate came", out);
         return;
     }
-    x->previous_prolonged = false;
-    if (!apart || !adopt_previous(o, now_us, l)) previous_drop(o, x);
+    wake_at(o, now_us + (left > 0 ? (uint64_t)left + 1 : 1000) * 1000);
 }

@@ -42,15 +42,18 @@ struct link {
 };
 _Static_assert(sizeof(struct link) <= 128, "docs/memory.md: a link costs at most 128 bytes");
 
+#define HELD_MAX 2 /* before a rekey, and one that crossed it */
+struct held {
+    struct session s;  /* entry 0: none */
+    uint64_t until_us; /* TIME_NEVER: until the peer was heard on the present one */
+};
 struct extra {
     uint16_t slot;
     uint8_t in_use;
-    /* the keys before the last rekey: they open for 10 s more */
-    bool has_previous, previous_prolonged;
-    bool previous_used; /* what came last, came on the previous keys */
-    uint16_t previous_entry;
-    struct session previous;
-    uint64_t previous_until_us;
+    /* sessions below the present one (keys.c), the last one first */
+    struct held held[HELD_MAX];
+    uint64_t
+        heard_us; /* when the present keys were first heard; 0: not since there is this extra */
     /* getting a direct path */
     struct punch punch;
     struct candidates remote;

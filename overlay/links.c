@@ -88,7 +88,7 @@ static void order_remove(struct overlay *o, const struct link *l)
 static uint32_t usefulness(const struct overlay *o, const struct link *l, uint64_t now_us)
 {
     uint32_t age_ms = ms32(now_us) - l->heard_ms;
-    if (l->state == LINK_CERT) return 100; /* about to be something */
+    if (l->state == LINK_CERT) return l->due_ms ? 0 : 100; /* about to be something */
     uint32_t score = 0;
     if (l->kinds & (KIND_NEAR | KIND_PINNED)) score += 10000;
     if (l->kinds & KIND_FAR) score += 3000;
@@ -207,7 +207,7 @@ void link_close(struct overlay *o, struct link *l, uint64_t now_us, const char *
     relay_forget_link(o, slot);
     struct extra *x = link_extra(o, l);
     if (x) {
-        previous_drop(o, x);
+        keys_drop(o, x);
         if (x->ping_request) {
             struct overlay_event *e = outbox_event(out, OE_ANSWER, &id);
             e->answer = (struct overlay_answer){
@@ -262,8 +262,9 @@ struct extra *link_need_extra(struct overlay *o, struct link *l)
 void link_release_extra(struct overlay *o, struct link *l)
 {
     struct extra *x = link_extra(o, l);
-    if (!x || x->has_previous || x->punching || x->hot || x->ping_request || x->punch_at_us != 0 ||
-        link_path(l) != PATH_DIRECT || (l->kinds & KIND_DEMAND))
+    if (!x || x->held[0].s.entry || x->held[1].s.entry || x->punching || x->hot ||
+        x->ping_request || x->punch_at_us != 0 || link_path(l) != PATH_DIRECT ||
+        (l->kinds & KIND_DEMAND))
         return;
     if (o->stats) return; /* a daemon has room, and keeps what `why` tells */
     link_drop_extra(o, l);

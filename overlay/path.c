@@ -310,12 +310,7 @@ void path_restart_all(struct overlay *o, uint64_t now_us, struct outbox *out)
 static void extra_tick(struct overlay *o, uint64_t now_us, struct link *l, struct extra *x,
                        struct outbox *out)
 {
-    if (x->has_previous) {
-        if (x->previous_until_us <= now_us)
-            previous_over(o, now_us, l, x);
-        else
-            wake_at(o, x->previous_until_us);
-    }
+    keys_tick(o, now_us, x);
     if (x->ping_request && x->ping_until_us <= now_us) {
         struct overlay_event *e = outbox_event(out, OE_ANSWER, link_id(o, l));
         e->answer = (struct overlay_answer){

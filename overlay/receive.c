@@ -17,27 +17,28 @@ static void pass_to_lane(struct overlay *o, uint32_t index, const struct arrival
     if (hot_push(o->down, &m, bytes) != OK) drop(o, DROP_FULL);
 }
 
-static void on_previous(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
-                        uint8_t *bytes, size_t len, struct outbox *out)
+/* On a session below the present one. */
+static void on_held(struct overlay *o, uint64_t now_us, struct link *l, uint32_t index,
+                    const struct arrival *a, uint8_t *bytes, size_t len, struct outbox *out)
 {
-    struct extra *x = link_extra(o, l);
+    struct held *h = keys_held(o, l, index);
     uint8_t *frame;
     size_t frame_len;
     bool newest;
-    if (!x || !x->has_previous) {
+    if (!h) {
         drop(o, DROP_NO_SESSION);
         return;
     }
-    if (x->previous.flags & SESSION_HOT) {
-        pass_to_lane(o, x->previous_entry, a, bytes, len);
+    if (h->s.flags & SESSION_HOT) {
+        pass_to_lane(o, index, a, bytes, len);
         return;
     }
-    enum err e = session_open(&x->previous, o->crypto, bytes, len, &frame, &frame_len, &newest);
+    enum err e = session_open(&h->s, o->crypto, bytes, len, &frame, &frame_len, &newest);
     if (e != OK) {
         drop(o, e == ERR_EXISTS ? DROP_REPLAYED : DROP_TAG);
         return;
     }
-    x->previous_used = true;
+    keys_held_heard(o, now_us, l, h);
     upkeep_heard(o, l, now_us, a);
     on_frame(o, now_us, l, a, false, frame, frame_len, out);
 }
@@ -52,8 +53,8 @@ static void on_data(struct overlay *o, uint64_t now_us, const struct arrival *a,
     }
     uint16_t meaning = index_meaning(o, h.receiver);
     struct link *l = &o->links[(meaning & ~ENTRY_KIND) % o->common->limits.links];
-    if ((meaning & ENTRY_KIND) == ENTRY_PREVIOUS) {
-        on_previous(o, now_us, l, a, bytes, len, out);
+    if ((meaning & ENTRY_KIND) == ENTRY_HELD) {
+        on_held(o, now_us, l, h.receiver, a, bytes, len, out);
         return;
     }
     if ((meaning & ENTRY_KIND) != ENTRY_LINK) {
@@ -73,7 +74,7 @@ static void on_data(struct overlay *o, uint64_t now_us, const struct arrival *a,
         return;
     }
     if (o->stats) o->stats[link_slot(o, l)].rx_bytes += len;
-    if (l->extra) link_extra(o, l)->previous_used = false;
+    keys_heard(o, now_us, l);
     upkeep_heard(o, l, now_us, a);
     on_frame(o, now_us, l, a, newest, frame, frame_len, out);
 }
@@ -121,7 +122,7 @@ void on_frame(struct overlay *o, uint64_t now_us, struct link *l, const struct a
         return;
     }
     if (l->state == LINK_CERT) {
-        struct link *known = hello_confirmed(o, now_us, l, out);
+        struct link *known = keys_confirmed(o, now_us, l, out);
         if (known) l = known;
     }
     if (l->state != LINK_UP || !(l->s.flags & SESSION_PEER_CERT)) {
@@ -156,13 +157,14 @@ void overlay_lane_up(struct overlay *o, uint64_t now_us, const struct hot_messag
         return;
     }
     uint16_t meaning = index_meaning(o, m->index);
-    if ((meaning & ENTRY_KIND) != ENTRY_LINK && (meaning & ENTRY_KIND) != ENTRY_PREVIOUS)
+    if ((meaning & ENTRY_KIND) != ENTRY_LINK && (meaning & ENTRY_KIND) != ENTRY_HELD)
         return; /* closed meanwhile */
     struct link *l = &o->links[(meaning & ~ENTRY_KIND) % o->common->limits.links];
     if (l->state != LINK_UP) return;
+    struct held *h = keys_held(o, l, m->index); /* NULL: the present session's */
     struct arrival a = {.from = m->endpoint};
     uint16_t via = m->op == UP_FRAME && m->via ? index_meaning(o, m->via) : ENTRY_FREE;
-    if ((via & ENTRY_KIND) == ENTRY_LINK || (via & ENTRY_KIND) == ENTRY_PREVIOUS) {
+    if ((via & ENTRY_KIND) == ENTRY_LINK || (via & ENTRY_KIND) == ENTRY_HELD) {
         a.relayed = true;
         a.link = &o->links[(via & ~ENTRY_KIND) % o->common->limits.links];
         a.channel = m->channel;
@@ -170,17 +172,20 @@ void overlay_lane_up(struct overlay *o, uint64_t now_us, const struct hot_messag
     switch (m->op) {
     case UP_FRAME:
         upkeep_heard(o, l, now_us, &a);
-        if (l->extra && m->index == link_index(l)) link_extra(o, l)->previous_used = false;
+        if (h)
+            keys_held_heard(o, now_us, l, h);
+        else
+            keys_heard(o, now_us, l);
         if (m->len) on_frame(o, now_us, l, &a, m->flag & 1, body, m->len, out);
         break;
     case UP_ROAM: path_roam(o, now_us, l, &m->endpoint, out); break;
     case UP_USED:
-        if (m->index == link_index(l) && m->len == sizeof(struct hot_used))
-            heat_used(o, now_us, l, (const struct hot_used *)(const void *)body, out);
+        if (m->len == sizeof(struct hot_used))
+            heat_used(o, now_us, l, h, (const struct hot_used *)(const void *)body, out);
         break;
     case UP_HANDBACK:
-        if (m->index == link_index(l) && m->len == sizeof(struct hot_counters))
-            heat_handed_back(o, now_us, l, (const struct hot_counters *)(const void *)body);
+        if (m->len == sizeof(struct hot_counters))
+            heat_handed_back(o, l, m->index, (const struct hot_counters *)(const void *)body);
         break;
     case UP_ROUTE: {
         struct extra *x = link_extra(o, l);

@@ -28,7 +28,8 @@ _Static_assert(sizeof(struct session) == 88, "docs/memory.md: a link costs at mo
 #define SESSION_INITIATOR 0x01
 #define SESSION_HOT       0x02 /* a lane has the keys' counters: do not seal or open here */
 #define SESSION_PEER_CERT 0x04 /* the peer's chain verified */
-#define SESSION_OWN_CERT  0x08 /* ours was accepted or at least sent in HELLO3 / CERT */
+#define SESSION_HEARD                                                                              \
+    0x08 /* something was opened: the other end has these keys, and uses none below */
 
 void session_start(struct session *s, const struct session_keys *k);
 void session_wipe(struct session *s);

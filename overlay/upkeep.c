@@ -247,7 +247,7 @@ static void rekey_if_due(struct overlay *o, struct link *l, uint64_t now_us, str
     uint64_t age = link_age_us(l, now_us);
     bool used = x && x->used_us && time_since(now_us, x->used_us) < REKEY_USED_US;
     bool many = l->s.tx_next > REKEY_PACKETS || (x && x->hot && x->hot_tx_next > REKEY_PACKETS);
-    if (!(l->s.flags & SESSION_INITIATOR) ||
+    if (!(l->s.flags & SESSION_INITIATOR) || !keys_settled(o, l) ||
         (age < (used ? REKEY_USED_US : REKEY_IDLE_US) && !many))
         return;
     struct endpoint at = link_endpoint(l);
@@ -274,8 +274,6 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
     }
     if (l->tries) {
         struct extra *x = link_extra(o, l);
-        (void)adopt_previous(o, now_us,
-                             l); /* silent on these keys, but not on the others: it means those */
         if (x && link_path(l) == PATH_ROUTED)
             x->waypoint = waypoint_near(o, link_id(o, l), &x->waypoint);
         l->tries++;
@@ -309,6 +307,7 @@ void upkeep_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     uint32_t now_ms = ms32(now_us);
     for (uint16_t i = 0; i < o->common->limits.links; i++) {
         struct link *l = &o->links[i];
+        if (l->state == LINK_CERT) keys_fresh_tick(o, now_us, l, out);
         if (l->state != LINK_UP) continue;
         if ((int32_t)(l->due_ms - now_ms) <= 0) upkeep_due(o, l, now_us, out);
         if (l->state == LINK_UP) {

@@ -106,7 +106,8 @@ struct party *party_new(const struct crypto *c, uint64_t seed)
     return p;
 }
 
-static void guest_free(struct guest *g)
+/* What it holds goes; the guest itself stays. */
+static void guest_stop(struct guest *g)
 {
     guest_check(g);
     node_free(g->node);
@@ -121,6 +122,12 @@ static void guest_free(struct guest *g)
     identities_fini(&g->identities);
     pool_fini(&g->pkts);
     pool_fini(&g->extras);
+    g->lane = NULL;
+}
+
+static void guest_free(struct guest *g)
+{
+    guest_stop(g);
     free(g->actions.arena);
     free(g->actions.list);
     free(g);
@@ -168,7 +175,7 @@ static void make_node(struct party *p, struct guest *g, const struct guest_optio
     /* a node does not start with papers that are not its own: it is made to show them afterwards */
     c.networks[0].chain_len = make_chain(p, PAPERS_GOOD, number, &g->self.id, g->ipv4, own);
     memcpy(c.authority_pk, p->authority.ed_pk, 32);
-    rng_stream(&p->rng, "node", number, &r);
+    rng_stream(&p->rng, "node", number + PARTY_GUESTS * g->starts++, &r);
     rng_bytes(&r, c.seed, 32);
     pool_init(&g->pkts, sizeof(struct pkt), (uint32_t)l->inflight + l->waiting_packets + 64u, 16);
     pool_init(&g->extras, node_extra_size(), node_pool_max(l), 4); /* as the daemon has it */
@@ -185,6 +192,12 @@ static void make_node(struct party *p, struct guest *g, const struct guest_optio
     made(hot_queue_init(&g->up, 1u << 17));
     made(lane_new(&g->lane, l, p->crypto, 0, &g->down, &g->up));
     node_attach(g->node, &g->down, &g->up);
+}
+
+static void wake_up(struct party *p, struct guest *g)
+{
+    party_step(p, g, &(struct event){.type = EV_CLOCK, .calendar_s = CALENDAR_S});
+    party_step(p, g, &(struct event){.type = EV_LOCAL, .endpoints = {.list = &g->at, .count = 1}});
 }
 
 struct guest *party_guest(struct party *p, const struct guest_options *o)
@@ -204,9 +217,17 @@ struct guest *party_guest(struct party *p, const struct guest_options *o)
     make_papers(p, g, o, number);
     make_node(p, g, o, number);
     p->guests[p->count++] = g;
-    party_step(p, g, &(struct event){.type = EV_CLOCK, .calendar_s = CALENDAR_S});
-    party_step(p, g, &(struct event){.type = EV_LOCAL, .endpoints = {.list = &g->at, .count = 1}});
+    wake_up(p, g);
     return g;
+}
+
+void party_restart(struct party *p, struct guest *g, const struct guest_options *o)
+{
+    uint32_t number = 0;
+    while (p->guests[number] != g) number++;
+    guest_stop(g);
+    make_node(p, g, o, number);
+    wake_up(p, g);
 }
 
 struct party *party_of(const struct crypto *c, uint64_t seed, uint32_t count, bool lanes,
@@ -502,16 +523,27 @@ void party_hello1(const struct party *p, uint64_t number, uint8_t out[HELLO1_SIZ
     handshake_wipe(&h);
 }
 
-bool party_dial(struct party *p, struct guest *g, const struct endpoint *at, const struct id *id)
+static bool dial(struct party *p, struct guest *g, const struct endpoint *at, const struct id *id,
+                 bool from_seed)
 {
     struct outbox *box = zeroed(1, sizeof *box);
     box->arena = g->actions.arena;
     box->arena_size = g->actions.arena_size;
-    bool yes = hello_dial(guest_overlay(g), p->now_us, at, id, KIND_LEAF, true, box);
+    bool yes = hello_dial(guest_overlay(g), p->now_us, at, id, KIND_LEAF, from_seed, box);
     for (uint32_t i = 0; i < box->send_count; i++)
         post(p, g, &box->sends[i].to, box->sends[i].bytes, box->sends[i].len);
     free(box);
     return yes;
+}
+
+bool party_dial(struct party *p, struct guest *g, const struct endpoint *at, const struct id *id)
+{
+    return dial(p, g, at, id, true);
+}
+
+bool party_rekey(struct party *p, struct guest *g, const struct guest *to)
+{
+    return dial(p, g, &to->at, &to->self.id, false);
 }
 
 size_t party_ip_frame(const struct guest *to, uint32_t src, uint32_t number, uint8_t out[128])

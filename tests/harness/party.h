@@ -50,6 +50,7 @@ struct guest {
     uint32_t ipv4;
     uint8_t chain[CHAIN_BYTES];
     size_t chain_len;
+    uint32_t starts;
     uint64_t sent, sent_bytes;
     uint32_t notices[16], replies;
     struct reply reply;
@@ -88,6 +89,8 @@ extern const struct limits party_small; /* for fuzzing: full soon */
 struct party *party_new(const struct crypto *c, uint64_t seed);
 void party_close(struct party *p);
 struct guest *party_guest(struct party *p, const struct guest_options *o);
+/* It dies without a word and starts again: the same identity and address, other random numbers, and nothing else. */
+void party_restart(struct party *p, struct guest *g, const struct guest_options *o);
 /* The usual: a founder and count-1 others who join it; returns when all are joined. */
 struct party *party_of(const struct crypto *c, uint64_t seed, uint32_t count, bool lanes,
                        const struct limits *l);
@@ -134,6 +137,8 @@ void party_hello1(const struct party *p, uint64_t number, uint8_t out[HELLO1_SIZ
 
 /* g begins a handshake with whoever is at that endpoint and should be `id` (zero: anybody). */
 bool party_dial(struct party *p, struct guest *g, const struct endpoint *at, const struct id *id);
+/* g begins new keys with `to`, whom it has a link to, as if they were due. */
+bool party_rekey(struct party *p, struct guest *g, const struct guest *to);
 /* An inner IPv4 packet as a frame, of any source; returns its length. */
 size_t party_ip_frame(const struct guest *to, uint32_t src, uint32_t number, uint8_t out[128]);
 bool party_agree(const struct guest *a, const struct guest *b); /* on one and the same session */
