@@ -29,7 +29,7 @@
 #define ENTRY_LINK  0x1000u /* ORed with the slot: slots stay below 4096 */
 #define ENTRY_HELLO 0x2000u /* ORed with the handshake's number */
 #define ENTRY_HELD  0x3000u /* ORed with the slot */
-#define ENTRY_OWED  0x4000u /* free as soon as the lane has been told to forget it */
+#define ENTRY_OWED  0x4000u /* ORed with its generation: free once the lane was told to forget it */
 #define ENTRY_KIND  0xf000u
 
 /* One handshake under way. */
@@ -229,10 +229,12 @@ static inline struct link *order_at(const struct overlay *o, uint16_t pos)
 }
 uint32_t index_new(struct overlay *o, uint16_t meaning); /* a free receiver index; 0: none */
 void index_free(struct overlay *o, uint32_t index);
-static inline uint16_t index_meaning(const struct overlay *o, uint32_t index)
+/* What it stands for; ENTRY_FREE if it was freed, though its place may have been given away again. */
+uint16_t index_meaning(const struct overlay *o, uint32_t index);
+uint32_t index_at(const struct overlay *o, uint32_t place); /* in use there; 0: none */
+static inline void index_move(struct overlay *o, uint32_t index, uint16_t meaning)
 {
-    return index <= o->map_mask ? o->map[index]
-                                : ENTRY_FREE; /* the whole index: its upper bits are ours, too */
+    o->map[index & o->map_mask] = meaning;
 }
 uint32_t link_index(const struct link *l); /* local receiver index of its session */
 struct extra *link_extra(const struct overlay *o, const struct link *l); /* NULL: has none */

@@ -99,7 +99,7 @@ void lane_forget(struct overlay *o, uint32_t index)
         index_free(o, index);
         return;
     }
-    o->map[INDEX_SLOT(index)] = ENTRY_OWED;
+    index_move(o, index, (uint16_t)(ENTRY_OWED | index / (o->map_mask + 1u)));
     o->owed++;
     wake_at(o, o->started_us); /* at the next chance */
 }
@@ -107,10 +107,10 @@ void lane_forget(struct overlay *o, uint32_t index)
 static void pay_owed(struct overlay *o, uint64_t now_us)
 {
     for (uint32_t i = 1; o->owed && i <= o->map_mask; i++) {
-        struct hot_message m = {.op = DOWN_COLD, .flag = 1, .index = i};
-        if (o->map[i] != ENTRY_OWED) continue;
+        struct hot_message m = {.op = DOWN_COLD, .flag = 1, .index = index_at(o, i)};
+        if ((o->map[i] & ENTRY_KIND) != ENTRY_OWED) continue;
         if (hot_push(o->down, &m, NULL) != OK) break;
-        o->map[i] = ENTRY_FREE;
+        index_free(o, m.index);
         o->owed--;
     }
     if (o->owed) wake_at(o, now_us + MILLIS(1));

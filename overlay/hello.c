@@ -329,7 +329,7 @@ static struct link *link_from_hello(struct overlay *o, uint64_t now_us, struct h
     session_start(&l->s, &keys);
     crypto_wipe(&keys, sizeof keys);
     l->s.entry = h->entry;
-    o->map[INDEX_SLOT(h->entry)] = (uint16_t)(ENTRY_LINK | link_slot(o, l));
+    index_move(o, h->entry, (uint16_t)(ENTRY_LINK | link_slot(o, l)));
     l->kinds = h->kinds;
     h->link_slot = link_slot(o, l);
     if (h->routed) {

@@ -19,9 +19,8 @@
 #include "overlay/id.h"
 #include <stdbool.h>
 
-#define INDEX_LANE_SHIFT 28 /* receiver index: lane(4) generation(8) zero(4) slot(16) */
+#define INDEX_LANE_SHIFT 28 /* receiver index: lane(4) zero(12) generation and place(16) */
 #define INDEX_SLOT(i)    ((i)&0xffffu)
-#define INDEX_GEN(i)     (((i) >> 20) & 0xffu)
 
 enum hot_op {
     DOWN_HOT =

@@ -31,7 +31,7 @@ struct held *keys_held(struct overlay *o, const struct link *l, uint32_t index)
 {
     struct extra *x = link_extra(o, l);
     for (unsigned i = 0; x && i < HELD_MAX; i++)
-        if (x->held[i].s.entry && x->held[i].s.entry == INDEX_SLOT(index)) return &x->held[i];
+        if (index && x->held[i].s.entry == index) return &x->held[i];
     return NULL;
 }
 
@@ -63,7 +63,7 @@ static void hold(struct overlay *o, uint64_t now_us, struct link *l, const struc
     if (x->held[1].s.entry) call_back(o, &x->held[1]);
     x->held[0] = (struct held){.s = *s, .until_us = TIME_NEVER};
     if (l->s.flags & SESSION_HEARD) x->held[0].until_us = now_us + HELD_US;
-    o->map[INDEX_SLOT(s->entry)] = (uint16_t)(ENTRY_HELD | link_slot(o, l));
+    index_move(o, s->entry, (uint16_t)(ENTRY_HELD | link_slot(o, l)));
     wake_at(o, x->held[0].until_us);
 }
 
@@ -99,8 +99,8 @@ void keys_held_heard(struct overlay *o, uint64_t now_us, struct link *l, struct 
     *h = (struct held){.s = lost, .until_us = now_us + HELD_US};
     x->heard_us = now_us;
     x->keys_used_us = 0;
-    o->map[INDEX_SLOT(l->s.entry)] = (uint16_t)(ENTRY_LINK | link_slot(o, l));
-    o->map[INDEX_SLOT(lost.entry)] = (uint16_t)(ENTRY_HELD | link_slot(o, l));
+    index_move(o, l->s.entry, (uint16_t)(ENTRY_LINK | link_slot(o, l)));
+    index_move(o, lost.entry, (uint16_t)(ENTRY_HELD | link_slot(o, l)));
     wake_at(o, h->until_us);
     if (lost.flags & SESSION_HOT) heat_rekeyed(o, now_us, l, lost.entry);
     session_wipe(&lost);
@@ -178,7 +178,7 @@ static void replace(struct overlay *o, uint64_t now_us, struct link *l, struct l
     l->kinds |= fresh->kinds;
     l->s = fresh->s;
     l->s.flags = (uint8_t)((l->s.flags & 0x0f) | kept | SESSION_PEER_CERT);
-    o->map[INDEX_SLOT(l->s.entry)] = (uint16_t)(ENTRY_LINK | link_slot(o, l));
+    index_move(o, l->s.entry, (uint16_t)(ENTRY_LINK | link_slot(o, l)));
     l->born = fresh->born;
     l->tries = 0;
     hold(o, now_us, l, &old);

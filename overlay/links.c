@@ -16,23 +16,54 @@ uint32_t link_index(const struct link *l)
     return l->s.entry;
 }
 
-/* --- receiver indices --- */
+/* --- receiver indices: a place in the map, and above it how often that place was given away, in 16 bits. So what comes late
+ * for a session that has ended is not taken for its successor's. A free place keeps the number for the next. --- */
+
+static uint16_t index_of(const struct overlay *o, uint32_t place, uint32_t generation)
+{
+    return (uint16_t)(place | generation * (o->map_mask + 1u));
+}
+
+uint32_t index_at(const struct overlay *o, uint32_t place)
+{
+    uint16_t in = o->map[place], n = (uint16_t)(in & ~ENTRY_KIND);
+    const struct extra *x;
+    switch (in & ENTRY_KIND) {
+    case ENTRY_LINK: return o->links[n].s.entry;
+    case ENTRY_HELLO: return o->hellos[n]->entry;
+    case ENTRY_OWED: return index_of(o, place, n);
+    case ENTRY_HELD:
+        x = link_extra(o, &o->links[n]);
+        for (unsigned i = 0; x && i < HELD_MAX; i++)
+            if ((x->held[i].s.entry & o->map_mask) == place) return x->held[i].s.entry;
+        return 0;
+    default: return 0;
+    }
+}
+
+uint16_t index_meaning(const struct overlay *o, uint32_t index)
+{
+    uint32_t place = index & o->map_mask;
+    return index && index_at(o, place) == index ? o->map[place] : ENTRY_FREE;
+}
 
 uint32_t index_new(struct overlay *o, uint16_t meaning)
 {
     for (uint32_t i = 0; i <= o->map_mask; i++) {
         o->map_next = (uint16_t)((o->map_next + 1) & o->map_mask);
-        if (o->map_next != 0 && o->map[o->map_next] == ENTRY_FREE) {
-            o->map[o->map_next] = meaning;
-            return o->map_next;
-        }
+        uint16_t *place = &o->map[o->map_next];
+        if (o->map_next == 0 || (*place & ENTRY_KIND) != ENTRY_FREE) continue;
+        uint16_t index = index_of(o, o->map_next, *place);
+        *place = meaning;
+        return index;
     }
     return 0;
 }
 
 void index_free(struct overlay *o, uint32_t index)
 {
-    if (index && INDEX_SLOT(index) <= o->map_mask) o->map[INDEX_SLOT(index)] = ENTRY_FREE;
+    uint32_t size = o->map_mask + 1u, generations = (UINT16_MAX + 1u) / size;
+    if (index) index_move(o, index, (uint16_t)(ENTRY_FREE | (index / size + 1) % generations));
 }
 
 /* --- order by id: the ring as we know it --- */

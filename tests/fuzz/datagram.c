@@ -22,7 +22,7 @@ static uint32_t an_index(const struct overlay *o, uint8_t n)
 {
     for (uint32_t i = 0; i <= o->map_mask; i++) {
         uint16_t at = (uint16_t)((i + n) & o->map_mask);
-        if (o->map[at] != ENTRY_FREE) return at;
+        if (index_at(o, at)) return index_at(o, at);
     }
     return 0;
 }

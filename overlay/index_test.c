@@ -1,0 +1,75 @@
+/* Receiver indices: what was freed is not given again at once, and is nobody's meanwhile. */
+#include "overlay/core.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+struct indices { /* as little of an overlay as indices need */
+    struct overlay o;
+    uint16_t map[4096];
+    struct link links[64];
+};
+
+static void indices_init(struct indices *t, uint32_t size)
+{
+    memset(t, 0, sizeof *t);
+    t->o.map = t->map;
+    t->o.map_mask = (uint16_t)(size - 1);
+    t->o.links = t->links;
+}
+
+static uint32_t give(struct indices *t, uint16_t slot)
+{
+    uint32_t index = index_new(&t->o, (uint16_t)(ENTRY_LINK | slot));
+    t->links[slot].s.entry = (uint16_t)index;
+    if (index) assert_int_equal(index_meaning(&t->o, index), ENTRY_LINK | slot);
+    return index;
+}
+
+/* One place is left, so that the same is given again and again. */
+static void freed_is_not_given_next(void **state)
+{
+    static const uint32_t sizes[] = {64, 128, 4096};
+    static struct indices t;
+    (void)state;
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        indices_init(&t, sizes[i]);
+        for (uint32_t k = 2; k < sizes[i]; k++)
+            assert_int_not_equal(index_new(&t.o, ENTRY_LINK | 1), 0);
+        uint32_t first = give(&t, 2), last = first, again = 0;
+        assert_int_equal(index_new(&t.o, ENTRY_LINK | 3), 0); /* full */
+        for (uint32_t n = 0; n < 5 * 65536 / sizes[i]; n++) {
+            index_free(&t.o, last);
+            assert_int_equal(index_meaning(&t.o, last), ENTRY_FREE);
+            uint32_t next = give(&t, 2);
+            assert_int_not_equal(next, 0);
+            assert_int_not_equal(next, last);
+            assert_int_equal(next % sizes[i], first % sizes[i]);
+            assert_int_equal(index_meaning(&t.o, last), ENTRY_FREE); /* late: not the successor's */
+            last = next;
+            again += next == first;
+        }
+        assert_int_equal(again, 5); /* every generation there is */
+    }
+}
+
+static void others_are_nobodys(void **state)
+{
+    static struct indices t;
+    (void)state;
+    indices_init(&t, 128);
+    uint32_t index = give(&t, 5);
+    assert_int_equal(index_meaning(&t.o, 0), ENTRY_FREE);
+    for (unsigned bit = 0; bit < 32; bit++)
+        assert_int_equal(index_meaning(&t.o, index ^ 1u << bit), ENTRY_FREE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(freed_is_not_given_next),
+                                       cmocka_unit_test(others_are_nobodys)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
