@@ -340,8 +340,6 @@ void settled(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *
 /* A HELLO3 came from the peer of `l`, in answer to our HELLO2; the HELLO1 had come at hello1_us. true: its session follows the
  * present one. false: it crossed ours, which goes on; neither end will send on it. */
 bool keys_follow(const struct overlay *o, const struct link *l, uint64_t hello1_us);
-/* The peer's session goes on in `l`: those that we have begun meanwhile are below it if its id is the smaller. */
-void keys_give_way(struct overlay *o, uint64_t now_us, struct link *l);
 /* Something sealed came from `fresh`, whose CERT did not come yet. If its proven id is certified already (new keys of an old peer) that
  * says all we wait for: HELLO3 has arrived. Returns the link that goes on, or NULL. */
 struct link *keys_confirmed(struct overlay *o, uint64_t now_us, struct link *fresh,

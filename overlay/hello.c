@@ -399,7 +399,6 @@ static void answered(struct overlay *o, uint64_t now_us, struct hello *h,
     hello_end(o, h, true);
     cert_send(o, l, now_us, out);
     l = proven(o, now_us, l, m, out);
-    keys_give_way(o, now_us, l);
     settled(o, now_us, l, out);
 }
 

@@ -155,13 +155,13 @@ static void fresh_free(struct overlay *o, struct link *fresh)
     fresh->peer = 0;
 }
 
-void keys_give_way(struct overlay *o, uint64_t now_us, struct link *l)
+/* Those of ours that still wait for an answer are below the session of `than`: they are held in `l`. */
+static void put_below(struct overlay *o, uint64_t now_us, struct link *l, const struct link *than)
 {
-    if (id_compare(&o->self.id, link_id(o, l)) < 0) return;
     hello_forget_target(o, l);
     for (uint16_t i = 0; i < o->common->limits.links; i++) {
         struct link *fresh = &o->links[i];
-        if (!is_fresh(o, fresh, link_id(o, l))) continue;
+        if (fresh == than || !is_fresh(o, fresh, link_id(o, l))) continue;
         l->kinds |= fresh->kinds;
         hello_forget_link(o, i);
         hold(o, now_us, l, &fresh->s);
@@ -186,6 +186,7 @@ static void replace(struct overlay *o, uint64_t now_us, struct link *l, struct l
     const struct extra *fx = link_extra(o, fresh);
     if (x) {
         x->heard_us = l->s.flags & SESSION_HEARD ? now_us : 0;
+        for (unsigned i = 0; i < HELD_MAX; i++) x->held[i].until_us = x->held[0].until_us;
         x->keys_used_us = 0;
     }
     /* a bare arrival is a proven direct path; a routed one does not end a direct path that was heard lately */
@@ -211,7 +212,10 @@ struct link *proven(struct overlay *o, uint64_t now_us, struct link *l, const st
                     struct outbox *out)
 {
     struct link *old = link_by_id(o, link_id(o, l));
+    /* ours that wait are older than one of ours; of two that cross, that of the smaller id is higher */
+    bool below = (l->s.flags & SESSION_INITIATOR) || id_compare(&o->self.id, link_id(o, l)) > 0;
     l->s.flags |= SESSION_PEER_CERT;
+    if (below) put_below(o, now_us, old ? old : l, l);
     if (old) {
         replace(o, now_us, old, l);
         l = old;
