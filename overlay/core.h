@@ -166,6 +166,7 @@ struct overlay {
     uint32_t channel_next;
     uint16_t channel_count;
     uint8_t local_count;
+    uint8_t far_compared; /* candidates for far links looked at since there is one in each octave */
     /* join */
     struct endpoint *seeds;
     struct overlay_seed_peer *passive;
@@ -177,6 +178,8 @@ struct overlay {
     uint8_t lost_count,
         passive_tries; /* the first of passive look dead; probes since the last did */
     uint16_t record_count;
+    uint16_t
+        torn; /* a near link died and left us without a confirmed neighbour; units of TORN_UNIT_US */
     /* records */
     struct record_entry **records; /* by key */
     uint64_t records_due_us;
@@ -306,6 +309,8 @@ bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const 
 bool hello_pending(const struct overlay *o, const struct id *id);
 struct hello *hello_asking(const struct overlay *o,
                            uint32_t index); /* ours, HELLO1 sent and not answered; NULL */
+bool hello_near_pending(
+    const struct overlay *o);               /* somebody who would be near is just being asked */
 void hello_enough_seeds(struct overlay *o); /* on the ring: what seeds were asked is forgotten */
 bool hello_dialling(const struct overlay *o);
 void on_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
@@ -428,6 +433,8 @@ void ring_neighbour_dead(struct overlay *o, uint64_t now_us, const struct id *id
 uint64_t ring_estimate(const struct overlay *o);
 /* May we send there because a peer says so? */
 bool ring_hearsay_ok(const struct overlay *o, const struct endpoint *at);
+/* Neighbours died lately and nobody has closed the gap yet: who stands beyond it may own what we seem to own. */
+bool ring_torn(const struct overlay *o, uint64_t now_us);
 bool ring_would_be_near(const struct overlay *o, const struct id *id);
 uint8_t ring_sides(const struct overlay *o, uint16_t left[NEAR_SIDE_MAX],
                    uint16_t right[NEAR_SIDE_MAX], uint8_t *lefts, uint8_t *rights);

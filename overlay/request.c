@@ -115,7 +115,8 @@ void find_send(struct overlay *o, uint64_t now_us, const struct id *target, uint
     r->external = external;
     r->mode = ROUTE_NEAREST;
     r->force_slot = force_slot;
-    if (force_slot == NO_SLOT && !route_next(o, target, &o->self.id, false, NO_SLOT, NULL)) {
+    if (force_slot == NO_SLOT && !ring_torn(o, now_us) &&
+        !route_next(o, target, &o->self.id, false, NO_SLOT, NULL)) {
         if (id_equal(target, &o->self.id))
             request_end(o, r); /* nobody else is known */
         else
@@ -276,6 +277,7 @@ void request_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         if (r->next_us <= now_us) {
             r->force_slot = NO_SLOT;
             if (r->what == REQUEST_FIND && !id_equal(&r->target, &o->self.id) &&
+                !ring_torn(o, now_us) &&
                 !route_next(o, &r->target, &o->self.id, false, NO_SLOT, NULL)) {
                 answer(o, now_us, r, OK, &o->self.id, 0, out); /* whoever was nearer is gone */
                 continue;

@@ -10,6 +10,8 @@
 #define REPAIR_FIRST_US SECONDS(1)
 #define REPAIR_MAX_US   MINUTES(5)
 #define ASK_EVERY_US    SECONDS(5)
+#define TORN_UNIT_US    MILLIS(100)
+#define TORN_UNITS      30 /* 3 s */
 #define NEAR_LIST_MAX   32
 #define LIST_MAX        20
 
@@ -228,6 +230,33 @@ void ring_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint3
     near_list_send(o, now_us, l, true, out);
 }
 
+static uint16_t torn_clock(uint64_t now_us)
+{
+    return (uint16_t)(now_us / TORN_UNIT_US) | 1u;
+}
+
+bool ring_torn(const struct overlay *o, uint64_t now_us)
+{
+    return !o->joined && o->torn && (uint16_t)(torn_clock(now_us) - o->torn) < TORN_UNITS;
+}
+
+/* All of one side died: whoever stands next to us now was far away until now. Ask it at once whom it knows near us. */
+static void close_gap(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    uint16_t left[NEAR_SIDE_MAX], right[NEAR_SIDE_MAX];
+    uint8_t lefts, rights;
+    o->torn = torn_clock(now_us);
+    if (o->up_count == 0) return;
+    ring_sides(o, left, right, &lefts, &rights);
+    const uint16_t next[2] = {left[0], right[0]};
+    for (unsigned i = 0; i < 2; i++) {
+        struct near_info *info = near_find(o, next[i]);
+        if (!info || info->listed || info->asked_ms) continue;
+        info->asked_ms = ms32(now_us) | 1u;
+        near_list_send(o, now_us, &o->links[next[i]], true, out);
+    }
+}
+
 void ring_neighbour_dead(struct overlay *o, uint64_t now_us, const struct id *id,
                          struct outbox *out)
 {
@@ -241,6 +270,7 @@ void ring_neighbour_dead(struct overlay *o, uint64_t now_us, const struct id *id
         struct link *l = &o->links[o->near[i].slot];
         frame_send(o, l, now_us, frame, k.len + 1, NULL, out);
     }
+    if (!o->joined) close_gap(o, now_us, out);
     o->ring_due_us = now_us + REPAIR_FIRST_US; /* and look around soon */
     o->repair_us = REPAIR_FIRST_US;
     wake_at(o, o->ring_due_us);

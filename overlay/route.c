@@ -9,6 +9,7 @@
 #define ROUTE_TTL_MAX 64
 #define ROUTE_TRIES   3
 #define ACK_DELAY_US  MILLIS(10)
+#define HELD_US       MILLIS(100)
 #define ROUTE_HOLD_US SECONDS(4) /* a neighbour's death is known in 3 s */
 
 uint8_t route_ttl(const struct overlay *o)
@@ -247,6 +248,25 @@ static void deliver(struct overlay *o, uint64_t now_us, struct link *l, const st
     }
 }
 
+/* We seem to be nearest to dst, but our neighbourhood is torn: keep it until that is mended. Who asks for its own place is
+ * one of those who mend it. */
+static bool hold(struct overlay *o, uint64_t now_us, const struct link *l, const struct routed *r,
+                 const uint8_t *body)
+{
+    size_t len = ROUTED_HEADER + r->body_len;
+    if (!ring_torn(o, now_us) || id_equal(&r->src, &r->dst)) return false;
+    struct inflight *f = len <= sizeof f->frame ? inflight_new(o) : NULL;
+    if (!f) return false;
+    f->slot = NO_SLOT;
+    f->arrived_on = link_slot(o, l);
+    f->len = (uint16_t)len;
+    f->born_us = now_us;
+    memcpy(f->frame, body - ROUTED_HEADER, len);
+    f->due_us = now_us + HELD_US;
+    wake_at(o, f->due_us);
+    return true;
+}
+
 static void forward(struct overlay *o, uint64_t now_us, struct link *l, struct routed *r,
                     uint8_t *body, struct outbox *out)
 {
@@ -260,10 +280,10 @@ static void forward(struct overlay *o, uint64_t now_us, struct link *l, struct r
     }
     struct link *next = route_next(o, &r->dst, &r->src, physical, link_slot(o, l), NULL);
     if (!next) {
-        if (r->mode == ROUTE_NEAREST && !id_equal(&r->src, &o->self.id))
-            deliver(o, now_us, l, r, body, out);
-        else
+        if (r->mode != ROUTE_NEAREST || id_equal(&r->src, &o->self.id))
             drop(o, DROP_NO_ROUTE);
+        else if (!hold(o, now_us, l, r, body))
+            deliver(o, now_us, l, r, body, out);
         return;
     }
     if (r->ttl == 0) {
@@ -368,9 +388,14 @@ static void once_more(struct overlay *o, uint64_t now_us, uint16_t i, struct out
 static void retry(struct overlay *o, uint64_t now_us, uint16_t i, struct outbox *out)
 {
     struct inflight *f = o->inflights[i];
-    struct link *l = &o->links[f->slot];
+    if (f->slot == NO_SLOT && ring_torn(o, now_us)) {
+        f->due_us = now_us + HELD_US;
+        wake_at(o, f->due_us);
+        return;
+    }
+    struct link *l = f->slot == NO_SLOT ? NULL : &o->links[f->slot];
     struct routed r;
-    if (l->state != LINK_UP) {
+    if (!l || l->state != LINK_UP) {
         once_more(o, now_us, i, out);
         return;
     }
