@@ -1,11 +1,14 @@
 /* overlay/far.c - far links: one per octave of distance, so that greedy routing takes O(log N) steps.
  *
- * First version: a random point of the octave, whoever owns it. Sides alternate by octave.
+ * A random point of the octave, whoever owns it; then, slowly, CANDIDATES more, and of all links in an octave the one with the
+ * shortest round trip is held. Sides alternate by octave.
  * Source: Kademlia's buckets (Maymounkov, Mazieres 2002), Symphony's distances (Manku, Bawa, Raghavan 2003). */
 #include "overlay/core.h"
 
-#define FAR_SOON_US  MILLIS(400)
-#define FAR_LATER_US SECONDS(60)
+#define FAR_SOON_US    MILLIS(400)
+#define FAR_COMPARE_US SECONDS(5)
+#define FAR_LATER_US   SECONDS(60)
+#define CANDIDATES     8 /* of each octave, one after the other: the nearest in time of them stays */
 
 static bool right_side(const struct overlay *o, unsigned octave)
 {
@@ -22,13 +25,32 @@ static int octave_of(const struct overlay *o, const struct id *id, bool right)
     return zeros;
 }
 
-static struct link *link_in_octave(const struct overlay *o, unsigned octave)
+static bool in_octave(const struct overlay *o, const struct link *l, unsigned octave)
 {
+    return octave_of(o, link_id(o, l), right_side(o, octave)) == (int)octave;
+}
+
+/* Is a the better far link? By round trip; the one we hold goes only for one that is clearly nearer. */
+static bool better(const struct link *a, const struct link *b)
+{
+    bool a_direct = link_path(a) == PATH_DIRECT, b_direct = link_path(b) == PATH_DIRECT;
+    if (a_direct != b_direct) return a_direct;
+    if (!a->srtt || !b->srtt) return a->srtt != 0;
+    uint32_t ra = a->srtt, rb = b->srtt;
+    if (a->kinds & KIND_FAR) ra = ra * 4 / 5;
+    if (b->kinds & KIND_FAR) rb = rb * 4 / 5;
+    return ra < rb;
+}
+
+/* The link to hold in that octave; NULL: there is none. */
+static struct link *best_in_octave(const struct overlay *o, unsigned octave)
+{
+    struct link *best = NULL;
     for (uint16_t i = 0; i < o->up_count; i++) {
         struct link *l = order_at(o, i);
-        if (octave_of(o, link_id(o, l), right_side(o, octave)) == (int)octave) return l;
+        if (in_octave(o, l, octave) && (!best || better(l, best))) best = l;
     }
-    return NULL;
+    return best;
 }
 
 static unsigned octaves_wanted(const struct overlay *o)
@@ -86,16 +108,23 @@ void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         return;
     }
     unsigned wanted = octaves_wanted(o), missing = 0;
-    for (unsigned i = 0; i < wanted; i++) {
+    struct link *held[64] = {0};
+    for (unsigned i = 0; i < wanted && i < 64; i++) {
         unsigned octave = (o->far_octave + i) % wanted;
-        struct link *l = link_in_octave(o, octave);
-        if (l) {
-            if (!(l->kinds & KIND_NEAR)) l->kinds |= KIND_FAR;
-            continue;
-        }
-        if (missing++ == 0) seek(o, now_us, octave, out);
+        held[i] = best_in_octave(o, octave);
+        if (!held[i] && missing++ == 0) seek(o, now_us, octave, out);
+    }
+    /* the others are let go as soon as nobody else wants them */
+    for (uint16_t i = 0; i < o->up_count; i++) order_at(o, i)->kinds &= (uint8_t)~KIND_FAR;
+    for (unsigned i = 0; i < wanted && i < 64; i++)
+        if (held[i] && !(held[i]->kinds & KIND_NEAR)) held[i]->kinds |= KIND_FAR;
+    bool compare = wanted && missing == 0 && o->far_compared < wanted * CANDIDATES;
+    if (compare) {
+        o->far_compared++;
+        seek(o, now_us, o->far_octave % wanted, out);
     }
     o->far_octave = (uint8_t)(wanted ? (o->far_octave + 1) % wanted : 0);
-    o->far_due_us = now_us + rng_jitter(&o->rng, missing > 1 ? FAR_SOON_US : FAR_LATER_US, 30);
+    uint64_t pause = missing > 1 ? FAR_SOON_US : compare ? FAR_COMPARE_US : FAR_LATER_US;
+    o->far_due_us = now_us + rng_jitter(&o->rng, pause, 30);
     wake_at(o, o->far_due_us);
 }
