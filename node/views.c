@@ -219,6 +219,16 @@ const uint32_t *node_drops(const struct node *n)
 {
     return overlay_drops(n->overlay);
 }
+bool node_vouch(struct node *n, uint64_t now_us, const struct endpoint *from, const struct keepalive *k,
+                struct vouch *v)
+{
+    return overlay_vouch(n->overlay, now_us, from, k, v);
+}
+void node_vouched(struct node *n, uint64_t at_us, const struct endpoint *from,
+                  const struct keepalive *k)
+{
+    overlay_vouched(n->overlay, at_us, from, k);
+}
 uint64_t node_hash(const struct node *n)
 {
     return overlay_hash(n->overlay);

@@ -367,6 +367,7 @@ void on_refer(struct overlay *o, uint64_t now_us, const struct arrival *a, const
               size_t len, struct outbox *out);
 
 /* --- upkeep.c --- */
+uint8_t link_ping_flags(const struct link *l); /* of a PING or PONG: wanted, digest */
 void link_ping(struct overlay *o, struct link *l, uint64_t now_us, const struct way *way,
                uint8_t flags, struct outbox *out); /* way NULL: the path */
 void link_verify(struct overlay *o, struct link *l, uint64_t now_us,
@@ -426,6 +427,7 @@ void relay_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void ring_changed(struct overlay *o, uint64_t now_us,
                   struct outbox *out); /* a link came up or went */
 void ring_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
+bool ring_digest_is_news(struct overlay *o, const struct link *l, uint32_t digest);
 void ring_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint32_t digest,
                        struct outbox *out);
 void ring_neighbour_dead(struct overlay *o, uint64_t now_us, const struct id *id,
@@ -540,6 +542,10 @@ void broadcasts_fini(struct overlay *o);
 uint32_t broadcasts_held(const struct overlay *o); /* objects of the pool */
 /* --- seldom.c --- */
 void seldom_fini(struct overlay *o);
+
+/* --- monitor.c --- */
+/* The keep-alive that is due would succeed and tell nothing: it is charged, not sent. */
+bool link_vouched(struct overlay *o, struct link *l, uint64_t now_us, uint64_t *rtt_us);
 
 /* --- hotness (heat.c) --- */
 bool overlay_heat_link(struct overlay *o,

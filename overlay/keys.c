@@ -190,7 +190,7 @@ static void replace(struct overlay *o, uint64_t now_us, struct link *l, struct l
         x->keys_used_us = 0;
     }
     /* a bare arrival is a proven direct path; a routed one does not end a direct path that was heard lately */
-    bool recent = ms32(now_us) - l->heard_ms < 2000;
+    bool recent = (int32_t)(ms32(now_us) - l->heard_ms) < 2000;
     if (fresh_path == PATH_DIRECT) {
         struct endpoint e = link_endpoint(fresh);
         link_set_path(l, PATH_DIRECT);

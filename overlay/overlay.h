@@ -16,6 +16,7 @@
 #include "overlay/hot.h"
 #include "overlay/identity.h"
 #include "overlay/limits.h"
+#include "overlay/monitor.h"
 #include "overlay/outbox.h"
 #include "overlay/record.h"
 
@@ -28,6 +29,7 @@ struct overlay_common { /* what all nodes of one overlay may share */
     struct overlay_key key;
     uint8_t authority_pk[32];
     struct limits limits;
+    const struct link_monitor *monitor; /* the simulator's; NULL: none */
 };
 struct overlay_config {
     const struct crypto *crypto;
@@ -68,6 +70,12 @@ void overlay_lane_up(struct overlay *o, uint64_t now_us, const struct hot_messag
                      struct outbox *out);
 void overlay_timer(struct overlay *o, uint64_t now_us, struct outbox *out);
 uint64_t overlay_wake_us(const struct overlay *o);
+/* The other end of a keep-alive, overlay/monitor.h: would it be answered from here, telling nothing new?
+ * It was, and the PING came then. */
+bool overlay_vouch(struct overlay *o, uint64_t now_us, const struct endpoint *from, const struct keepalive *k,
+                   struct vouch *v);
+void overlay_vouched(struct overlay *o, uint64_t at_us, const struct endpoint *from,
+                     const struct keepalive *k);
 void overlay_entropy(struct overlay *o, const uint8_t seed[32]);
 void overlay_calendar(struct overlay *o, uint64_t now_us, uint64_t calendar_s);
 void overlay_locals(struct overlay *o, uint64_t now_us, const struct endpoint *list, uint32_t count,

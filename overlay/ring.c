@@ -220,11 +220,17 @@ void ring_changed(struct overlay *o, uint64_t now_us, struct outbox *out)
     join_state(o, now_us, out);
 }
 
+bool ring_digest_is_news(struct overlay *o, const struct link *l, uint32_t digest)
+{
+    const struct near_info *info = near_find(o, link_slot(o, l));
+    return info && !(info->digest == digest && info->listed);
+}
+
 void ring_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint32_t digest,
                        struct outbox *out)
 {
+    if (!ring_digest_is_news(o, l, digest)) return;
     struct near_info *info = near_find(o, link_slot(o, l));
-    if (!info || (info->digest == digest && info->listed)) return;
     if (info->asked_ms && ms32(now_us) - info->asked_ms < ASK_EVERY_US / 1000u) return;
     info->asked_ms = ms32(now_us);
     near_list_send(o, now_us, l, true, out);

@@ -38,9 +38,11 @@ static uint64_t token_make(const struct overlay *o, const struct link *l, const 
     return (uint64_t)time32 << 32 | (crypto_siphash(b, w.len, o->token_key) & 0xffffffffu);
 }
 
-static uint8_t ping_flags(const struct link *l)
+uint8_t link_ping_flags(const struct link *l)
 {
-    return l->kinds & (KIND_NEAR | KIND_FAR | KIND_DEMAND | KIND_PINNED) ? PING_WANTED : 0;
+    uint8_t wanted = l->kinds & (KIND_NEAR | KIND_FAR | KIND_DEMAND | KIND_PINNED) ? PING_WANTED
+                                                                                   : 0;
+    return wanted | (l->kinds & KIND_NEAR ? PING_DIGEST : 0);
 }
 
 void link_ping(struct overlay *o, struct link *l, uint64_t now_us, const struct way *way,
@@ -49,12 +51,9 @@ void link_ping(struct overlay *o, struct link *l, uint64_t now_us, const struct 
     uint8_t frame[PING_SIZE];
     struct way own = link_way(o, l);
     if (!way) way = &own;
-    struct ping p = {.flags = (uint8_t)(flags | ping_flags(l)),
+    struct ping p = {.flags = (uint8_t)(flags | link_ping_flags(l)),
                      .token = token_make(o, l, way, (uint32_t)now_us)};
-    if (l->kinds & KIND_NEAR) {
-        p.flags |= PING_DIGEST;
-        p.digest = o->near_digest;
-    }
+    if (p.flags & PING_DIGEST) p.digest = o->near_digest;
     size_t len = ping_write(frame, sizeof frame, &p);
     frame_send(o, l, now_us, frame, len, way, out);
 }
@@ -93,11 +92,8 @@ void on_ping(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
     struct way back = arrival_way(o, a);
     struct extra *x = link_extra(o, l);
     if (back.path == PATH_ROUTED && id_is_zero(&back.waypoint) && x) back.waypoint = x->waypoint;
-    struct pong r = {.flags = ping_flags(l), .token = p.token, .observed = a->from, .digest = 0};
-    if (l->kinds & KIND_NEAR) {
-        r.flags |= PING_DIGEST;
-        r.digest = o->near_digest;
-    }
+    struct pong r = {.flags = link_ping_flags(l), .token = p.token, .observed = a->from};
+    if (r.flags & PING_DIGEST) r.digest = o->near_digest;
     uint8_t frame[PONG_SIZE];
     size_t n = pong_write(frame, sizeof frame, &r);
     frame_send(o, l, now_us, frame, n, &back, out);
@@ -293,6 +289,11 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
     rekey_if_due(o, l, now_us, out);
     if (outlived(o, l, now_us, out)) return;
     bool asks = l->s.flags & SESSION_INITIATOR;
+    uint64_t rtt_us;
+    if (asks && link_vouched(o, l, now_us, &rtt_us)) {
+        upkeep_arm(o, l, now_us + rtt_us + KEEPALIVE_US);
+        return;
+    }
     if (asks || silent > KEEPALIVE_US + LISTEN_SLACK_US) {
         l->tries = 1;
         link_ping(o, l, now_us, NULL, 0, out);

@@ -75,6 +75,7 @@ static void print_again(const struct options *o, uint64_t seed)
     fprintf(stderr, "ringlet-sim: to repeat it: ringlet-sim %s --seed %" PRIu64, o->file, seed);
     if (o->nodes) fprintf(stderr, " --nodes %u", o->nodes);
     for (uint32_t i = 0; i < o->set_count; i++) fprintf(stderr, " --set %s", o->sets[i]);
+    if (o->quiet) fputs(" --queue quiet", stderr);
     fprintf(stderr, " --crypto %s\n", o->crypto_real ? "real" : "fake");
 }
 
@@ -121,6 +122,7 @@ static struct measured run_one(const struct options *o, const struct scenario *s
     const struct run_options options = {.seed = seed,
                                         .crypto = o->crypto_real ? &crypto_real : &crypto_fake,
                                         .limits = *l,
+                                        .quiet = o->quiet,
                                         .trace = &trace,
                                         .progress = show_progress,
                                         .context = &screen};

@@ -142,3 +142,27 @@ bool nat_in(struct nat_box *b, const struct nat_world *w, uint64_t now_us, uint1
     }
     return let_in;
 }
+
+static struct nat_entry *entry_of(const struct nat_box *b, uint32_t ip, uint16_t port)
+{
+    for (uint16_t i = 0; i < b->count; i++)
+        if (b->entries[i].ip == ip && b->entries[i].port == port) return &b->entries[i];
+    return NULL;
+}
+
+bool nat_holds(const struct nat_box *b, const struct nat_world *w, uint64_t now_us, uint32_t ip,
+               uint16_t port, uint16_t *outside)
+{
+    const struct nat_entry *e = entry_of(b, ip, port);
+    if (!e || !lives(e, w, now_us)) return false;
+    *outside = e->outside;
+    return true;
+}
+
+void nat_renew(struct nat_box *b, uint64_t now_us, uint32_t ip, uint16_t port)
+{
+    struct nat_entry *e = entry_of(b, ip, port);
+    if (!e) return;
+    e->used_us = now_us;
+    e->answered = true;
+}

@@ -49,4 +49,9 @@ uint16_t nat_out(struct nat_box *b, const struct nat_world *w, uint64_t now_us, 
 /* A datagram came to this outside port: does it get to the host? */
 bool nat_in(struct nat_box *b, const struct nat_world *w, uint64_t now_us, uint16_t outside,
             uint32_t from_ip, uint16_t from_port);
+/* Is there a live mapping towards that remote endpoint, along which both ways are open? Its outside port. Changes nothing. */
+bool nat_holds(const struct nat_box *b, const struct nat_world *w, uint64_t now_us, uint32_t ip,
+               uint16_t port, uint16_t *outside);
+/* Packets went both ways along it. */
+void nat_renew(struct nat_box *b, uint64_t now_us, uint32_t ip, uint16_t port);
 uint32_t nat_inside_ip(const struct nat_world *w, uint32_t node); /* the host's private address */

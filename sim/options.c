@@ -76,8 +76,8 @@ static bool take_trace(struct options *o, const char *v)
 }
 static bool take_queue(struct options *o, const char *v)
 {
-    (void)o;
-    return strcmp(v, "all") == 0;
+    o->quiet = strcmp(v, "quiet") == 0;
+    return o->quiet || strcmp(v, "all") == 0;
 }
 
 static const struct {
@@ -102,8 +102,7 @@ static bool take_option(struct options *o, const char *name, const char *value,
     for (size_t i = 0; i < sizeof takers / sizeof takers[0]; i++) {
         if (strcmp(name, takers[i].name) != 0) continue;
         if (!value) return refuse(error, "%s: it wants %s", name, takers[i].wants);
-        bool quiet = strcmp(name, "--queue") == 0 && strcmp(value, "quiet") == 0;
-        if (!takers[i].take || quiet) return refuse(error, "%s %s: not supported yet", name, value);
+        if (!takers[i].take) return refuse(error, "%s %s: not supported yet", name, value);
         if (!takers[i].take(o, value))
             return refuse(error, "%s %s: it wants %s", name, value, takers[i].wants);
         return true;

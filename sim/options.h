@@ -8,7 +8,7 @@
 #define SETS_MAX 32
 struct options {
     const char *file, *json, *trace;
-    bool help, version, crypto_real;
+    bool help, version, crypto_real, quiet;
     uint32_t nodes; /* 0: as the scenario says */
     uint64_t seed;
     uint32_t repeat; /* 0: no --repeat */

@@ -171,9 +171,13 @@ static void act(struct phases *all, uint32_t i)
 
 static void find_next(struct phases *all)
 {
-    all->next_us = TIME_NEVER;
-    for (uint32_t i = 0; i < all->scenario->phase_count; i++)
-        all->next_us = time_min(all->next_us, all->states[i].next_us);
+    all->next_us = all->world->disturbed_us = TIME_NEVER;
+    for (uint32_t i = 0; i < all->scenario->phase_count; i++) {
+        uint64_t next_us = all->states[i].next_us;
+        all->next_us = time_min(all->next_us, next_us);
+        if (all->scenario->phases[i].kind != PHASE_LOOKUPS)
+            all->world->disturbed_us = time_min(all->world->disturbed_us, next_us);
+    }
 }
 
 void phases_init(struct phases *p, const struct scenario *s, struct world *w, struct results *r)

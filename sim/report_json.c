@@ -216,7 +216,10 @@ void report_json(FILE *out, const struct scenario *s, const struct results *r,
     counts(out, r);
     fprintf(out, "\"joined\":%" PRIu64 ",", r->joined);
     number(out, "join_s_mean", r->joined > 0, r->joined_us_mean, MILLION);
-    fprintf(out, ",\"hash\":\"%016" PRIx64 "\",", r->hash);
+    fprintf(out,
+            ",\"vouched\":%" PRIu64 ",\"links_hash\":\"%016" PRIx64 "\",\"hash\":\"%016" PRIx64
+            "\",",
+            r->vouched, r->links_hash, r->hash);
     expects(out, s, r);
     fputc('}', out);
 }

@@ -181,7 +181,9 @@ void report_text(FILE *out, const struct scenario *s, const struct results *r,
             " events, %.0f a second; %.0f MiB, %" PRIu64 " bytes a node\n",
             seconds(r->sim_us), wall, r->events, wall > 0 ? (double)r->events / wall : 0,
             (double)m->rss_bytes / 1048576, m->bytes_per_node);
-    fprintf(out, "hash     %016" PRIx64 "\n", r->hash);
+    if (r->vouched)
+        fprintf(out, "quiet    %" PRIu64 " keep-alives were charged, not queued\n", r->vouched);
+    fprintf(out, "hash     %016" PRIx64 ", links %016" PRIx64 "\n", r->hash, r->links_hash);
     for (uint32_t i = 0; i < s->expect_count; i++) {
         char value[VALUE_TEXT];
         fprintf(out, "%s  expect %s: %s\n", r->expects[i].held ? "held   " : "FAILED ",

@@ -41,6 +41,7 @@ struct results {
     uint64_t drops[DROP_COUNT], net[NET_COUNT_COUNT];
     uint64_t joined, joined_us_mean;
     uint64_t in_flight_max;
-    uint64_t hash;
+    uint64_t hash, links_hash; /* of all state; only of who has which links to whom */
+    uint64_t vouched;          /* keep-alives that were charged, not queued */
     struct expect_result expects[EXPECTS_MAX];
 };

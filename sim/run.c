@@ -176,6 +176,7 @@ static void tell_counters(struct run *u)
     }
     memcpy(r->net, w->net_counts, sizeof r->net);
     r->events = w->steps;
+    r->vouched = w->vouched;
     r->datagrams = w->net_counts[NET_SENT];
     r->in_flight_max = w->events.in_flight_max;
     r->joined = w->joined_count;
@@ -208,6 +209,7 @@ static void tell(struct run *u)
     tell_links(u);
     tell_counters(u);
     r->hash = world_hash(w);
+    r->links_hash = world_links_hash(w);
 }
 
 void run_scenario(const struct scenario *s, const struct run_options *o, struct results *r)
@@ -219,6 +221,7 @@ void run_scenario(const struct scenario *s, const struct run_options *o, struct 
                                         .network = s->network,
                                         .nat = s->nat,
                                         .nodes = s->nodes,
+                                        .quiet = o->quiet,
                                         .trace = o->trace};
     struct run u = {.scenario = s, .options = o, .results = r, .world = world_new(&config)};
     u.tick_us = TICK_BROKEN_US;

@@ -1,8 +1,10 @@
 #include "sim/world.h"
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/time.h"
 #include "sim/mix.h"
+#include "sim/quiet.h"
 #include "sim/world_step.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +12,7 @@
 
 #define IDENTITIES_MAX (1u << 26)
 #define POOL_MAX       (UINT32_MAX / 2)
+#define LINKS_HASHED   100000u /* nodes; of more, every n-th */
 #define CERT_YEARS_S   (UINT64_C(20) * 365 * 86400)
 
 static const char *const net_count_names[] = {
@@ -114,6 +117,7 @@ struct world *world_new(const struct world_config *c)
     struct world *w = calloc(1, sizeof *w);
     ensure(w);
     w->config = *c;
+    w->disturbed_us = TIME_NEVER;
     uint8_t seed[32] = {0};
     for (unsigned i = 0; i < 8; i++) seed[i] = (uint8_t)(c->seed >> (56 - 8 * i));
     rng_seed(&w->root, seed);
@@ -137,6 +141,7 @@ struct world *world_new(const struct world_config *c)
     if (!w->config.trace) w->config.trace = &w->silent;
     make_room(w, c->nodes ? c->nodes : 1);
     make_overlay(w);
+    if (c->quiet) quiet_init(w);
     return w;
 }
 
@@ -368,5 +373,27 @@ uint64_t world_hash(struct world *w)
     h = mix64(h, w->steps);
     for (unsigned i = 0; i < NET_COUNT_COUNT; i++) h = mix64(h, w->net_counts[i]);
     for (unsigned i = 0; i < DROP_COUNT; i++) h = mix64(h, w->drops[i]);
+    return h;
+}
+
+/* Links as a set: their order in a node's table is no matter. */
+static uint64_t links_of(const struct node *n)
+{
+    uint64_t sum = 0;
+    struct peer_view p;
+    for (uint32_t cursor = 0; node_peer_next(n, &cursor, &p);)
+        if (p.links)
+            sum += mix64(mix64(get_u64(p.id.b), get_u64(p.id.b + 8)),
+                         (uint64_t)p.links << 8 | p.path);
+    return sum;
+}
+
+uint64_t world_links_hash(struct world *w)
+{
+    uint64_t h = w->live_count;
+    ring_sort(&w->ring);
+    uint32_t step = w->ring.count / LINKS_HASHED + 1;
+    for (uint32_t i = 0; i < w->ring.count; i += step)
+        h = mix64(h, links_of(w->hosts[ring_at(&w->ring, i)].node));
     return h;
 }

@@ -17,6 +17,7 @@
 #include "sim/traffic.h"
 
 #define WORLD_CALENDAR_S 1767225600u /* 2026-01-01: what the nodes' calendar says at time 0 */
+#define UDP_IP_BYTES     28u
 #define WORLD_SEEDS      SCENARIO_SEEDS
 
 enum host_state { HOST_UNBORN, HOST_LIVE, HOST_LEAVING, HOST_GONE };
@@ -58,6 +59,7 @@ struct world_config {
     struct network_spec network;
     struct nat_spec nat;
     uint32_t nodes;      /* room for so many; grows */
+    bool quiet;          /* keep-alives that must succeed are charged, not queued */
     struct trace *trace; /* may be NULL */
 };
 struct world {
@@ -84,10 +86,13 @@ struct world {
     struct pool pkts, extras;
     struct trace silent;
     struct overlay_common common;                 /* lent to every node */
+    struct link_monitor monitor;                  /* of common, with quiet */
     struct identity authority, network_authority; /* only their Ed25519 halves are used */
     uint8_t network_cert[CHAIN_BYTES];
     size_t network_cert_len;
     /* counted */
+    uint64_t disturbed_us; /* when the scenario next changes who is there; TIME_NEVER: no more */
+    uint64_t vouched;      /* keep-alives that were not queued */
     uint64_t steps, net_counts[NET_COUNT_COUNT], window_us;
     struct traffic traffic;               /* sent since world_window */
     uint64_t drops[DROP_COUNT];           /* of nodes that are gone */
@@ -117,3 +122,5 @@ void world_command(struct world *w, uint32_t node, const struct command *c);
 uint32_t world_random_live(const struct world *w, struct rng *r); /* there must be one */
 bool world_believes(const void *world, uint32_t node, struct id *left, struct id *right);
 uint64_t world_hash(struct world *w); /* every live node in the order of ids, and the counters */
+/* Which links every live node has, of which kinds, along which kind of path, and its near set: what two ways to simulate the same must agree on. */
+uint64_t world_links_hash(struct world *w);

@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define UDP_IP_BYTES 28u
-#define STILL_MAX    100000u /* steps of one node's timer without time passing: it never ends */
+#define STILL_MAX 100000u /* steps of one node's timer without time passing: it never ends */
 
 static void count(struct world *w, enum net_count what)
 {

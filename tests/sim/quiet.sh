@@ -1,0 +1,60 @@
+#!/bin/bash
+# tests/sim/quiet.sh - does --queue quiet change what the nodes do? Rings with joins, NATs and orderly leaving, without loss: the same links, of
+# the same kinds and along the same kinds of path, at every node, whether keep-alives that must succeed are queued or only charged; and as many
+# bytes. Many must have been charged, or the test would compare a thing with itself. A node's crash may be noticed a moment
+# earlier or later: there only the ring and the look-ups must be right.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+failed=0
+
+cat >"$out/nat.sim" <<'SIM'
+nodes 100
+network regions 6
+nat none 20% full-cone 40% restricted 10% port-restricted 20% symmetric 10%
+at 0s   join all over 20s seeds 4
+end 4m
+SIM
+cat >"$out/leave.sim" <<'SIM'
+nodes 200
+network constant 50ms
+at 0s   join all over 20s seeds 3
+at 100s leave 20% over 10s
+end 5m
+SIM
+cat >"$out/crash.sim" <<'SIM'
+nodes 200
+network regions 6 loss 1%
+at 0s   join all over 20s seeds 3
+at 100s kill 20%
+at 150s lookups 500 over 10s
+end 4m
+expect ring complete
+expect ring complete after kill within 30s
+expect lookups ok >= 99.9%
+expect lookups wrong <= 0
+SIM
+
+value() { jq -r ".$2" "$out/$1.json"; }
+
+for scenario in nat leave crash; do
+  for queue in all quiet; do
+    if ! build/ringlet-sim "$out/$scenario.sim" --seed 3 --queue "$queue" --json "$out/$queue.json" >"$out/log"; then
+      echo "FAILED  $scenario, --queue $queue:"; cat "$out/log"; failed=1
+    fi
+  done
+  if [[ $(value quiet vouched) -lt 1000 || $(value all vouched) != 0 ]]; then
+    echo "FAILED  $scenario: $(value quiet vouched) keep-alives were charged with quiet, $(value all vouched) without"; failed=1
+  fi
+  [[ $scenario == crash ]] && continue
+  if [[ $(value all links_hash) != "$(value quiet links_hash)" ]]; then
+    echo "FAILED  $scenario: links differ: $(value all links_hash) $(value quiet links_hash)"; failed=1
+  fi
+  all=$(value all datagrams.sent) quiet=$(value quiet datagrams.sent)
+  if ((quiet > all + all / 1000 || quiet < all - all / 1000)); then
+    echo "FAILED  $scenario: $all datagrams sent, with quiet $quiet"; failed=1
+  fi
+  echo "$scenario: $(value quiet vouched) keep-alives charged, $(value all events) and $(value quiet events) events, links $(value all links_hash)"
+done
+exit $failed
