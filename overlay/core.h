@@ -544,6 +544,8 @@ uint32_t broadcasts_held(const struct overlay *o); /* objects of the pool */
 void seldom_fini(struct overlay *o);
 
 /* --- monitor.c --- */
+/* The PONG of a PING that was vouched for would not be here yet. */
+bool link_answer_under_way(const struct link *l, uint64_t now_us);
 /* The keep-alive that is due would succeed and tell nothing: it is charged, not sent. */
 bool link_vouched(struct overlay *o, struct link *l, uint64_t now_us, uint64_t *rtt_us);
 

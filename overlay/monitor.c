@@ -33,6 +33,11 @@ static void heard(struct link *l, uint64_t at_us)
     l->heard_ms = ms32(at_us);
 }
 
+bool link_answer_under_way(const struct link *l, uint64_t now_us)
+{
+    return (l->s.flags & SESSION_INITIATOR) && (int32_t)(l->heard_ms - ms32(now_us)) > 0;
+}
+
 bool link_vouched(struct overlay *o, struct link *l, uint64_t now_us, uint64_t *rtt_us)
 {
     const struct link_monitor *m = o->common->monitor;

@@ -186,7 +186,7 @@ void upkeep_heard(struct overlay *o, struct link *l, uint64_t now_us, const stru
 {
     (void)o;
     if (link_path(l) == PATH_DIRECT && endpoint_is_none(&a->from)) return;
-    l->heard_ms = ms32(now_us);
+    if ((int32_t)(ms32(now_us) - l->heard_ms) > 0) l->heard_ms = ms32(now_us);
 }
 
 void upkeep_arm(struct overlay *o, struct link *l, uint64_t at_us)
@@ -197,7 +197,7 @@ void upkeep_arm(struct overlay *o, struct link *l, uint64_t at_us)
 
 void link_verify(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
 {
-    if (l->state != LINK_UP || l->tries) return;
+    if (l->state != LINK_UP || l->tries || link_answer_under_way(l, now_us)) return;
     l->tries = 1;
     link_ping(o, l, now_us, NULL, 0, out);
     upkeep_arm(o, l, now_us + link_rto_us(l));
