@@ -348,8 +348,8 @@ const uint32_t *node_drops(const struct node *n); /* [DROP_COUNT] */
 /* Simulator: field-by-field hash of the protocol state, equal on every machine. */
 uint64_t node_hash(const struct node *n);
 /* Simulator: overlay_vouch and overlay_vouched of the node's overlay (overlay/monitor.h). */
-bool node_vouch(struct node *n, uint64_t now_us, const struct endpoint *from, const struct keepalive *k,
-                struct vouch *v);
+bool node_vouch(struct node *n, uint64_t now_us, const struct endpoint *from,
+                const struct keepalive *k, struct vouch *v);
 void node_vouched(struct node *n, uint64_t at_us, const struct endpoint *from,
                   const struct keepalive *k);
 /* Simulator's checker: the nearest live neighbour each side, false if none. */

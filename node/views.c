@@ -219,8 +219,8 @@ const uint32_t *node_drops(const struct node *n)
 {
     return overlay_drops(n->overlay);
 }
-bool node_vouch(struct node *n, uint64_t now_us, const struct endpoint *from, const struct keepalive *k,
-                struct vouch *v)
+bool node_vouch(struct node *n, uint64_t now_us, const struct endpoint *from,
+                const struct keepalive *k, struct vouch *v)
 {
     return overlay_vouch(n->overlay, now_us, from, k, v);
 }

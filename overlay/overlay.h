@@ -72,8 +72,8 @@ void overlay_timer(struct overlay *o, uint64_t now_us, struct outbox *out);
 uint64_t overlay_wake_us(const struct overlay *o);
 /* The other end of a keep-alive, overlay/monitor.h: would it be answered from here, telling nothing new?
  * It was, and the PING came then. */
-bool overlay_vouch(struct overlay *o, uint64_t now_us, const struct endpoint *from, const struct keepalive *k,
-                   struct vouch *v);
+bool overlay_vouch(struct overlay *o, uint64_t now_us, const struct endpoint *from,
+                   const struct keepalive *k, struct vouch *v);
 void overlay_vouched(struct overlay *o, uint64_t at_us, const struct endpoint *from,
                      const struct keepalive *k);
 void overlay_entropy(struct overlay *o, const uint8_t seed[32]);

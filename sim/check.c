@@ -30,6 +30,16 @@ bool check_perfect(struct check *c, const struct ring *r, neighbours_of *believe
     return true;
 }
 
+uint32_t check_right(const struct ring *r, neighbours_of *believes, const void *context,
+                     uint32_t step, uint32_t *looked_at)
+{
+    uint32_t right = 0;
+    *looked_at = 0;
+    for (uint32_t i = 0; i < r->count; i += step, (*looked_at)++)
+        right += right_here(r, i, believes, context);
+    return right;
+}
+
 static uint32_t node_of(const struct ring *r, const struct id *id)
 {
     uint32_t place = ring_find(r, id);

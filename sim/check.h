@@ -26,6 +26,9 @@ struct ring_shape {
 /* r is sorted. Looks at `most` nodes, 0: all. */
 bool check_perfect(struct check *c, const struct ring *r, neighbours_of *believes,
                    const void *context, uint32_t most);
+/* Of every step-th node: how many have both neighbours right; *looked_at: of how many. */
+uint32_t check_right(const struct ring *r, neighbours_of *believes, const void *context,
+                     uint32_t step, uint32_t *looked_at);
 /* The first `most` nodes that are wrong, with what they believe; returns how many. */
 struct astray {
     uint32_t node;

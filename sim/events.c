@@ -94,7 +94,7 @@ struct flight *events_send(struct events *e, uint64_t at_us, uint32_t to, uint32
                            uint32_t sequence, size_t len)
 {
     ensure(len <= EVENTS_BYTES && to < e->nodes && from < e->nodes);
-    uint16_t c = 0;
+    uint8_t c = 0;
     while (len > class_bytes[c]) c++;
     uint32_t index = slab_take(&e->slabs[c]);
     ensure(index < UINT32_MAX / EVENTS_CLASSES);

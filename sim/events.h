@@ -20,7 +20,8 @@ struct flight { /* a datagram on its way, in front of its bytes */
     uint32_t from_ip;
     uint16_t from_port, to_port;
     uint16_t len;
-    uint16_t slab;
+    uint8_t slab;
+    bool tcp; /* the caller's */
     uint32_t next_free;
     uint8_t bytes[]; /* 16-byte aligned */
 };

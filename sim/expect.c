@@ -2,11 +2,6 @@
 
 #include "base/time.h"
 
-static bool is_membership(uint8_t kind)
-{
-    return kind != PHASE_LOOKUPS && kind != PHASE_PUT;
-}
-
 /* `scale` turns the histogram's unit into the limit's. */
 static uint64_t statistic(const struct histogram *h, uint8_t which, uint64_t scale)
 {
@@ -26,7 +21,7 @@ static bool ring_by(const struct scenario *s, const struct results *r, uint64_t 
 {
     uint32_t last = PHASES_MAX;
     for (uint32_t i = 0; i < s->phase_count; i++)
-        if (is_membership(s->phases[i].kind) && s->phases[i].at_us < limit_us) last = i;
+        if (phase_is_watched(s->phases[i].kind) && s->phases[i].at_us < limit_us) last = i;
     if (last == PHASES_MAX || r->phases[last].complete_us == TIME_NEVER) return false;
     *out = r->phases[last].complete_us;
     return true;

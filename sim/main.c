@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "sim/options.h"
 #include "sim/report.h"
+#include "sim/report_samples.h"
 #include "sim/run.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -15,8 +16,13 @@
 #include <unistd.h>
 
 #define SCENARIO_BYTES  (1u << 20)
+#define MATRIX_BYTES    (UINT64_C(256) << 20)
 #define PROGRESS_US     MILLIS(250)
 #define RINGLET_VERSION "0.1.0"
+
+/* Of a node, not in node_size: its certificate chain, identity, place in the tables of the simulator, allocator headers, and its share of
+ * the pool and of what is under way. */
+#define NODE_BESIDE_BYTES 2048u
 
 enum { EXIT_HELD = 0, EXIT_NOT_HELD = 1, EXIT_USAGE = 2, EXIT_STOPPED = 130 };
 
@@ -112,27 +118,34 @@ static void trace_write(void *context, uint64_t now_us, enum trace_class c, cons
     fputc('\n', context);
 }
 
-static struct measured run_one(const struct options *o, const struct scenario *s,
-                               const struct limits *l, uint64_t seed, const struct outputs *out,
-                               struct results *r)
+struct loaded { /* what was read before the first run */
+    struct scenario scenario;
+    struct limits limits;
+    struct matrix matrix;
+};
+
+static struct measured run_one(const struct options *o, const struct loaded *in, uint64_t seed,
+                               const struct outputs *out, struct results *r)
 {
     struct screen screen = {.on = isatty(STDERR_FILENO), .begun_us = wall_us()};
     struct trace trace = {
         .mask = out->trace ? o->trace_mask : 0, .sink = trace_write, .context = out->trace};
     const struct run_options options = {.seed = seed,
                                         .crypto = o->crypto_real ? &crypto_real : &crypto_fake,
-                                        .limits = *l,
+                                        .limits = in->limits,
+                                        .matrix = &in->matrix,
                                         .quiet = o->quiet,
                                         .trace = &trace,
                                         .progress = show_progress,
                                         .context = &screen};
     uint64_t before = report_rss_bytes();
-    run_scenario(s, &options, r);
+    run_scenario(&in->scenario, &options, r);
     uint64_t peak = report_peak_bytes();
     if (screen.on) fputs("\r\033[K", stderr);
     return (struct measured){.wall_us = wall_us() - screen.begun_us,
                              .rss_bytes = peak,
-                             .bytes_per_node = peak > before ? (peak - before) / s->nodes : 0};
+                             .bytes_per_node = peak > before ? (peak - before) / in->scenario.nodes
+                                                             : 0};
 }
 
 static void print_line(const struct results *r, const struct measured *m, bool held)
@@ -144,39 +157,49 @@ static void print_line(const struct results *r, const struct measured *m, bool h
            lookups.sent, lookups.wrong, lookups.unanswered, r->events, m->wall_us / 1000, r->hash);
 }
 
-static int run_all(const struct options *o, const struct scenario *s, const struct limits *l,
-                   const struct outputs *out)
+/* Samples and pictures; false, and a message: they could not be written. */
+static bool write_extras(const struct options *o, const struct scenario *s, const struct results *r)
 {
+    char error[SCENARIO_ERROR];
+    if (o->csv && !report_csv(o->csv, r, error)) return usage(error), false;
+    if (o->plots && !report_plots(o->plots, s, r, error)) return usage(error), false;
+    return true;
+}
+
+static int run_all(const struct options *o, const struct loaded *in, const struct outputs *out)
+{
+    const struct scenario *s = &in->scenario;
     struct results *r = malloc(sizeof *r);
     if (!r) return usage("out of memory");
     uint32_t runs = o->repeat ? o->repeat : 1, failed = 0;
-    bool quiet = out->json == stdout || out->trace == stdout;
+    bool quiet = out->json == stdout || out->trace == stdout, written = true;
     if (o->repeat && out->json) fputs("{\"runs\":[", out->json);
     uint32_t i = 0;
     for (; i < runs && !stop_asked; i++) {
-        struct measured m = run_one(o, s, l, o->seed + i, out, r);
+        struct measured m = run_one(o, in, o->seed + i, out, r);
         if (!quiet && !o->repeat) report_text(stdout, s, r, &m);
         bool held = print_failures(o, s, r);
         if (!quiet && o->repeat) print_line(r, &m, held);
         if (out->json && i > 0) fputs(",\n", out->json);
         if (out->json) report_json(out->json, s, r, &m);
+        written = write_extras(o, s, r) && written;
         failed += !held;
     }
     if (out->json) fputs(o->repeat ? "]}\n" : "\n", out->json);
     if (!quiet && o->repeat) printf("%u of %u runs held\n", i - failed, i);
     free(r);
-    return stop_asked ? EXIT_STOPPED : failed ? EXIT_NOT_HELD : EXIT_HELD;
+    return stop_asked ? EXIT_STOPPED : failed || !written ? EXIT_NOT_HELD : EXIT_HELD;
 }
 
 /* --- files --- */
 
-static char *read_file(const char *path, size_t *len, char error[SCENARIO_ERROR])
+static char *read_file(const char *path, size_t max, size_t *len, char error[SCENARIO_ERROR])
 {
     FILE *f = fopen(path, "rb");
-    char *text = f ? malloc(SCENARIO_BYTES + 1) : NULL;
+    char *text = f ? malloc(max + 1) : NULL;
     if (text) {
-        *len = fread(text, 1, SCENARIO_BYTES + 1, f);
-        if (ferror(f) || *len > SCENARIO_BYTES) {
+        *len = fread(text, 1, max + 1, f);
+        if (ferror(f) || *len > max) {
             free(text);
             text = NULL;
             if (!ferror(f)) errno = EFBIG;
@@ -204,25 +227,70 @@ static bool close_output(FILE *f, const char *path)
     return !bad;
 }
 
+/* The scenario's matrix, found beside the scenario. */
+static bool read_matrix(struct loaded *in, char error[SCENARIO_ERROR])
+{
+    const struct scenario *s = &in->scenario;
+    if (s->network.model != NETWORK_MATRIX) return true;
+    char path[2 * SCENARIO_NAME];
+    const char *slash = s->network.matrix[0] == '/' ? NULL : strrchr(s->file, '/');
+    int folder = slash ? (int)(slash - s->file) + 1 : 0;
+    snprintf(path, sizeof path, "%.*s%s", folder, s->file, s->network.matrix);
+    size_t len = 0;
+    char why[SCENARIO_ERROR];
+    char *text = read_file(path, MATRIX_BYTES, &len, why);
+    if (!text) {
+        snprintf(error, SCENARIO_ERROR, "%s:%u: %.512s", s->file, s->network_line, why);
+        return false;
+    }
+    bool good = matrix_parse(&in->matrix, path, text, len, error);
+    free(text);
+    return good;
+}
+
+/* More nodes than there is memory for end badly after minutes: better said at once. */
+static bool fits(const struct loaded *in, char error[SCENARIO_ERROR])
+{
+    uint64_t node = node_size(&in->limits) + NODE_BESIDE_BYTES;
+    uint64_t need = in->scenario.nodes * node, free_bytes = report_free_bytes();
+    if (free_bytes == 0 || need <= free_bytes) return true;
+    snprintf(error, SCENARIO_ERROR,
+             "%u nodes need %" PRIu64 " MiB, %zu bytes each (node_size) and %u beside it; "
+             "%" PRIu64 " MiB are free: at most %" PRIu64 " nodes",
+             in->scenario.nodes, need >> 20, node_size(&in->limits), NODE_BESIDE_BYTES,
+             free_bytes >> 20, free_bytes / node);
+    return false;
+}
+
+static bool load(const struct options *o, struct loaded *in, const char *text, size_t len,
+                 char error[SCENARIO_ERROR])
+{
+    struct scenario *s = &in->scenario;
+    in->limits = limits_sim;
+    return scenario_parse(s, o->file, text, len, error) &&
+           options_apply(o, s, &in->limits, error) && scenario_supported(s, error) &&
+           read_matrix(in, error) && fits(in, error) && (!o->csv || report_folder(o->csv, error)) &&
+           (!o->plots || (report_folder(o->plots, error) && report_plots_can(error)));
+}
+
 static int run_file(const struct options *o)
 {
     char error[SCENARIO_ERROR];
     size_t len = 0;
-    char *text = read_file(o->file, &len, error);
+    char *text = read_file(o->file, SCENARIO_BYTES, &len, error);
     if (!text) return usage(error);
-    struct scenario *s = malloc(sizeof *s);
-    struct limits limits = limits_sim;
+    struct loaded *in = calloc(1, sizeof *in);
     struct outputs out = {0};
     int status = EXIT_USAGE;
-    if (!s || !scenario_parse(s, o->file, text, len, error) ||
-        !options_apply(o, s, &limits, error) || !scenario_supported(s, error) ||
-        !open_output(o->json, &out.json, error) || !open_output(o->trace, &out.trace, error))
-        usage(s ? error : "out of memory");
+    if (!in || !load(o, in, text, len, error) || !open_output(o->json, &out.json, error) ||
+        !open_output(o->trace, &out.trace, error))
+        usage(in ? error : "out of memory");
     else
-        status = run_all(o, s, &limits, &out);
+        status = run_all(o, in, &out);
     bool written = close_output(out.json, o->json);
     if (!close_output(out.trace, o->trace)) written = false;
-    free(s);
+    if (in) matrix_free(&in->matrix);
+    free(in);
     free(text);
     return status == EXIT_HELD && !written ? EXIT_NOT_HELD : status;
 }

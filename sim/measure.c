@@ -48,6 +48,15 @@ uint64_t histogram_mean(const struct histogram *h, uint64_t scale)
     return h->count ? mul_div(h->sum, scale, h->count) : 0;
 }
 
+uint32_t histogram_next(const struct histogram *h, uint32_t bin, uint64_t *value, uint64_t *count)
+{
+    while (bin < HISTOGRAM_BINS && h->bins[bin] == 0) bin++;
+    if (bin == HISTOGRAM_BINS) return 0;
+    *value = bin_most(bin) < h->max ? bin_most(bin) : h->max;
+    *count = h->bins[bin];
+    return bin + 1;
+}
+
 uint64_t mul_div(uint64_t a, uint64_t b, uint64_t c)
 {
     ensure(c > 0);

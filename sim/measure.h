@@ -21,6 +21,9 @@ uint64_t histogram_at(const struct histogram *h, uint32_t millionths);
 /* sum * scale / count, rounded down; 0 if there are none. */
 uint64_t histogram_mean(const struct histogram *h, uint64_t scale);
 
+/* The first bin from `bin` on that holds something: its greatest value and how many there are; returns the bin behind it, 0: none. */
+uint32_t histogram_next(const struct histogram *h, uint32_t bin, uint64_t *value, uint64_t *count);
+
 uint64_t mul_div(uint64_t a, uint64_t b, uint64_t c); /* a * b / c without overflow between */
 uint64_t log2_millionths(uint64_t n);                 /* of n >= 1, rounded down */
 /* -ln(u / 2^32) in millionths for 1 <= u <= 2^32: an exponential of mean one, if u is uniform. */

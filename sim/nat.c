@@ -14,7 +14,7 @@ enum filtering { BY_NOTHING, BY_ADDRESS, BY_ADDRESS_AND_PORT };
 
 static enum filtering filtering_of(enum nat_type type)
 {
-    if (type == NAT_TYPE_FULL_CONE) return BY_NOTHING;
+    if (type == NAT_TYPE_FULL_CONE || type == NAT_TYPE_UPNP) return BY_NOTHING;
     return type == NAT_TYPE_RESTRICTED ? BY_ADDRESS : BY_ADDRESS_AND_PORT;
 }
 
@@ -48,12 +48,13 @@ uint32_t nat_inside_ip(const struct nat_world *w, uint32_t node)
     return 192u << 24 | 168u << 16 | (uint32_t)(h & 3) << 8 | (uint32_t)(2 + (h >> 8) % 200);
 }
 
-struct nat_box *nat_new(enum nat_type type, uint32_t node)
+struct nat_box *nat_new(enum nat_type type, uint32_t node, uint16_t inside)
 {
     struct nat_box *b = calloc(1, sizeof *b);
     ensure(b);
     b->type = (uint8_t)type;
     b->node = node;
+    if (type == NAT_TYPE_UPNP) b->mapped = inside;
     return b;
 }
 
@@ -129,7 +130,7 @@ bool nat_in(struct nat_box *b, const struct nat_world *w, uint64_t now_us, uint1
             uint32_t from_ip, uint16_t from_port)
 {
     enum filtering filtering = filtering_of(b->type);
-    bool let_in = false;
+    bool let_in = b->type == NAT_TYPE_UPNP && outside == b->mapped;
     for (uint16_t i = 0; i < b->count; i++) {
         struct nat_entry *e = &b->entries[i];
         if (e->outside != outside || !lives(e, w, now_us)) continue;

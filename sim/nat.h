@@ -8,6 +8,8 @@
  *   cgn              endpoint-independent    address and port        random, anew after all lapsed
  *   symmetric        address and port        address and port        random, one a destination
  *   symmetric-seq    address and port        address and port        20000 and up, 4096 of them
+ *   upnp             as full-cone, and the gateway has mapped the host's port for good
+ *   udp-blocked      as port-restricted, for TCP; UDP does not get through (sim/world_step.c)
  *
  * An entry (one remote address and port) lives 30 s, and `timeout` once an answer came back;
  * packets in either direction renew it, as Linux does. A host has one socket.
@@ -35,14 +37,15 @@ struct nat_entry {
 struct nat_box {
     uint8_t type; /* enum nat_type */
     uint16_t count, room;
+    uint16_t mapped;      /* NAT_TYPE_UPNP: this port, for good */
     uint16_t outside;     /* endpoint-independent mapping: the port, while an entry lives */
     uint32_t node, drawn; /* random ports drawn */
     struct nat_entry *entries;
 };
 void nat_world_init(struct nat_world *w, const struct nat_spec *spec, const struct rng *root);
-enum nat_type nat_pick(const struct nat_world *w, uint32_t node); /* from the mix */
-struct nat_box *nat_new(enum nat_type type, uint32_t node);
-void nat_free(struct nat_box *b); /* NULL is fine */
+enum nat_type nat_pick(const struct nat_world *w, uint32_t node);            /* from the mix */
+struct nat_box *nat_new(enum nat_type type, uint32_t node, uint16_t inside); /* the host's port */
+void nat_free(struct nat_box *b);                                            /* NULL is fine */
 /* A datagram leaves from the host's port; returns the port it has outside. */
 uint16_t nat_out(struct nat_box *b, const struct nat_world *w, uint64_t now_us, uint16_t inside,
                  uint32_t to_ip, uint16_t to_port);

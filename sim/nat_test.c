@@ -41,7 +41,7 @@ static void test_kinds(void **state)
     };
     struct nat_world w = world_of((struct nat_spec){0});
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        struct nat_box *b = nat_new(kinds[i].type, 7);
+        struct nat_box *b = nat_new(kinds[i].type, 7, INSIDE);
         assert_false(nat_in(b, &w, 0, INSIDE, A_IP, 1000)); /* nothing was sent yet */
         uint16_t to_a = nat_out(b, &w, 0, INSIDE, A_IP, 1000);
         assert_int_equal(nat_out(b, &w, 1, INSIDE, A_IP, 1000), to_a);
@@ -58,11 +58,40 @@ static void test_kinds(void **state)
     }
 }
 
+/* The gateway mapped the port: whoever writes to it gets in, also when nothing was sent for hours. */
+static void test_mapped(void **state)
+{
+    (void)state;
+    struct nat_world w = world_of((struct nat_spec){0});
+    struct nat_box *b = nat_new(NAT_TYPE_UPNP, 7, INSIDE);
+    assert_true(nat_in(b, &w, 0, INSIDE, A_IP, 1000));
+    assert_false(nat_in(b, &w, 0, INSIDE + 1, A_IP, 1000));
+    assert_int_equal(nat_out(b, &w, 0, INSIDE, A_IP, 1000), INSIDE);
+    assert_true(nat_in(b, &w, HOURS(9), INSIDE, B_IP, 5));
+    nat_free(b);
+}
+
+/* What a vouched keep-alive looks at and leaves behind. */
+static void test_holds(void **state)
+{
+    (void)state;
+    struct nat_world w = world_of((struct nat_spec){.timeout_us = SECONDS(60)});
+    struct nat_box *b = nat_new(NAT_TYPE_SYMMETRIC, 7, INSIDE);
+    uint16_t outside = 0, port = nat_out(b, &w, 0, INSIDE, A_IP, 1000);
+    assert_true(nat_holds(b, &w, SECONDS(29), A_IP, 1000, &outside));
+    assert_int_equal(outside, port);
+    assert_false(nat_holds(b, &w, SECONDS(29), A_IP, 1001, &outside));
+    assert_false(nat_holds(b, &w, SECONDS(31), A_IP, 1000, &outside)); /* looking renews nothing */
+    nat_renew(b, SECONDS(29), A_IP, 1000);
+    assert_true(nat_in(b, &w, SECONDS(88), port, A_IP, 1000)); /* answered, so it lives 60 s */
+    nat_free(b);
+}
+
 static void test_timeouts(void **state)
 {
     (void)state;
     struct nat_world w = world_of((struct nat_spec){.timeout_us = SECONDS(60)});
-    struct nat_box *b = nat_new(NAT_TYPE_PORT_RESTRICTED, 7);
+    struct nat_box *b = nat_new(NAT_TYPE_PORT_RESTRICTED, 7, INSIDE);
     uint16_t port = nat_out(b, &w, 0, INSIDE, A_IP, 1000);
     assert_false(nat_in(b, &w, SECONDS(30), port, A_IP, 1000)); /* never answered: 30 s */
     nat_out(b, &w, SECONDS(40), INSIDE, A_IP, 1000);
@@ -78,7 +107,7 @@ static void test_bound(void **state)
 {
     (void)state;
     struct nat_world w = world_of((struct nat_spec){0});
-    struct nat_box *b = nat_new(NAT_TYPE_SYMMETRIC, 7);
+    struct nat_box *b = nat_new(NAT_TYPE_SYMMETRIC, 7, INSIDE);
     uint16_t first = nat_out(b, &w, 0, INSIDE, A_IP, 1);
     for (uint32_t i = 0; i < 2 * NAT_ENTRIES_MAX; i++)
         nat_out(b, &w, 1 + i, INSIDE, B_IP, (uint16_t)(1 + i));
@@ -103,10 +132,9 @@ static void test_mix(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds),
-        cmocka_unit_test(test_timeouts),
-        cmocka_unit_test(test_bound),
-        cmocka_unit_test(test_mix),
+        cmocka_unit_test(test_kinds), cmocka_unit_test(test_mapped),
+        cmocka_unit_test(test_holds), cmocka_unit_test(test_timeouts),
+        cmocka_unit_test(test_bound), cmocka_unit_test(test_mix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

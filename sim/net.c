@@ -10,22 +10,26 @@
 #define FIRST_OCTET 11u
 _Static_assert(SCENARIO_NODES <= 1u << 22, "as many addresses");
 
-/* One way, in milliseconds, between the middles of regions: Europe, North America east and west,
- * South America, Asia east and south, Oceania, Africa. Half of round trips that public
- * looking glasses show between large exchanges. */
+/* One way, in milliseconds, between the middles of regions: Europe, North America east and west, South America, Asia east and south,
+ * Oceania, Africa. Half of the round trips between Azure's West Europe, East US, West US, Brazil South, Japan East, Central India, Australia
+ * East and South Africa North ("Azure network round-trip latency statistics", Microsoft Learn, 30 days to 2026-07-30, 95th percentile;
+ * mean of both directions). Within a region: half of the median between the data centres there; South America has one, as Africa. */
 static const uint8_t region_ms[REGIONS_MAX][REGIONS_MAX] = {
-    {8, 40, 70, 95, 115, 65, 140, 60},   {40, 8, 32, 58, 90, 95, 102, 100},
-    {70, 32, 8, 85, 55, 110, 72, 130},   {95, 58, 85, 10, 135, 150, 155, 150},
-    {115, 90, 55, 135, 10, 45, 60, 140}, {65, 95, 110, 150, 45, 10, 75, 90},
-    {140, 102, 72, 155, 60, 75, 8, 150}, {60, 100, 130, 150, 140, 90, 150, 12},
+    {12, 45, 77, 95, 121, 77, 141, 86},  {45, 11, 37, 60, 83, 109, 104, 113},
+    {77, 37, 13, 85, 53, 112, 71, 139},  {95, 60, 85, 12, 137, 160, 149, 163},
+    {121, 83, 53, 137, 13, 65, 53, 127}, {77, 109, 112, 160, 65, 16, 74, 67},
+    {141, 104, 71, 149, 53, 74, 9, 174}, {86, 113, 139, 163, 127, 67, 174, 12},
 };
-/* Delay between a home and its region's middle, one way: sixteen equally likely values, 10 us each. */
+/* Delay between a home and its region's middle, one way: sixteen equally likely values, 10 us each. Quantiles of a log-normal with
+ * ACCESS_TEXT. */
 static const uint16_t access_10us[16] = {60,  90,  130, 180, 230,  290,  350,  420,
                                          500, 590, 700, 840, 1020, 1280, 1700, 2600};
 
-void net_init(struct net *n, const struct network_spec *spec, const struct rng *root)
+void net_init(struct net *n, const struct network_spec *spec, const struct matrix *matrix,
+              const struct rng *root)
 {
-    *n = (struct net){.spec = *spec};
+    *n = (struct net){.spec = *spec, .matrix = matrix};
+    ensure(spec->model != NETWORK_MATRIX || matrix);
     struct rng r;
     rng_stream(root, "net", 0, &r);
     rng_bytes(&r, n->loss_key, sizeof n->loss_key);
@@ -35,10 +39,13 @@ void net_init(struct net *n, const struct network_spec *spec, const struct rng *
 
 struct net_place net_place(const struct net *n, uint32_t node)
 {
-    if (n->spec.model != NETWORK_REGIONS) return (struct net_place){0};
+    if (n->spec.model == NETWORK_CONSTANT) return (struct net_place){0};
     uint8_t msg[4];
     put_u32(msg, node);
     uint64_t h = crypto_siphash(msg, sizeof msg, n->place_key);
+    if (n->spec.model == NETWORK_MATRIX)
+        return (struct net_place){
+            .access_10us = (uint16_t)((h & 0xffffffff) * n->matrix->size >> 32)};
     return (struct net_place){.access_10us = access_10us[h >> 60],
                               .region = (uint8_t)((h & 0xffffffff) * n->spec.regions >> 32)};
 }
@@ -46,6 +53,8 @@ struct net_place net_place(const struct net *n, uint32_t node)
 uint64_t net_latency_us(const struct net *n, struct net_place from, struct net_place to)
 {
     if (n->spec.model == NETWORK_CONSTANT) return n->spec.latency_us;
+    if (n->spec.model == NETWORK_MATRIX)
+        return n->matrix->one_way_us[(size_t)from.access_10us * n->matrix->size + to.access_10us];
     return MILLIS(region_ms[from.region][to.region]) +
            ((uint64_t)from.access_10us + to.access_10us) * 10;
 }

@@ -8,22 +8,26 @@
  * Owns:   nothing. Errors: none. Cost: one SipHash a datagram if there is loss, else a few adds. */
 #pragma once
 #include "base/rng.h"
-#include "sim/scenario.h"
+#include "sim/matrix.h"
 
 #define NET_PORT 7464u
-#define NET_MTU  1472u /* payload of UDP over IPv4 over Ethernet; longer datagrams vanish */
+#define NET_QUEUE_US                                                                               \
+    (UINT64_C(500) * 1000) /* what waits longer for its sender's way out is dropped */
+#define NET_MTU 1472u      /* payload of UDP over IPv4 over Ethernet; longer datagrams vanish */
 
 struct net {
     struct network_spec spec;
+    const struct matrix *matrix; /* lent; NETWORK_MATRIX */
     uint8_t loss_key[16], place_key[16];
     uint64_t loss_below; /* a 32-bit hash below it is a loss */
 };
 struct net_place {        /* where a node is */
-    uint16_t access_10us; /* between it and its region's middle */
+    uint16_t access_10us; /* between it and its region's middle; NETWORK_MATRIX: its row */
     uint8_t region;
     uint8_t side; /* of a partition */
 };
-void net_init(struct net *n, const struct network_spec *spec, const struct rng *root);
+void net_init(struct net *n, const struct network_spec *spec, const struct matrix *matrix,
+              const struct rng *root);
 struct net_place net_place(const struct net *n, uint32_t node);
 uint64_t net_latency_us(const struct net *n, struct net_place from, struct net_place to);
 bool net_lost(const struct net *n, uint32_t from, uint32_t to, uint32_t sequence);

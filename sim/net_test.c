@@ -15,7 +15,7 @@ static struct net net_of(uint64_t seed, struct network_spec spec)
     bytes[31] = (uint8_t)seed;
     rng_seed(&root, bytes);
     struct net n;
-    net_init(&n, &spec, &root);
+    net_init(&n, &spec, NULL, &root);
     return n;
 }
 
@@ -78,12 +78,35 @@ static void test_latency(void **state)
     assert_int_equal(seen[6] + seen[7], 0);
 }
 
+/* Nodes are spread over the rows; between two of them stands what the file says. */
+static void test_matrix(void **state)
+{
+    (void)state;
+    uint32_t us[] = {500, 10000, 30000, 11000, 600, 20000, 31000, 21000, 700};
+    struct matrix m = {.one_way_us = us, .size = 3};
+    struct network_spec spec = {.model = NETWORK_MATRIX};
+    struct rng root;
+    uint8_t seed[32] = {0};
+    rng_seed(&root, seed);
+    struct net n;
+    net_init(&n, &spec, &m, &root);
+    uint32_t seen[3] = {0};
+    for (uint32_t i = 0; i < 3000; i++) {
+        struct net_place a = net_place(&n, i), b = net_place(&n, i + 1);
+        assert_true(a.access_10us < 3);
+        seen[a.access_10us]++;
+        assert_int_equal(net_latency_us(&n, a, b), us[a.access_10us * 3 + b.access_10us]);
+    }
+    for (int i = 0; i < 3; i++) assert_in_range(seen[i], 900, 1100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_loss),
         cmocka_unit_test(test_latency),
+        cmocka_unit_test(test_matrix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,8 +19,8 @@ const char options_help[] =
     "  --crypto WHICH    fake (default: as fast as may be) or real; both make the same rings\n"
     "  --queue WHICH     all (default) or quiet: keep-alives that must succeed are only counted\n"
     "  --json FILE       all figures; - is the standard output\n"
-    "  --csv DIR         samples over time\n"
-    "  --plots DIR       pictures of them\n"
+    "  --csv DIR         samples over time, distributions\n"
+    "  --plots DIR       pictures of them (needs gnuplot: apt install gnuplot-nox)\n"
     "  --trace FILE      every tracepoint of every node; - is the standard output\n"
     "  --help, --version\n"
     "\n"
@@ -69,6 +69,16 @@ static bool take_json(struct options *o, const char *v)
     o->json = v;
     return *v != 0;
 }
+static bool take_csv(struct options *o, const char *v)
+{
+    o->csv = v;
+    return *v != 0;
+}
+static bool take_plots(struct options *o, const char *v)
+{
+    o->plots = v;
+    return *v != 0;
+}
 static bool take_trace(struct options *o, const char *v)
 {
     o->trace = v;
@@ -82,7 +92,7 @@ static bool take_queue(struct options *o, const char *v)
 
 static const struct {
     const char *name, *wants;
-    bool (*take)(struct options *o, const char *value); /* NULL: not supported yet */
+    bool (*take)(struct options *o, const char *value);
 } takers[] = {
     {"--nodes", "a number of nodes", take_nodes},
     {"--seed", "a number", take_seed},
@@ -92,8 +102,8 @@ static const struct {
     {"--queue", "all or quiet", take_queue},
     {"--json", "a file", take_json},
     {"--trace", "a file", take_trace},
-    {"--csv", "a directory", NULL},
-    {"--plots", "a directory", NULL},
+    {"--csv", "a directory", take_csv},
+    {"--plots", "a directory", take_plots},
 };
 
 static bool take_option(struct options *o, const char *name, const char *value,
@@ -102,7 +112,6 @@ static bool take_option(struct options *o, const char *name, const char *value,
     for (size_t i = 0; i < sizeof takers / sizeof takers[0]; i++) {
         if (strcmp(name, takers[i].name) != 0) continue;
         if (!value) return refuse(error, "%s: it wants %s", name, takers[i].wants);
-        if (!takers[i].take) return refuse(error, "%s %s: not supported yet", name, value);
         if (!takers[i].take(o, value))
             return refuse(error, "%s %s: it wants %s", name, value, takers[i].wants);
         return true;
@@ -175,6 +184,7 @@ static bool set_one(const char *set, struct scenario *s, struct limits *l)
     name[len] = 0;
     if (strncmp(name, "limits.", 7) == 0) return set_limit(l, name + 7, value);
     if (strcmp(name, "loss") == 0) return text_share(value, &s->network.loss);
+    if (strcmp(name, "bandwidth") == 0) return text_rate(value, &s->network.bits_per_s);
     if (strcmp(name, "latency") == 0) return text_time(value, &s->network.latency_us);
     return false;
 }

@@ -7,7 +7,7 @@
 
 #define SETS_MAX 32
 struct options {
-    const char *file, *json, *trace;
+    const char *file, *json, *trace, *csv, *plots;
     bool help, version, crypto_real, quiet;
     uint32_t nodes; /* 0: as the scenario says */
     uint64_t seed;

@@ -2,6 +2,8 @@
 
 #include "base/err.h"
 #include "base/time.h"
+#include "sim/churn.h"
+#include "sim/hostile.h"
 #include <string.h>
 
 #define SEEDS_DEFAULT 1u
@@ -58,18 +60,24 @@ static void act_leave(struct phases *all, const struct phase *p, struct phase_st
 static void act_partition(struct phases *all, const struct phase *p, struct phase_state *st)
 {
     if (st->done == 0)
-        world_partition(all->world, p->share, &st->rng);
+        world_partition(all->world, p->sides, p->side_count, &st->rng);
     else
         world_heal(all->world);
     all->changed = true;
 }
 
-/* --- churn: goings at a rate that makes sessions last as long as asked, comings at the same --- */
-
-static uint64_t exponential_us(struct rng *r, uint64_t mean_us)
+/* The first action makes them hostile, the last lets them be; between, those that flood do. */
+static void act_hostile(struct phases *all, const struct phase *p, struct phase_state *st)
 {
-    return mul_div(mean_us, exponential_millionths(rng_below(r, UINT64_C(1) << 32) + 1), MILLION);
+    if (st->done == 0)
+        world_hostile(all->world, p->hostility, p->share, &st->rng);
+    else if (st->done + 1 == st->total)
+        world_hostile(all->world, HOSTILE_NONE, 0, &st->rng);
+    else if (all->world->live_count > 0)
+        world_flood(all->world, &st->rng);
 }
+
+/* --- churn: everybody has a life, drawn when it is met or born; new ones come at the rate at which they go --- */
 
 static bool is_seed(const struct world *w, uint32_t node)
 {
@@ -78,13 +86,36 @@ static bool is_seed(const struct world *w, uint32_t node)
     return false;
 }
 
+static void will_die(struct phase_state *st, uint32_t node, uint64_t at_us)
+{
+    enum err e = heap_push(&st->deaths,
+                           (struct heap_entry){.time_us = at_us, .a = node, .item = node});
+    ensure(e == OK);
+}
+
+static uint64_t next_birth_us(const struct phase *p, struct phase_state *st)
+{
+    uint64_t mean_us = churn_mean_us(p->churn, p->median_us) / (st->population + 1);
+    return 1 + mul_div(mean_us, exponential_millionths(rng_below(&st->rng, UINT64_C(1) << 32) + 1),
+                       MILLION);
+}
+
+static void churn_begins(struct phases *all, const struct phase *p, struct phase_state *st)
+{
+    struct world *w = all->world;
+    st->population = w->live_count;
+    for (uint32_t node = 0; node < w->host_count; node++)
+        if (w->hosts[node].state == HOST_LIVE && !is_seed(w, node))
+            will_die(st, node, w->now_us + churn_residual_us(p->churn, p->median_us, &st->rng));
+    st->birth_us = w->now_us + next_birth_us(p, st);
+}
+
+/* Its time has come, unless it is gone already, or became a seed meanwhile. */
 static void one_goes(struct phases *all, const struct phase *p, struct phase_state *st)
 {
     struct world *w = all->world;
-    if (w->live_count <= w->seed_count) return;
-    uint32_t node;
-    do node = world_random_live(w, &st->rng);
-    while (is_seed(w, node));
+    uint32_t node = heap_pop(&st->deaths).item;
+    if (w->hosts[node].state != HOST_LIVE || is_seed(w, node)) return;
     if (rng_below(&st->rng, MILLION) < p->share)
         world_leave(w, node);
     else
@@ -95,27 +126,24 @@ static void one_goes(struct phases *all, const struct phase *p, struct phase_sta
 static void act_churn(struct phases *all, const struct phase *p, struct phase_state *st)
 {
     struct world *w = all->world;
+    const struct heap_entry *death = heap_first(&st->deaths);
+    all->changed = true;
     if (st->done == 0) {
-        st->population = w->live_count;
-        st->mean_us = mul_div(p->median_us, MILLION, 693147); /* ln 2 */
-        st->birth_us = st->death_us = w->now_us;
-    } else if (st->death_us <= st->birth_us) {
+        churn_begins(all, p, st);
+    } else if (death && death->time_us <= st->birth_us) {
         one_goes(all, p, st);
     } else {
-        world_start(w, all->seeds);
+        uint32_t node = world_start(w, all->seeds);
+        will_die(st, node, w->now_us + churn_session_us(p->churn, p->median_us, &st->rng));
+        st->birth_us = w->now_us + next_birth_us(p, st);
     }
-    all->changed = true;
-    /* exponential, so the time to the next can be drawn anew whenever the number changes */
-    if (st->death_us <= w->now_us)
-        st->death_us = w->now_us + 1 + exponential_us(&st->rng, st->mean_us / (w->live_count + 1));
-    if (st->birth_us <= w->now_us)
-        st->birth_us = w->now_us + 1 + exponential_us(&st->rng, st->mean_us / (st->population + 1));
 }
 
 static void next_churn(const struct phase *p, struct phase_state *st)
 {
     uint64_t end_us = p->at_us + p->over_us;
-    st->next_us = time_min(time_min(st->birth_us, st->death_us), end_us);
+    const struct heap_entry *death = heap_first(&st->deaths);
+    st->next_us = time_min(time_min(st->birth_us, death ? death->time_us : TIME_NEVER), end_us);
     if (st->next_us == end_us) st->total = st->done;
 }
 
@@ -140,6 +168,12 @@ static void begin(struct phases *all, uint32_t i)
     case PHASE_LEAVE: st->total = (uint64_t)w->live_count * p->share / MILLION; break;
     case PHASE_PARTITION: st->total = 2; break;
     case PHASE_CHURN: st->total = UINT64_MAX; break;
+    case PHASE_HOSTILE:
+        st->total = p->over_us ? 2 : 1;
+        if (p->hostility == HOSTILE_FLOOD)
+            st->total += mul_div((uint64_t)w->live_count * p->share / MILLION * HOSTILE_FLOOD_S,
+                                 p->over_us, SECONDS(1));
+        break;
     case PHASE_PUT:
     case PHASE_COUNT: break;
     }
@@ -149,8 +183,9 @@ static void act(struct phases *all, uint32_t i)
 {
     static void (*const actions[PHASE_COUNT])(struct phases *, const struct phase *,
                                               struct phase_state *) = {
-        [PHASE_JOIN] = act_join,   [PHASE_LOOKUPS] = act_lookups,     [PHASE_KILL] = act_kill,
-        [PHASE_LEAVE] = act_leave, [PHASE_PARTITION] = act_partition, [PHASE_CHURN] = act_churn,
+        [PHASE_JOIN] = act_join,       [PHASE_LOOKUPS] = act_lookups,     [PHASE_KILL] = act_kill,
+        [PHASE_LEAVE] = act_leave,     [PHASE_PARTITION] = act_partition, [PHASE_CHURN] = act_churn,
+        [PHASE_HOSTILE] = act_hostile,
     };
     const struct phase *p = &all->scenario->phases[i];
     struct phase_state *st = &all->states[i];
@@ -163,6 +198,10 @@ static void act(struct phases *all, uint32_t i)
     st->done++;
     if (p->kind == PHASE_CHURN)
         next_churn(p, st);
+    else if (p->kind == PHASE_HOSTILE && st->total > 1)
+        st->next_us = p->at_us + mul_div(p->over_us,
+                                         st->done < st->total ? st->done : st->total - 1,
+                                         st->total - 1);
     else if (p->kind == PHASE_PARTITION) /* begins, ends */
         st->next_us = p->at_us + p->over_us;
     else
@@ -187,6 +226,7 @@ void phases_init(struct phases *p, const struct scenario *s, struct world *w, st
     for (uint32_t i = 0; i < s->phase_count; i++) {
         rng_stream(&w->root, phase_name(s->phases[i].kind), s->phases[i].at_us, &p->states[i].rng);
         p->states[i].next_us = s->phases[i].at_us;
+        heap_init(&p->states[i].deaths, EVENTS_NODES, NULL);
         r->phases[i] = (struct phase_result){
             .at_us = s->phases[i].at_us, .ended_us = TIME_NEVER, .complete_us = TIME_NEVER};
     }
@@ -196,6 +236,7 @@ void phases_init(struct phases *p, const struct scenario *s, struct world *w, st
 void phases_fini(struct phases *p)
 {
     lookups_fini(&p->lookups);
+    for (uint32_t i = 0; i < p->scenario->phase_count; i++) heap_fini(&p->states[i].deaths);
 }
 
 void phases_act(struct phases *p)

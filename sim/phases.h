@@ -10,11 +10,11 @@
 
 struct phase_state {
     struct rng rng;
-    uint64_t next_us;            /* TIME_NEVER: it is over */
-    uint64_t done, total;        /* actions */
-    uint64_t birth_us, death_us; /* CHURN */
-    uint64_t mean_us;            /* CHURN: of a session */
-    uint32_t population;         /* CHURN: live nodes at its beginning */
+    uint64_t next_us;     /* TIME_NEVER: it is over */
+    uint64_t done, total; /* actions */
+    uint64_t birth_us;    /* CHURN: of the next */
+    struct heap deaths;   /* CHURN: when who goes */
+    uint32_t population;  /* CHURN: live nodes at its beginning */
     bool begun;
 };
 struct phases {

@@ -55,6 +55,7 @@ static void sent(struct world *w, struct host *h, enum traffic_type type, uint32
     uint32_t bytes = len + DATA_OVERHEAD + UDP_IP_BYTES;
     h->sent_datagrams++;
     h->sent_bytes += bytes;
+    w->bytes_sent += bytes;
     w->traffic.bytes[WAY_DIRECT][type] += bytes;
     w->traffic.datagrams[WAY_DIRECT][type]++;
     w->net_counts[NET_SENT]++;

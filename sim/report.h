@@ -13,6 +13,7 @@ struct measured { /* what depends on the machine, and is in no hash */
 };
 uint64_t report_rss_bytes(void); /* resident now; 0: unknown */
 uint64_t report_peak_bytes(void);
+uint64_t report_free_bytes(void); /* that the system would give us without swapping; 0: unknown */
 /* One JSON object without a newline. */
 void report_json(FILE *out, const struct scenario *s, const struct results *r,
                  const struct measured *m);

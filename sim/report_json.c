@@ -64,7 +64,7 @@ static void phases(FILE *out, const struct scenario *s, const struct results *r)
     fputs("\"phases\":[", out);
     for (uint32_t i = 0; i < s->phase_count; i++) {
         const struct phase_result *p = &r->phases[i];
-        bool watched = s->phases[i].kind != PHASE_LOOKUPS && s->phases[i].kind != PHASE_PUT;
+        bool watched = phase_is_watched(s->phases[i].kind);
         if (i) fputc(',', out);
         fputc('{', out);
         time_s(out, "at_s", p->at_us);

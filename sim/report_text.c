@@ -24,6 +24,18 @@ uint64_t report_peak_bytes(void)
     return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
 }
 
+uint64_t report_free_bytes(void)
+{
+    FILE *f = fopen("/proc/meminfo", "r");
+    char line[128];
+    uint64_t kib = 0;
+    if (!f) return 0;
+    while (kib == 0 && fgets(line, sizeof line, f))
+        if (sscanf(line, "MemAvailable: %" SCNu64, &kib) != 1) kib = 0;
+    fclose(f);
+    return kib * 1024;
+}
+
 static double seconds(uint64_t us)
 {
     return (double)us / MILLION;
@@ -69,7 +81,7 @@ static void phases(FILE *out, const struct scenario *s, const struct results *r)
         if (s->phases[i].kind == PHASE_LOOKUPS)
             fprintf(out, ": %" PRIu64 " of %" PRIu64 " ok, %" PRIu64 " wrong owner\n",
                     r->lookups[i].ok, r->lookups[i].sent, r->lookups[i].wrong);
-        else if (s->phases[i].kind == PHASE_PUT)
+        else if (!phase_is_watched(s->phases[i].kind))
             fputc('\n', out);
         else if (p->ended_us == TIME_NEVER)
             fputs(": not over\n", out);

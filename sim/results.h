@@ -1,6 +1,6 @@
 /* sim/results.h - all that one run showed, as integers; the reports print it.
  *
- * Owns: nothing; about 80 KiB by value. */
+ * Owns: nothing; about 180 KiB by value. */
 #pragma once
 #include "sim/check.h"
 #include "sim/lookups.h"
@@ -19,6 +19,14 @@ struct expect_result {
     bool known;     /* there is a value */
     uint64_t value; /* in the limit's unit */
     uint64_t limit; /* the limit, with log2n worked out */
+};
+#define SAMPLES_MAX 501u
+struct sample { /* what was seen at one moment; counts since the beginning */
+    uint64_t at_us;
+    uint64_t bytes, datagrams; /* sent by all nodes, 28 a datagram counted */
+    struct lookup_counts lookups;
+    uint32_t live;
+    uint32_t looked_at, right; /* nodes; of those, both neighbours right */
 };
 struct results {
     uint64_t seed;
@@ -44,4 +52,6 @@ struct results {
     uint64_t hash, links_hash; /* of all state; only of who has which links to whom */
     uint64_t vouched;          /* keep-alives that were charged, not queued */
     struct expect_result expects[EXPECTS_MAX];
+    struct sample samples[SAMPLES_MAX]; /* at even distances */
+    uint32_t sample_count;
 };

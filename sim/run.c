@@ -20,7 +20,7 @@ struct run {
     struct world *world;
     struct phases phases;
     struct check check;
-    uint64_t tick_us, window_us;
+    uint64_t tick_us, window_us, sample_us;
     uint64_t since_progress;
 };
 
@@ -83,6 +83,31 @@ static void ring_changed(struct run *u)
     look_soon(u);
 }
 
+/* --- samples --- */
+
+static uint64_t sample_every(const struct scenario *s)
+{
+    uint64_t every_us = s->end_us / (SAMPLES_MAX - 1);
+    return time_max(every_us + MILLIS(100) - every_us % MILLIS(100), MILLIS(100));
+}
+
+static void take_sample(struct run *u)
+{
+    struct world *w = u->world;
+    struct results *r = u->results;
+    ensure(r->sample_count < SAMPLES_MAX);
+    struct sample *s = &r->samples[r->sample_count++];
+    ring_sort(&w->ring);
+    *s = (struct sample){.at_us = w->now_us,
+                         .bytes = w->bytes_sent,
+                         .datagrams = w->net_counts[NET_SENT],
+                         .lookups = lookups_total(u->phases.lookups.counts),
+                         .live = w->live_count};
+    s->right = check_right(&w->ring, world_believes, w, w->live_count / CHECK_NODES + 1,
+                           &s->looked_at);
+    u->sample_us += sample_every(u->scenario);
+}
+
 /* --- the loop --- */
 
 static bool go_on(struct run *u)
@@ -115,12 +140,13 @@ static bool run_to_end(struct run *u)
     struct world *w = u->world;
     for (;;) {
         uint64_t next_us = time_min(time_min(u->phases.next_us, u->tick_us), u->window_us);
-        next_us = time_min(next_us, u->scenario->end_us);
+        next_us = time_min(time_min(next_us, u->sample_us), u->scenario->end_us);
         if (!nodes_until(u, next_us)) return false;
         if (u->phases.next_us <= next_us) phases_act(&u->phases);
         if (u->phases.changed) ring_changed(u);
         if (u->phases.ended) look_soon(u);
         if (u->tick_us <= next_us) look_at_ring(u);
+        if (u->sample_us <= next_us) take_sample(u);
         if (u->window_us <= next_us) {
             world_window(w);
             u->window_us = TIME_NEVER;
@@ -222,6 +248,8 @@ void run_scenario(const struct scenario *s, const struct run_options *o, struct 
                                         .nat = s->nat,
                                         .nodes = s->nodes,
                                         .quiet = o->quiet,
+                                        .matrix = o->matrix,
+                                        .skew_us = s->skew_us,
                                         .trace = o->trace};
     struct run u = {.scenario = s, .options = o, .results = r, .world = world_new(&config)};
     u.tick_us = TICK_BROKEN_US;

@@ -17,8 +17,9 @@ struct run_options {
     uint64_t seed;
     const struct crypto *crypto;
     struct limits limits;
-    bool quiet;          /* keep-alives that must succeed are charged, not queued */
-    struct trace *trace; /* may be NULL */
+    const struct matrix *matrix; /* of `network matrix` */
+    bool quiet;                  /* keep-alives that must succeed are charged, not queued */
+    struct trace *trace;         /* may be NULL */
     bool (*progress)(void *context, const struct progress *p); /* false: stop. May be NULL */
     void *context;
 };

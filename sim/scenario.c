@@ -2,6 +2,7 @@
 
 #include "base/time.h"
 #include "sim/scenario_expect.h"
+#include "sim/scenario_phase.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,20 +12,10 @@ static const char *const nat_names[] = {
     NAT_TYPES(X)
 #undef X
 };
-static const char *const phase_names[] = {
-#define X(name, text) text,
-    PHASES(X)
-#undef X
-};
 
 const char *nat_type_name(enum nat_type t)
 {
     return (unsigned)t < NAT_TYPE_COUNT ? nat_names[t] : "unknown";
-}
-
-const char *phase_name(enum phase_kind k)
-{
-    return (unsigned)k < PHASE_COUNT ? phase_names[k] : "unknown";
 }
 
 /* --- what stands on a line: each returns NULL, or what is wrong --- */
@@ -58,6 +49,10 @@ bool network_parse(struct network_spec *n, struct line *l, const char **why)
     }
     *why = "loss wants a share of the datagrams: loss 1%";
     if (line_accept(l, "loss") && !text_share(line_take(l), &n->loss)) return false;
+    *why = "bandwidth wants a rate, at least 1kbit: bandwidth 10Mbit";
+    if (line_accept(l, "bandwidth") &&
+        (!text_rate(line_take(l), &n->bits_per_s) || n->bits_per_s < 1000))
+        return false;
     *why = NULL;
     return true;
 }
@@ -89,106 +84,11 @@ static const char *parse_nat(struct scenario *s, struct line *l)
     return NULL;
 }
 
-static const char *parse_over(struct phase *p, struct line *l, const char *word)
+static const char *parse_clock(struct scenario *s, struct line *l)
 {
-    if (line_accept(l, word) && !text_time(line_take(l), &p->over_us))
-        return "wants a time, as in 10s, after `over` or `for`";
-    return NULL;
-}
-
-static const char *parse_join(struct phase *p, struct line *l)
-{
-    p->all = line_accept(l, "all");
-    if (!p->all && (!text_u32(line_take(l), &p->count) || p->count == 0))
-        return "join wants `all` or a number of nodes: at 0s join all over 10s";
-    const char *wrong = parse_over(p, l, "over");
-    if (wrong) return wrong;
-    if (line_accept(l, "seeds") &&
-        (!text_u32(line_take(l), &p->seeds) || p->seeds < 1 || p->seeds > SCENARIO_SEEDS))
-        return "seeds wants a number from 1 to 1024";
-    return NULL;
-}
-
-static const char *parse_lookups(struct phase *p, struct line *l)
-{
-    if (!text_u32(line_take(l), &p->count) || p->count == 0)
-        return "lookups wants a number: at 60s lookups 1000 over 60s";
-    const char *wrong = parse_over(p, l, "over");
-    if (wrong) return wrong;
-    if (line_accept(l, "timeout") &&
-        (!text_time(line_take(l), &p->timeout_us) || p->timeout_us == 0))
-        return "timeout wants a time: timeout 5s";
-    return NULL;
-}
-
-static const char *parse_share(struct phase *p, struct line *l)
-{
-    if (!text_share(line_take(l), &p->share)) return "wants a share of the nodes: 30%";
-    return parse_over(p, l, "over");
-}
-
-static const char *parse_partition(struct phase *p, struct line *l)
-{
-    if (!text_share(line_take(l), &p->share) || !line_peek(l) || strcmp(line_peek(l), "for") != 0)
-        return "partition wants a share and a time: partition 50% for 10m";
-    return parse_over(p, l, "for");
-}
-
-static const char *parse_churn(struct phase *p, struct line *l)
-{
-    static const char *const how = "churn wants a distribution, a median session and a time: churn "
-                                   "exponential median 60m for 1h";
-    if (line_accept(l, "exponential"))
-        p->churn = CHURN_EXPONENTIAL;
-    else if (line_accept(l, "weibull"))
-        p->churn = CHURN_WEIBULL;
-    else if (line_accept(l, "pareto"))
-        p->churn = CHURN_PARETO;
-    else
-        return how;
-    if (!line_accept(l, "median") || !text_time(line_take(l), &p->median_us) || p->median_us == 0)
-        return how;
-    if (line_accept(l, "leave") && !text_share(line_take(l), &p->share))
-        return "leave wants the share of goings that are in good order: leave 50%";
-    if (!line_peek(l) || strcmp(line_peek(l), "for") != 0) return how;
-    return parse_over(p, l, "for");
-}
-
-static const char *parse_put(struct phase *p, struct line *l)
-{
-    if (!text_u32(line_take(l), &p->count) || !line_accept(l, "ttl") ||
-        !text_time(line_take(l), &p->ttl_us))
-        return "put wants a number and a life time: put 1000 ttl 2h";
-    return NULL;
-}
-
-static const char *parse_at(struct scenario *s, struct line *l)
-{
-    static const char *(*const parse[])(struct phase *, struct line *) = {
-        [PHASE_JOIN] = parse_join,
-        [PHASE_LOOKUPS] = parse_lookups,
-        [PHASE_KILL] = parse_share,
-        [PHASE_LEAVE] = parse_share,
-        [PHASE_PARTITION] = parse_partition,
-        [PHASE_CHURN] = parse_churn,
-        [PHASE_PUT] = parse_put,
-    };
-    if (s->phase_count == PHASES_MAX) return "more than 64 phases";
-    struct phase p = {.line = l->number};
-    if (!text_time(line_take(l), &p.at_us)) return "at wants a time: at 60s kill 30%";
-    const char *what = line_take(l);
-    unsigned kind = 0;
-    while (what && kind < PHASE_COUNT && strcmp(what, phase_names[kind]) != 0) kind++;
-    if (!what || kind == PHASE_COUNT)
-        return "after the time comes join, lookups, kill, leave, partition, churn or put";
-    p.kind = (uint8_t)kind;
-    size_t skip = strlen(l->word[1]) + sizeof "at ";
-    snprintf(p.text, sizeof p.text, "%s", l->text + skip);
-    const char *wrong = parse[kind](&p, l);
-    if (wrong) return wrong;
-    uint32_t i = s->phase_count++;
-    for (; i > 0 && s->phases[i - 1].at_us > p.at_us; i--) s->phases[i] = s->phases[i - 1];
-    s->phases[i] = p;
+    if (!line_accept(l, "skew") || !text_time(line_take(l), &s->skew_us) ||
+        s->skew_us > SKEW_MAX_US)
+        return "clock wants the greatest error of a node's calendar, at most 1000h: clock skew 2h";
     return NULL;
 }
 
@@ -219,9 +119,13 @@ static bool parse_line(struct scenario *s, struct line *l, char error[SCENARIO_E
         const char *(*parse)(struct scenario *, struct line *);
         uint32_t *once;
     } statements[] = {
-        {"nodes", parse_nodes, &s->nodes_line}, {"network", parse_network, &s->network_line},
-        {"nat", parse_nat, &s->nat_line},       {"at", parse_at, NULL},
-        {"end", parse_end, &s->end_line},       {"expect", expect_parse, NULL},
+        {"nodes", parse_nodes, &s->nodes_line},
+        {"network", parse_network, &s->network_line},
+        {"nat", parse_nat, &s->nat_line},
+        {"clock", parse_clock, &s->clock_line},
+        {"at", phase_parse, NULL},
+        {"end", parse_end, &s->end_line},
+        {"expect", expect_parse, NULL},
     };
     const char *word = line_take(l);
     for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
@@ -235,7 +139,8 @@ static bool parse_line(struct scenario *s, struct line *l, char error[SCENARIO_E
         if (line_peek(l)) return refuse(s, l->number, error, "too much: `%s`", line_peek(l));
         return true;
     }
-    return refuse(s, l->number, error, "`%s` is none of nodes network nat at end expect", word);
+    return refuse(s, l->number, error, "`%s` is none of nodes network nat clock at end expect",
+                  word);
 }
 
 bool scenario_parse(struct scenario *s, const char *file, const char *text, size_t len,
@@ -296,18 +201,9 @@ bool scenario_check(const struct scenario *s, char error[SCENARIO_ERROR])
 
 bool scenario_supported(const struct scenario *s, char error[SCENARIO_ERROR])
 {
-    if (s->network.model == NETWORK_MATRIX)
-        return refuse(s, s->network_line, error, "network matrix is not supported yet");
-    static const enum nat_type missing[] = {NAT_TYPE_UPNP, NAT_TYPE_UDP_BLOCKED};
-    for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++)
-        if (s->nat.share[missing[i]])
-            return refuse(s, s->nat_line, error, "nat %s is not supported yet",
-                          nat_names[missing[i]]);
     for (uint32_t i = 0; i < s->phase_count; i++) {
         const struct phase *p = &s->phases[i];
         if (p->kind == PHASE_PUT) return refuse(s, p->line, error, "put is not supported yet");
-        if (p->kind == PHASE_CHURN && p->churn != CHURN_EXPONENTIAL)
-            return refuse(s, p->line, error, "churn other than exponential is not supported yet");
     }
     for (uint32_t i = 0; i < s->expect_count; i++)
         if (s->expects[i].metric == METRIC_RECORDS_LOST)

@@ -17,6 +17,8 @@
 #define SCENARIO_SEEDS 1024u
 #define REGIONS_MAX    8u
 #define EXPECT_TEXT    160
+#define SIDES_MAX      8u
+#define SKEW_MAX_US    (UINT64_C(1000) * 3600 * MILLION)
 
 /*   kind of NAT      text */
 #define NAT_TYPES(X)                                                                               \
@@ -44,6 +46,7 @@ struct network_spec {
     uint32_t regions;    /* NETWORK_REGIONS */
     uint64_t latency_us; /* NETWORK_CONSTANT: one way */
     uint32_t loss;       /* of each datagram */
+    uint64_t bits_per_s; /* of a node's way out; 0: no bound */
     char matrix[SCENARIO_NAME];
 };
 struct nat_spec {
@@ -59,7 +62,8 @@ struct nat_spec {
     X(LEAVE, "leave")                                                                              \
     X(PARTITION, "partition")                                                                      \
     X(CHURN, "churn")                                                                              \
-    X(PUT, "put")
+    X(PUT, "put")                                                                                  \
+    X(HOSTILE, "hostile")
 enum phase_kind {
 #define X(name, text) PHASE_##name,
     PHASES(X)
@@ -67,23 +71,36 @@ enum phase_kind {
         PHASE_COUNT
 };
 enum churn_kind { CHURN_EXPONENTIAL, CHURN_WEIBULL, CHURN_PARETO };
+enum hostility {
+    HOSTILE_NONE,
+    HOSTILE_DROP,
+    HOSTILE_MISROUTE,
+    HOSTILE_LIE,
+    HOSTILE_FLOOD,
+    HOSTILE_COUNT
+};
 struct phase {
-    uint8_t kind;  /* enum phase_kind */
-    uint8_t churn; /* CHURN: enum churn_kind of session lengths */
-    bool all;      /* JOIN: whoever has not started yet */
+    uint8_t kind;       /* enum phase_kind */
+    uint8_t churn;      /* CHURN: enum churn_kind of session lengths */
+    uint8_t hostility;  /* HOSTILE: enum hostility */
+    uint8_t side_count; /* PARTITION: in sides; the rest of the nodes is one more */
+    bool all;           /* JOIN: whoever has not started yet */
     uint32_t line;
     uint64_t at_us;
     uint64_t over_us; /* spread over, or lasting, so long */
     uint32_t count;   /* JOIN, LOOKUPS, PUT */
     uint32_t seeds;   /* JOIN: 0: as before */
     uint32_t
-        share; /* KILL, LEAVE, PARTITION: of the live nodes. CHURN: of those that go, leave in good order */
-    uint64_t timeout_us; /* LOOKUPS: 0: the node's own */
-    uint64_t median_us;  /* CHURN: of a session */
-    uint64_t ttl_us;     /* PUT */
+        share; /* KILL, LEAVE, HOSTILE: of the live nodes. CHURN: of those that go, leave in good order */
+    uint32_t sides[SIDES_MAX]; /* PARTITION: shares of the live nodes */
+    uint64_t timeout_us;       /* LOOKUPS: 0: the node's own */
+    uint64_t median_us;        /* CHURN: of a session */
+    uint64_t ttl_us;           /* PUT */
     char text[EXPECT_TEXT];
 };
 const char *phase_name(enum phase_kind k);
+/* It changes who is there or who reaches whom: the ring is watched after it. */
+bool phase_is_watched(uint8_t kind);
 
 /*   metric          text of its first words    how its value is written */
 #define METRICS(X)                                                                                 \
@@ -135,10 +152,11 @@ struct scenario {
     struct network_spec network;
     struct nat_spec nat;
     uint64_t end_us;
+    uint64_t skew_us; /* greatest error of a node's calendar */
     uint32_t phase_count, expect_count;
     struct phase phases[PHASES_MAX]; /* by at_us; written order where equal */
     struct expectation expects[EXPECTS_MAX];
-    uint32_t nodes_line, network_line, nat_line, end_line; /* 0: not said */
+    uint32_t nodes_line, network_line, nat_line, clock_line, end_line; /* 0: not said */
 };
 
 /* `file` only names it in messages. */

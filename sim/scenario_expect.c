@@ -87,7 +87,8 @@ static const char *parse_rest(struct expectation *e, struct line *l)
         const char *what = line_take(l);
         unsigned kind = 0;
         while (what && kind < PHASE_COUNT && strcmp(what, phase_name(kind)) != 0) kind++;
-        if (!what || kind == PHASE_COUNT || kind == PHASE_LOOKUPS || kind == PHASE_PUT)
+        if (!what || kind == PHASE_COUNT || kind == PHASE_LOOKUPS || kind == PHASE_PUT ||
+            kind == PHASE_HOSTILE)
             return "after what? join, kill, leave, partition or churn";
         e->after = (uint8_t)kind;
         if (!line_accept(l, "within"))

@@ -119,7 +119,7 @@ static void test_refusals(void **state)
         {"nodes 0\nend 1s\n", "x.sim:1: nodes must be 1 to 4000000"},
         {"nodes 5 6\nend 1s\n", "x.sim:1: too much: `6`"},
         {"nodes 5\nnodes 6\n", "x.sim:2: nodes was said on line 1"},
-        {"\n\nwhat 5\n", "x.sim:3: `what` is none of nodes network nat at end expect"},
+        {"\n\nwhat 5\n", "x.sim:3: `what` is none of nodes network nat clock at end expect"},
         {"nodes 5\nat 2s kill 5%\nend 9s\n", "x.sim:2: no node has joined by then"},
         {"nodes 5\nat 2s join 6\nend 9s\n", "x.sim:2: 6 nodes would have joined, of 5"},
         {"nodes 5\nat 2s join all over 9s\nend 9s\n", "x.sim:2: not over before the end"},
@@ -127,12 +127,34 @@ static void test_refusals(void **state)
          "x.sim:3: all nodes have joined by then"},
         {"nodes 5\nnat none 50%\n", "x.sim:2: the shares of the kinds of NAT must make 100%"},
         {"nodes 5\nnat best 100%\n", "x.sim:2: no such kind of NAT"},
-        {"nodes 5\nat 5s dance\n",
-         "x.sim:2: after the time comes join, lookups, kill, leave, partition, churn or put"},
+        {"nodes 5\nat 5s dance\n", "x.sim:2: after the time comes join, lookups, kill, leave, "
+                                   "partition, churn, hostile or put"},
         {"nodes 5\nnetwork constant\n",
          "x.sim:2: constant wants a latency one way: network constant 50ms"},
         {"nodes 5\nat 1s partition 50% 5s\n",
-         "x.sim:2: partition wants a share and a time: partition 50% for 10m"},
+         "x.sim:2: partition wants shares and a time: partition 50% for 10m"},
+        {"nodes 5\nat 1s partition 50% 60% for 5s\n",
+         "x.sim:2: the shares of a partition make more than 100%"},
+        {"nodes 5\nat 1s partition 1% 1% 1% 1% 1% 1% 1% 1% for 5s\n",
+         "x.sim:2: partition makes at most 8 sides"},
+        {"nodes 5\nat 1s churn normal median 5m for 1h\n",
+         "x.sim:2: churn wants a distribution, a median session and a time: churn exponential "
+         "median 60m for 1h"},
+        {"nodes 5\nat 1s hostile 5% smile\n",
+         "x.sim:2: hostile wants a share and what they do: hostile 10% drop|misroute|lie|flood "
+         "[for 5m]"},
+        {"nodes 5\nat 1s hostile 5% flood\n",
+         "x.sim:2: flood wants a time: hostile 1% flood for 60s"},
+        {"nodes 5\nnetwork regions 9\n",
+         "x.sim:2: regions wants how many, 1 to 8: network regions 6"},
+        {"nodes 5\nnetwork constant 5ms bandwidth 10\n",
+         "x.sim:2: bandwidth wants a rate, at least 1kbit: bandwidth 10Mbit"},
+        {"nodes 5\nnetwork constant 5ms bandwidth 0.1kbit\n",
+         "x.sim:2: bandwidth wants a rate, at least 1kbit: bandwidth 10Mbit"},
+        {"nodes 5\nclock skew 2000h\n",
+         "x.sim:2: clock wants the greatest error of a node's calendar, at most 1000h: clock skew "
+         "2h"},
+        {"nodes 5\nclock skew 2h\nclock skew 3h\n", "x.sim:3: clock was said on line 2"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_false(parse(cases[i].text));
@@ -178,12 +200,34 @@ static void test_lookups_at(void **state)
     assert_false(parse("nodes 10\nat 0s join all\nend 90s\nexpect lookups at ok >= 100%\n"));
 }
 
+static void test_models(void **state)
+{
+    (void)state;
+    assert_true(parse("nodes 10\nnetwork matrix king.txt loss 1% bandwidth 1.5Mbit\nclock skew 2h\n"
+                      "nat upnp 50% udp-blocked 50%\nat 0s join all\n"
+                      "at 30s partition 33% 33% for 10s\nat 50s hostile 10% lie for 5s\n"
+                      "at 60s churn weibull median 10m leave 50% for 5s\n"
+                      "at 70s churn pareto median 10m for 5s\nend 90s\n"));
+    assert_int_equal(s.network.model, NETWORK_MATRIX);
+    assert_string_equal(s.network.matrix, "king.txt");
+    assert_int_equal(s.network.bits_per_s, 1500000);
+    assert_int_equal(s.skew_us, HOURS(2));
+    assert_int_equal(s.phases[1].side_count, 2);
+    assert_int_equal(s.phases[1].sides[1], 330000);
+    assert_int_equal(s.phases[2].hostility, HOSTILE_LIE);
+    assert_int_equal(s.phases[3].churn, CHURN_WEIBULL);
+    assert_int_equal(s.phases[3].share, 500000);
+    assert_int_equal(s.phases[4].churn, CHURN_PARETO);
+    assert_true(scenario_supported(&s, error));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_example),  cmocka_unit_test(test_every_expectation),
         cmocka_unit_test(test_refusals), cmocka_unit_test(test_order),
         cmocka_unit_test(test_defaults), cmocka_unit_test(test_lookups_at),
+        cmocka_unit_test(test_models),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,6 +137,22 @@ bool text_share(const char *s, uint32_t *millionths)
     return true;
 }
 
+bool text_rate(const char *s, uint64_t *bits_per_s)
+{
+    static const struct {
+        const char *name;
+        uint64_t bits;
+    } rates[] = {{"kbit", 1000}, {"Mbit", MILLION}, {"Gbit", UINT64_C(1000) * MILLION}};
+    uint64_t value;
+    if (!s || !number(&s, 3, &value)) return false;
+    for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
+        if (strcmp(s, rates[i].name) != 0 || value > MILLION * UINT64_C(1000)) continue;
+        *bits_per_s = value * (rates[i].bits / 1000);
+        return true;
+    }
+    return false;
+}
+
 static const struct {
     const char *name;
     uint64_t us;

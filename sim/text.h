@@ -39,6 +39,7 @@ bool text_u32(const char *s, uint32_t *out);
 bool text_u64(const char *s, uint64_t *out);
 bool text_decimal(const char *s, uint64_t *millionths); /* 0.43; at most six places */
 bool text_share(const char *s, uint32_t *millionths);   /* 99.99%, at most 100% */
+bool text_rate(const char *s, uint64_t *bits_per_s);    /* 56kbit 10Mbit 1Gbit */
 bool text_time(const char *s, uint64_t *us);            /* 50ms 90s 1.5s 10m 2h 100us, 0 */
 /* Exact, in the largest unit that leaves no fraction: "1500ms", "10m". Returns out. */
 #define TIME_TEXT 32

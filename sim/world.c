@@ -121,7 +121,7 @@ struct world *world_new(const struct world_config *c)
     uint8_t seed[32] = {0};
     for (unsigned i = 0; i < 8; i++) seed[i] = (uint8_t)(c->seed >> (56 - 8 * i));
     rng_seed(&w->root, seed);
-    net_init(&w->net, &c->network, &w->root);
+    net_init(&w->net, &c->network, c->matrix, &w->root);
     nat_world_init(&w->nats, &c->nat, &w->root);
     events_init(&w->events);
     ring_init(&w->ring, host_id, host_is_live, w);
@@ -140,6 +140,7 @@ struct world *world_new(const struct world_config *c)
     ensure(w->actions.arena && w->actions.list);
     if (!w->config.trace) w->config.trace = &w->silent;
     make_room(w, c->nodes ? c->nodes : 1);
+    rng_stream(&w->root, "harm", 0, &w->harm);
     make_overlay(w);
     if (c->quiet) quiet_init(w);
     return w;
@@ -227,7 +228,8 @@ static void make_node(struct world *w, uint32_t number, struct host *h)
                       .chain_len = make_chain(w, number, &self, chain),
                       .mtu_bytes = 1380}},
         .network_count = 1,
-        .capabilities = AEAD_CHACHA20_POLY1305 | CAP_RELAY,
+        .capabilities = AEAD_CHACHA20_POLY1305 | CAP_RELAY |
+                        (h->nat_type == NAT_TYPE_UDP_BLOCKED ? (uint32_t)CAP_TCP : 0),
         .founder = w->live_count == 0,
         .seeds = seeds,
         .seed_count = seed_list(w, number, seeds),
@@ -246,6 +248,26 @@ static void make_node(struct world *w, uint32_t number, struct host *h)
     identity_wipe(&self);
 }
 
+static uint8_t side_of_newcomer(struct world *w)
+{
+    uint64_t point = rng_below(&w->sides, MILLION), below = 0;
+    for (uint32_t side = 1; side <= w->side_count; side++) {
+        below += w->side_shares[side - 1];
+        if (point < below) return (uint8_t)side;
+    }
+    return 0;
+}
+
+/* What its calendar says: as wrong as the scenario allows at most, the same for its life. */
+static uint64_t calendar_s(const struct world *w, uint32_t number)
+{
+    uint64_t skew_s = w->config.skew_us / MILLION;
+    struct rng r;
+    rng_stream(&w->root, "clock", number, &r);
+    uint64_t off_s = skew_s ? rng_below(&r, 2 * skew_s + 1) : 0;
+    return WORLD_CALENDAR_S + w->now_us / MILLION + off_s - skew_s;
+}
+
 uint32_t world_start(struct world *w, uint32_t seeds_wanted)
 {
     refresh_seeds(w, seeds_wanted);
@@ -256,8 +278,8 @@ uint32_t world_start(struct world *w, uint32_t seeds_wanted)
     *h = (struct host){
         .started_us = w->now_us, .ended_us = TIME_NEVER, .place = net_place(&w->net, number)};
     if (!is_seed(w, number)) h->nat_type = (uint8_t)nat_pick(&w->nats, number);
-    if (h->nat_type != NAT_TYPE_NONE) h->nat = nat_new(h->nat_type, number);
-    h->place.side = w->partitioned && rng_below(&w->sides, MILLION) < w->side_share;
+    if (h->nat_type != NAT_TYPE_NONE) h->nat = nat_new(h->nat_type, number, NET_PORT);
+    if (w->partitioned) h->place.side = side_of_newcomer(w);
     make_node(w, number, h);
     h->state = HOST_LIVE;
     h->live_at = w->live_count;
@@ -266,9 +288,7 @@ uint32_t world_start(struct world *w, uint32_t seeds_wanted)
 
     struct endpoint own = endpoint_v4(h->nat ? nat_inside_ip(&w->nats, number) : net_ip(number),
                                       NET_PORT);
-    world_step(
-        w, number,
-        &(struct event){.type = EV_CLOCK, .calendar_s = WORLD_CALENDAR_S + w->now_us / MILLION});
+    world_step(w, number, &(struct event){.type = EV_CLOCK, .calendar_s = calendar_s(w, number)});
     world_step(w, number,
                &(struct event){.type = EV_LOCAL, .endpoints = {.list = &own, .count = 1}});
     return number;
@@ -322,17 +342,37 @@ void world_leave(struct world *w, uint32_t node)
 
 /* --- the rest --- */
 
-void world_partition(struct world *w, uint32_t share, const struct rng *r)
+void world_partition(struct world *w, const uint32_t *shares, uint32_t count, const struct rng *r)
 {
+    ensure(count < SIDES_MAX);
     w->sides = *r;
-    w->side_share = share;
+    memcpy(w->side_shares, shares, count * sizeof *shares);
+    w->side_count = count;
     w->partitioned = true;
     for (uint32_t i = 0; i < w->host_count; i++) w->hosts[i].place.side = 0;
-    uint32_t moved = (uint32_t)((uint64_t)w->live_count * share / MILLION);
-    for (uint32_t i = 0; i < moved;) {
-        struct host *h = &w->hosts[world_random_live(w, &w->sides)];
-        if (h->place.side) continue;
-        h->place.side = 1;
+    for (uint32_t side = 1; side <= count; side++) {
+        uint32_t moved = (uint32_t)((uint64_t)w->live_count * shares[side - 1] / MILLION);
+        for (uint32_t i = 0; i < moved;) {
+            struct host *h = &w->hosts[world_random_live(w, &w->sides)];
+            if (h->place.side) continue;
+            h->place.side = (uint8_t)side;
+            i++;
+        }
+    }
+}
+
+void world_hostile(struct world *w, enum hostility what, uint32_t share, struct rng *r)
+{
+    for (uint32_t i = 0; what == HOSTILE_NONE && i < w->host_count; i++)
+        w->hosts[i].hostility = HOSTILE_NONE;
+    if (what == HOSTILE_NONE || w->live_count <= w->seed_count) return;
+    uint32_t most = w->live_count - w->seed_count;
+    uint32_t some = (uint32_t)((uint64_t)w->live_count * share / MILLION);
+    if (some > most) some = most;
+    for (uint32_t i = 0; i < some;) {
+        uint32_t node = world_random_live(w, r);
+        if (w->hosts[node].hostility || is_seed(w, node)) continue;
+        w->hosts[node].hostility = (uint8_t)what;
         i++;
     }
 }

@@ -6,7 +6,7 @@
  *
  * Units:  microseconds of virtual time from 0. Nodes are numbers from 0.
  * Owns:   everything. Errors: a node that cannot be made (memory) stops the program.
- * Cost:   struct host, 80 bytes a node, and node_size(). */
+ * Cost:   struct host, 88 bytes a node, and node_size(). */
 #pragma once
 #include "node/node.h"
 #include "overlay/overlay.h"
@@ -25,13 +25,15 @@ struct host {                      /* a node and its place in the world */
     struct node *node;             /* NULL unless live or leaving */
     struct nat_box *nat;           /* NULL: a public address of its own */
     uint64_t started_us, ended_us; /* ended: no longer live; TIME_NEVER: it is */
+    uint64_t sending_until_us;     /* with bandwidth: its way out is busy */
     uint64_t sent_bytes;           /* since world_window, 28 a datagram counted */
     uint32_t sent_datagrams;       /* ever; numbers them */
     uint32_t live_at;              /* place in world.live */
     struct id id;
     struct net_place place;
-    uint8_t state;    /* enum host_state */
-    uint8_t nat_type; /* enum nat_type */
+    uint8_t state;     /* enum host_state */
+    uint8_t nat_type;  /* enum nat_type */
+    uint8_t hostility; /* enum hostility */
     bool seen_joined;
 };
 
@@ -39,11 +41,13 @@ struct host {                      /* a node and its place in the world */
 #define NET_COUNTS(X)                                                                              \
     X(SENT, "sent")                                                                                \
     X(ARRIVED, "arrived")                                                                          \
-    X(LOST, "lost")         /* by chance */                                                        \
-    X(CUT, "cut")           /* between the sides of a partition */                                 \
-    X(NOBODY, "nobody")     /* an address of no live node */                                       \
-    X(FILTERED, "filtered") /* by a NAT */                                                         \
-    X(TOO_LONG, "too-long") /* for the underlay */
+    X(LOST, "lost")           /* by chance */                                                      \
+    X(CUT, "cut")             /* between the sides of a partition */                               \
+    X(NOBODY, "nobody")       /* an address of no live node */                                     \
+    X(FILTERED, "filtered")   /* by a NAT */                                                       \
+    X(SWALLOWED, "swallowed") /* by a hostile sender */                                            \
+    X(QUEUE, "queue-full")    /* of its sender's way out */                                        \
+    X(TOO_LONG, "too-long")   /* for the underlay */
 enum net_count {
 #define X(name, text) NET_##name,
     NET_COUNTS(X)
@@ -58,6 +62,8 @@ struct world_config {
     struct limits limits;
     struct network_spec network;
     struct nat_spec nat;
+    const struct matrix *matrix; /* of NETWORK_MATRIX */
+    uint64_t skew_us;
     uint32_t nodes;      /* room for so many; grows */
     bool quiet;          /* keep-alives that must succeed are charged, not queued */
     struct trace *trace; /* may be NULL */
@@ -72,7 +78,8 @@ struct world {
     uint32_t live_count;
     uint32_t seeds[WORLD_SEEDS], seed_count;
     bool partitioned;
-    uint32_t side_share;
+    uint32_t side_shares[SIDES_MAX], side_count;
+    struct rng harm;  /* what hostile nodes make up */
     struct rng sides; /* which side later nodes are on */
     struct net net;
     struct nat_world nats;
@@ -92,6 +99,7 @@ struct world {
     size_t network_cert_len;
     /* counted */
     uint64_t disturbed_us; /* when the scenario next changes who is there; TIME_NEVER: no more */
+    uint64_t bytes_sent;   /* by all nodes, 28 a datagram counted */
     uint64_t vouched;      /* keep-alives that were not queued */
     uint64_t steps, net_counts[NET_COUNT_COUNT], window_us;
     struct traffic traffic;               /* sent since world_window */
@@ -109,10 +117,13 @@ void world_kill(struct world *w, uint32_t node);
 /* Asks it to leave: not live from now on, gone when its reply comes. */
 void world_leave(struct world *w, uint32_t node);
 void world_gone(struct world *w, uint32_t node); /* a leaving node may stop */
-/* Cuts `share` of the live nodes, and of later ones, off from the rest; world_heal ends it. */
-void world_partition(struct world *w, uint32_t share, const struct rng *r);
+/* Cuts `count` groups of the live nodes, and of later ones, off from each other and the rest; world_heal ends it. */
+void world_partition(struct world *w, const uint32_t *shares, uint32_t count, const struct rng *r);
 void world_heal(struct world *w);
-void world_window(struct world *w); /* sent_bytes and traffic count from now on */
+/* `share` of the live nodes, but no seed, are hostile from now on; none: nobody is any more. */
+void world_hostile(struct world *w, enum hostility what, uint32_t share, struct rng *r);
+void world_flood(struct world *w, struct rng *r); /* one datagram of one of them */
+void world_window(struct world *w);               /* sent_bytes and traffic count from now on */
 
 /* Runs the next event that is due at or before `until_us` and moves now_us; false: there is none,
  * and now_us is until_us. */

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "sim/hostile.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -14,28 +15,50 @@ static void count(struct world *w, enum net_count what)
 
 /* --- sending --- */
 
+/* When it has gone out at the sender's rate; TIME_NEVER: too much is waiting before it. */
+static uint64_t leaves(const struct world *w, struct host *h, uint64_t bytes)
+{
+    uint64_t rate = w->net.spec.bits_per_s;
+    if (rate == 0) return w->now_us;
+    uint64_t begin_us = time_max(w->now_us, h->sending_until_us);
+    if (begin_us - w->now_us > NET_QUEUE_US) return TIME_NEVER;
+    h->sending_until_us = begin_us + bytes * 8 * MILLION / rate;
+    return h->sending_until_us;
+}
+
 static void send_one(struct world *w, uint32_t from, const struct endpoint *to,
                      const uint8_t *bytes, uint32_t len)
 {
     struct host *h = &w->hosts[from];
+    uint8_t changed[EVENTS_BYTES];
+    if (h->hostility && len <= sizeof changed) {
+        bytes = memcpy(changed, bytes, len);
+        if (!hostile_lets_go(w, from, changed, len)) return count(w, NET_SWALLOWED);
+    }
     uint32_t sequence = h->sent_datagrams++;
     h->sent_bytes += len + UDP_IP_BYTES;
+    w->bytes_sent += len + UDP_IP_BYTES;
     traffic_count(&w->traffic, bytes, len, len + UDP_IP_BYTES);
     count(w, NET_SENT);
-    if (len > NET_MTU) return count(w, NET_TOO_LONG);
-    if (!endpoint_is_v4(to) || to->transport != TRANSPORT_UDP) return count(w, NET_NOBODY);
+    bool tcp = to->transport == TRANSPORT_TCP;
+    if (len > (tcp ? EVENTS_BYTES : NET_MTU)) return count(w, NET_TOO_LONG);
+    if (!endpoint_is_v4(to)) return count(w, NET_NOBODY);
+    if (h->nat_type == NAT_TYPE_UDP_BLOCKED && !tcp) return count(w, NET_FILTERED);
+    uint64_t leaves_us = leaves(w, h, len + UDP_IP_BYTES);
+    if (leaves_us == TIME_NEVER) return count(w, NET_QUEUE);
     uint32_t ip = get_u32(to->ip + 12), node;
     uint16_t port = NET_PORT;
     if (h->nat) port = nat_out(h->nat, &w->nats, w->now_us, NET_PORT, ip, to->port);
     if (!net_node_of(ip, &node) || node >= w->host_count) return count(w, NET_NOBODY);
     const struct host *other = &w->hosts[node];
     if (w->partitioned && other->place.side != h->place.side) return count(w, NET_CUT);
-    if (net_lost(&w->net, from, node, sequence)) return count(w, NET_LOST);
-    uint64_t at_us = w->now_us + net_latency_us(&w->net, h->place, other->place);
+    if (!tcp && net_lost(&w->net, from, node, sequence)) return count(w, NET_LOST);
+    uint64_t at_us = leaves_us + net_latency_us(&w->net, h->place, other->place);
     struct flight *f = events_send(&w->events, at_us, node, from, sequence, len);
     f->from_ip = net_ip(from);
     f->from_port = port;
     f->to_port = to->port;
+    f->tcp = tcp;
     memcpy(f->bytes, bytes, len);
 }
 
@@ -47,6 +70,20 @@ static void send(struct world *w, uint32_t from, const struct action *a)
         uint32_t left = a->send.len - done;
         send_one(w, from, &a->send.to, a->send.bytes + done, left < piece ? left : piece);
     }
+}
+
+void world_flood(struct world *w, struct rng *r)
+{
+    uint8_t junk[HOSTILE_JUNK];
+    uint32_t from = world_random_live(w, r), to = world_random_live(w, r);
+    for (uint32_t i = 0; w->hosts[from].hostility != HOSTILE_FLOOD; i++) {
+        if (i == w->host_count) return;
+        from = from + 1 == w->host_count ? 0 : from + 1;
+    }
+    if (w->hosts[from].state != HOST_LIVE) return;
+    hostile_junk(r, junk);
+    struct endpoint at = endpoint_v4(net_ip(to), NET_PORT);
+    send_one(w, from, &at, junk, sizeof junk);
 }
 
 /* --- stepping --- */
@@ -95,6 +132,7 @@ static void arrive(struct world *w, const struct due *d)
     struct host *h = &w->hosts[d->node];
     struct flight *f = d->flight;
     if (!h->node) return count(w, NET_NOBODY);
+    if (h->nat_type == NAT_TYPE_UDP_BLOCKED && !f->tcp) return count(w, NET_FILTERED);
     if (h->nat) {
         if (!nat_in(h->nat, &w->nats, w->now_us, f->to_port, f->from_ip, f->from_port))
             return count(w, NET_FILTERED);
@@ -102,11 +140,11 @@ static void arrive(struct world *w, const struct due *d)
         return count(w, NET_NOBODY);
     }
     count(w, NET_ARRIVED);
+    struct endpoint from = endpoint_v4(f->from_ip, f->from_port);
+    if (f->tcp) from.transport = TRANSPORT_TCP;
     world_step(w, d->node,
                &(struct event){.type = EV_DATAGRAM,
-                               .datagram = {.from = endpoint_v4(f->from_ip, f->from_port),
-                                            .bytes = f->bytes,
-                                            .len = f->len}});
+                               .datagram = {.from = from, .bytes = f->bytes, .len = f->len}});
 }
 
 static void timer(struct world *w, const struct due *d)

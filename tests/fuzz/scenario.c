@@ -18,6 +18,13 @@ static void check_order(const struct scenario *s)
         ensure(s->phases[i].at_us + s->phases[i].over_us <= s->end_us);
         ensure(s->phases[i].kind < PHASE_COUNT && s->phases[i].share <= MILLION);
     }
+    for (uint32_t i = 0; i < s->phase_count; i++) {
+        uint64_t sides = 0;
+        ensure(s->phases[i].side_count < SIDES_MAX && s->phases[i].hostility < HOSTILE_COUNT);
+        for (unsigned k = 0; k < s->phases[i].side_count; k++) sides += s->phases[i].sides[k];
+        ensure(sides <= MILLION);
+    }
+    ensure(s->skew_us <= SKEW_MAX_US);
     for (unsigned i = 0; i < NAT_TYPE_COUNT; i++) shares += s->nat.share[i];
     ensure(shares == MILLION && s->network.loss <= MILLION);
 }
