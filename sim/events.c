@@ -149,3 +149,12 @@ struct due events_take(struct events *e)
         .flight = slab_flight(&e->slabs[entry.item % EVENTS_CLASSES], entry.item / EVENTS_CLASSES),
     };
 }
+
+uint64_t events_bytes(const struct events *e)
+{
+    uint64_t bytes = (uint64_t)e->nodes * sizeof *e->where +
+                     ((uint64_t)e->timers.room + e->flights.room) * sizeof *e->timers.entries;
+    for (unsigned i = 0; i < EVENTS_CLASSES; i++)
+        bytes += (uint64_t)e->slabs[i].chunk_count * CHUNK_FLIGHTS * e->slabs[i].size;
+    return bytes;
+}

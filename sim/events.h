@@ -57,4 +57,6 @@ struct flight *events_send(struct events *e, uint64_t at_us, uint32_t to, uint32
 uint64_t events_next_us(const struct events *e); /* TIME_NEVER: nothing is due */
 /* Takes the first. A timer's entry is gone until it is set again. */
 struct due events_take(struct events *e);
+uint64_t events_bytes(
+    const struct events *e); /* allocated, at their largest: nothing is given back */
 void events_release(struct events *e, const struct due *d);

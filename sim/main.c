@@ -8,6 +8,7 @@
 #include "sim/run.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 
 #define SCENARIO_BYTES  (1u << 20)
 #define MATRIX_BYTES    (UINT64_C(256) << 20)
+#define MMAP_FROM       (64 * 1024)
 #define PROGRESS_US     MILLIS(250)
 #define RINGLET_VERSION "0.1.0"
 
@@ -308,6 +310,7 @@ int main(int argc, char **argv)
         puts("ringlet-sim " RINGLET_VERSION);
         return EXIT_HELD;
     }
+    mallopt(M_MMAP_THRESHOLD, MMAP_FROM); /* a chunk of a pool that empties goes back at once */
     if (!crypto_init()) return usage("libsodium does not start");
     const struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGINT, &action, NULL);

@@ -20,8 +20,8 @@ static const uint8_t region_ms[REGIONS_MAX][REGIONS_MAX] = {
     {121, 83, 53, 137, 13, 65, 53, 127}, {77, 109, 112, 160, 65, 16, 74, 67},
     {141, 104, 71, 149, 53, 74, 9, 174}, {86, 113, 139, 163, 127, 67, 174, 12},
 };
-/* Delay between a home and its region's middle, one way: sixteen equally likely values, 10 us each. Quantiles of a log-normal with
- * ACCESS_TEXT. */
+/* Delay between a home and its region's middle, one way: sixteen equally likely values, 10 us each. Log-normal in shape, as measured delays of
+ * homes are; median 4.6 ms. */
 static const uint16_t access_10us[16] = {60,  90,  130, 180, 230,  290,  350,  420,
                                          500, 590, 700, 840, 1020, 1280, 1700, 2600};
 

@@ -206,6 +206,11 @@ void report_json(FILE *out, const struct scenario *s, const struct results *r,
     fprintf(out,
             ",\"rss_bytes\":%" PRIu64 ",\"bytes_per_node\":%" PRIu64 ",\"live\":%u,\"stopped\":%s,",
             m->rss_bytes, m->bytes_per_node, r->live, truth(r->stopped));
+    fprintf(out,
+            "\"memory\":{\"node\":%" PRIu64 ",\"pools\":%" PRIu64 ",\"pools_end\":%" PRIu64
+            ",\"events\":%" PRIu64 ",\"tables\":%" PRIu64 "},",
+            r->memory.node, r->memory.pools, r->memory.pools_end, r->memory.in_flight,
+            r->memory.tables);
     ring(out, r);
     phases(out, s, r);
     spread(out, "hops", &r->hops, 1, true, true, true);

@@ -193,6 +193,13 @@ void report_text(FILE *out, const struct scenario *s, const struct results *r,
             " events, %.0f a second; %.0f MiB, %" PRIu64 " bytes a node\n",
             seconds(r->sim_us), wall, r->events, wall > 0 ? (double)r->events / wall : 0,
             (double)m->rss_bytes / 1048576, m->bytes_per_node);
+    fprintf(out,
+            "memory   %" PRIu64
+            " bytes a node by itself; pools %.1f MiB, %.1f at the end; events %.1f MiB; "
+            "tables %.1f MiB\n",
+            r->memory.node, (double)r->memory.pools / 1048576,
+            (double)r->memory.pools_end / 1048576, (double)r->memory.in_flight / 1048576,
+            (double)r->memory.tables / 1048576);
     if (r->vouched)
         fprintf(out, "quiet    %" PRIu64 " keep-alives were charged, not queued\n", r->vouched);
     fprintf(out, "hash     %016" PRIx64 ", links %016" PRIx64 "\n", r->hash, r->links_hash);

@@ -49,6 +49,9 @@ struct results {
     uint64_t drops[DROP_COUNT], net[NET_COUNT_COUNT];
     uint64_t joined, joined_us_mean;
     uint64_t in_flight_max;
+    struct { /* bytes at their largest, but for the nodes: of one */
+        uint64_t node, pools, pools_end, in_flight, tables;
+    } memory;
     uint64_t hash, links_hash; /* of all state; only of who has which links to whom */
     uint64_t vouched;          /* keep-alives that were charged, not queued */
     struct expect_result expects[EXPECTS_MAX];

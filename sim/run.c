@@ -207,6 +207,15 @@ static void tell_counters(struct run *u)
     r->in_flight_max = w->events.in_flight_max;
     r->joined = w->joined_count;
     r->joined_us_mean = w->joined_count ? w->joined_us_sum / w->joined_count : 0;
+    r->memory.node = node_size(&w->config.limits);
+    r->memory.pools = (uint64_t)w->extras.chunks_max * w->extras.chunk_bytes +
+                      (uint64_t)w->pkts.chunks_max * w->pkts.chunk_bytes;
+    r->memory.pools_end = (uint64_t)w->extras.chunk_count * w->extras.chunk_bytes +
+                          (uint64_t)w->pkts.chunk_count * w->pkts.chunk_bytes;
+    r->memory.in_flight = events_bytes(&w->events);
+    r->memory.tables = (uint64_t)w->host_room * (sizeof *w->hosts + sizeof *w->live) +
+                       w->ring.room * sizeof *w->ring.entries +
+                       w->identities.room * sizeof *w->identities.entries;
     r->live = w->live_count;
     r->sim_us = w->now_us;
 }
