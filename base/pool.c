@@ -32,14 +32,17 @@ void pool_fini(struct pool *p)
 {
     for (uint32_t i = 0; i < p->place_count; i++) free(p->chunks[i]);
     free(p->chunks);
+    free(p->rooms);
     *p = (struct pool){0};
 }
 
 /* --- chunks --- */
 
-static bool has_room(const struct pool_chunk *c)
+static void set_room(struct pool *p, uint32_t place, bool room)
 {
-    return c && c->taken < c->room;
+    uint64_t bit = UINT64_C(1) << place % 64;
+    p->rooms[place / 64] = room ? p->rooms[place / 64] | bit : p->rooms[place / 64] & ~bit;
+    if (room && place / 64 < p->first) p->first = place / 64;
 }
 
 /* A place for one more: one that a chunk was given back from, or a new one. UINT32_MAX: no memory. */
@@ -49,10 +52,13 @@ static uint32_t place_free(struct pool *p)
         for (uint32_t i = 0; i < p->place_count; i++)
             if (!p->chunks[i]) return i;
     if (p->place_count == p->place_room) {
-        uint32_t room = p->place_room ? p->place_room * 2 : 4;
+        uint32_t room = p->place_room ? p->place_room * 2 : 64;
         struct pool_chunk **chunks = realloc(p->chunks, room * sizeof(*chunks));
-        if (!chunks) return UINT32_MAX;
-        p->chunks = chunks;
+        if (chunks) p->chunks = chunks;
+        uint64_t *rooms = realloc(p->rooms, room / 64 * sizeof *rooms);
+        if (rooms) p->rooms = rooms;
+        if (!chunks || !rooms) return UINT32_MAX;
+        memset(rooms + p->place_room / 64, 0, (room - p->place_room) / 64 * sizeof *rooms);
         p->place_room = room;
     }
     p->chunks[p->place_count] = NULL;
@@ -67,7 +73,7 @@ static struct pool_chunk *chunk_add(struct pool *p)
     if (!c) return NULL;
     *c = (struct pool_chunk){.place = place, .room = p->per_chunk};
     p->chunks[place] = c;
-    p->first = place;
+    set_room(p, place, true);
     p->empty++;
     if (++p->chunk_count > p->chunks_max) p->chunks_max = p->chunk_count;
     return c;
@@ -75,8 +81,10 @@ static struct pool_chunk *chunk_add(struct pool *p)
 
 static struct pool_chunk *chunk_with_room(struct pool *p)
 {
-    while (p->first < p->place_count && !has_room(p->chunks[p->first])) p->first++;
-    return p->first < p->place_count ? p->chunks[p->first] : chunk_add(p);
+    uint32_t words = (p->place_count + 63) / 64;
+    while (p->first < words && p->rooms[p->first] == 0) p->first++;
+    if (p->first == words) return chunk_add(p);
+    return p->chunks[p->first * 64 + (uint32_t)__builtin_ctzll(p->rooms[p->first])];
 }
 
 /* One empty chunk is kept, or a pool at the edge would ask the system all the time. */
@@ -85,6 +93,7 @@ static void chunk_is_empty(struct pool *p, struct pool_chunk *c)
     p->empty++;
     if (p->empty < 2) return;
     p->chunks[c->place] = NULL;
+    set_room(p, c->place, false);
     p->chunk_count--;
     p->empty--;
     free(c);
@@ -106,6 +115,7 @@ void *pool_take(struct pool *p)
         memset(object, 0, p->size);
     }
     if (c->taken++ == 0) p->empty--;
+    if (c->taken == c->room) set_room(p, c->place, false);
     if (++p->taken > p->taken_max) p->taken_max = p->taken;
     return object;
 }
@@ -121,7 +131,7 @@ void pool_give(struct pool *p, void *object)
     f->next = c->free_list;
     c->free_list = f;
     p->taken--;
-    if (c->place < p->first) p->first = c->place;
+    if (c->taken == c->room) set_room(p, c->place, true);
     if (--c->taken == 0) chunk_is_empty(p, c);
 }
 

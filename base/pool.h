@@ -21,9 +21,10 @@ struct pool {
     uint32_t per_chunk;
     uint32_t chunk_count, chunks_max; /* chunks: now, most ever */
     uint32_t place_count, place_room; /* of chunks */
-    uint32_t first;                   /* no chunk before this place has room */
+    uint32_t first;                   /* no place before 64 * first has room */
     uint32_t empty;                   /* chunks of which nothing is taken */
     struct pool_chunk **chunks;       /* NULL: given back */
+    uint64_t *rooms;                  /* a bit a place: it has a chunk, with room */
 };
 void pool_init(struct pool *p, size_t size, uint32_t max, uint32_t per_chunk);
 void pool_fini(struct pool *p);

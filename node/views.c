@@ -229,6 +229,11 @@ void node_vouched(struct node *n, uint64_t at_us, const struct endpoint *from,
 {
     overlay_vouched(n->overlay, at_us, from, k);
 }
+void node_prefetch(const struct node *n)
+{
+    const char *overlay = (const char *)n->overlay;
+    for (unsigned at = 0; at < 1024; at += 64) __builtin_prefetch(overlay + at);
+}
 uint64_t node_hash(const struct node *n)
 {
     return overlay_hash(n->overlay);

@@ -157,6 +157,19 @@ static void timer(struct world *w, const struct due *d)
     world_step(w, d->node, &(struct event){.type = EV_TIMER});
 }
 
+/* The next events are among the first of each heap: what their nodes need is fetched while this one is worked on. */
+static void look_ahead(const struct world *w)
+{
+    const struct heap *heaps[] = {&w->events.timers, &w->events.flights};
+    for (unsigned k = 0; k < 2; k++) {
+        for (uint32_t i = 0; i < 5 && i < heaps[k]->count; i++) {
+            const struct host *h = &w->hosts[heaps[k]->entries[i].a >> 32];
+            __builtin_prefetch(h);
+            if (i == 0 && h->node) node_prefetch(h->node);
+        }
+    }
+}
+
 bool world_advance(struct world *w, uint64_t until_us)
 {
     w->replies = 0;
@@ -168,6 +181,7 @@ bool world_advance(struct world *w, uint64_t until_us)
     struct due d = events_take(&w->events);
     ensure(d.time_us >= w->now_us);
     w->now_us = d.time_us;
+    look_ahead(w);
     if (d.kind == DUE_TIMER) {
         timer(w, &d);
     } else {
