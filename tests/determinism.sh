@@ -1,7 +1,7 @@
 #!/bin/bash
 # tests/determinism.sh [--update] - does the same seed give the same run, whatever compiled it?
 # Builds the simulator with gcc and clang at -O0 and -O3 (build/det) and runs one small scenario with joins, loss, NATs, look-ups, a
-# kill, leaving, a partition and churn, with fake and with real cryptography, twice each, the second time without AVX2 and FMA.
+# kill, leaving, a partition, churn and hostile nodes, with fake and with real cryptography, twice each, the second time without AVX2 and FMA.
 # All 16 runs must have the same hash and the same counts of datagrams, and the hash must be that of tests/determinism.expected: it
 # changes only when the protocol or the simulator does. --update writes that file, if all runs agree.
 set -euo pipefail
@@ -14,14 +14,19 @@ mkdir -p "$out"
 
 cat >"$out/scenario.sim" <<'SIM'
 nodes 60
-network regions 6 loss 2%
-nat none 40% full-cone 20% restricted 10% port-restricted 20% symmetric 10%
+network regions 6 loss 2% bandwidth 20Mbit
+clock skew 3h
+nat none 40% full-cone 15% restricted 10% port-restricted 15% symmetric 10% upnp 5% udp-blocked 5%
 at 0s   join all over 5s seeds 3
 at 15s  lookups 200 over 10s
 at 20s  kill 20%
 at 25s  leave 10% over 5s
-at 32s  partition 50% for 10s
-at 45s  churn exponential median 30s for 10s
+at 32s  partition 30% 30% for 10s
+at 45s  churn weibull median 30s for 5s
+at 50s  churn pareto median 30s leave 50% for 5s
+at 50s  hostile 10% lie for 5s
+at 52s  hostile 10% misroute for 5s
+at 53s  hostile 5% flood for 3s
 end 60s
 SIM
 
