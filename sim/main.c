@@ -137,6 +137,7 @@ static struct measured run_one(const struct options *o, const struct loaded *in,
                                         .limits = in->limits,
                                         .matrix = &in->matrix,
                                         .quiet = o->quiet,
+                                        .samples = o->csv || o->plots,
                                         .trace = &trace,
                                         .progress = show_progress,
                                         .context = &screen};

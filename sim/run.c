@@ -8,7 +8,7 @@
 
 #define TICK_BROKEN_US MILLIS(100)
 #define TICK_WHOLE_US  SECONDS(1)
-#define CHECK_NODES    10000u /* looked at in one tick of a whole ring */
+#define CHECK_NODES    2000u /* looked at in one tick of a whole ring */
 #define UPKEEP_US      MINUTES(10)
 #define PROGRESS_EVERY 4096u
 #define LINKS_SAMPLE   10000u /* nodes whose links are counted; of more, every n-th */
@@ -103,7 +103,7 @@ static void take_sample(struct run *u)
                          .datagrams = w->net_counts[NET_SENT],
                          .lookups = lookups_total(u->phases.lookups.counts),
                          .live = w->live_count};
-    s->right = check_right(&w->ring, world_believes, w, w->live_count / CHECK_NODES + 1,
+    s->right = check_right(&w->ring, world_believes, w, w->live_count / LINKS_SAMPLE + 1,
                            &s->looked_at);
     u->sample_us += sample_every(u->scenario);
 }
@@ -262,6 +262,7 @@ void run_scenario(const struct scenario *s, const struct run_options *o, struct 
                                         .trace = o->trace};
     struct run u = {.scenario = s, .options = o, .results = r, .world = world_new(&config)};
     u.tick_us = TICK_BROKEN_US;
+    u.sample_us = o->samples ? 0 : TIME_NEVER;
     u.window_us = window_begins(s);
     phases_init(&u.phases, s, u.world, r);
     r->stopped = !run_to_end(&u);

@@ -1,7 +1,7 @@
 /* sim/run.h - one run of a scenario from its first event to its end.
  *
  * Phases act before nodes do in the same microsecond. The ring is looked at every 100 ms while it
- * is not whole, else every second (a part of it above 10,000 nodes).
+ * is not whole, else every second (2,000 nodes a time).
  *
  * Units:  microseconds of virtual time. Owns: the world, for the run.
  * Errors: none; a person may stop it (results.stopped). */
@@ -18,6 +18,7 @@ struct run_options {
     const struct crypto *crypto;
     struct limits limits;
     const struct matrix *matrix; /* of `network matrix` */
+    bool samples;                /* over time: results.samples */
     bool quiet;                  /* keep-alives that must succeed are charged, not queued */
     struct trace *trace;         /* may be NULL */
     bool (*progress)(void *context, const struct progress *p); /* false: stop. May be NULL */
