@@ -116,13 +116,16 @@ void show_leave(const struct json_t *r)
 void show_invites(const struct json_t *r)
 {
     struct grid g;
-    char created[CELL], expires[CELL], uses[CELL];
-    grid_init(&g, 6);
-    grid_row(&g, "INVITE", "NETWORK", "HOST", "USES", "GIVEN", "EXPIRES");
+    char created[CELL], expires[CELL], uses[CELL], spent[CELL];
+    int64_t n;
+    grid_init(&g, 7);
+    grid_row(&g, "INVITE", "NETWORK", "HOST", "USES", "SPENT", "GIVEN", "EXPIRES");
     for (size_t i = 0; i < js_count(r); i++) {
         const struct json_t *o = js_at(r, i);
         snprintf(uses, sizeof uses, "%" PRId64, number(o, "uses"));
-        grid_row(&g, text(o, "invite"), text(o, "network"), text(o, "host"), uses,
+        snprintf(spent, sizeof spent, "-");
+        if (js_get_int(o, "spent", &n)) snprintf(spent, sizeof spent, "%" PRId64, n);
+        grid_row(&g, text(o, "invite"), text(o, "network"), text(o, "host"), uses, spent,
                  day(number(o, "created_s"), created), day(number(o, "expires_s"), expires));
     }
     grid_print(&g);
@@ -141,6 +144,12 @@ static void show_networks(const struct json_t *networks)
                  text(n, "device"), text(n, "range"));
     }
     grid_print(&g);
+    for (size_t i = 0; i < js_count(networks); i++) {
+        const struct json_t *n = js_at(networks, i);
+        if (strcmp(text(n, "slot_state"), "refused") == 0)
+            printf("%s: the invite is used up: slot %" PRId64 " is held by %s\n", text(n, "name"),
+                   number(n, "slot"), text(n, "slot_holder"));
+    }
 }
 
 void show_status(const struct json_t *r)

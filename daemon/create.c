@@ -141,8 +141,13 @@ static bool make(struct deed *d, struct request *r, struct json_t *made, struct 
     if (good && (len == 0 || chain_verify(signed_chain, &crypto_real, d->overlay.authority_pk,
                                           &d->identity.id, d->now_s, &is)))
         good = fail(f, FAIL_INTERNAL, "", "the certificate that was made does not verify");
-    struct deed_files files = {r->name,       chain,   len, &network, d->fresh ? &r->listen : NULL,
-                               &r->advertise, &r->seed};
+    struct deed_files files = {.network = r->name,
+                               .chain = chain,
+                               .chain_len = len,
+                               .authority = &network,
+                               .listen = d->fresh ? &r->listen : NULL,
+                               .advertise = &r->advertise,
+                               .seed = &r->seed};
     good = good && deed_write(d, &files, f);
     crypto_wipe(&network, sizeof network);
     crypto_wipe(&overlay, sizeof overlay);

@@ -2,6 +2,7 @@
  *
  *     start.c     opens all of it in order and closes it again          loop.c      events in, actions out, timers
  *     networks.c  networks and their devices                            requests.c  questions to the node and their answers
+ *     slots.c     a slot of an invite that another node holds
  *     notices.c   what changed: log, watchers, peers file               control.c   the control socket; methods_*.c answer
  *
  * One thread. The node's actions are worked off before the next batch; what an action leads to in the daemon itself
@@ -20,9 +21,10 @@
 #include "node/node.h"
 #include <uv.h>
 
-#define ARENA_BYTES  (4u * ACTIONS_ARENA_MIN)
-#define ACTIONS_MAX  (4u * ACTIONS_LIST_MIN)
-#define REQUESTS_MAX 64
+#define ARENA_BYTES     (4u * ACTIONS_ARENA_MIN)
+#define ACTIONS_MAX     (4u * ACTIONS_LIST_MIN)
+#define REQUESTS_MAX    64
+#define SLOTS_TRIED_MAX 32 /* slots of an invite that a node tries, one after the other */
 
 struct daemon;
 typedef void request_done(struct daemon *d, void *context, const struct reply *reply);
@@ -35,9 +37,17 @@ struct waiting_reply { /* copied out of the arena until the batch is settled */
     struct waiting_reply *next;
     struct reply reply;
 };
+struct daemon_slot {  /* our slot of the invite, where there is one */
+    bool told, lost;  /* the node has said something that was not worked off; another holds it */
+    bool unwritten;   /* the certificate in use is not that of the file yet */
+    bool refused;     /* given up: the node is not in this network any more */
+    struct id holder; /* who holds it */
+    uint32_t tried[SLOTS_TRIED_MAX], tried_count;
+};
 struct daemon_network {
     bool used;
     struct home_network home;
+    struct daemon_slot slot;
 };
 struct run_options {
     bool no_tun;
@@ -76,7 +86,7 @@ struct daemon {
     int wake_fd; /* timerfd: it counts sleep */
     uv_poll_t wake;
     uint64_t armed_us; /* 0: not armed */
-    uv_timer_t calendar, remember, resolving, stopping;
+    uv_timer_t calendar, remember, resolving, stopping, slots;
     bool remember_due, left_all; /* left_all: nothing is to be written any more */
     bool told_joined;            /* what was said last of joined and alone */
     uint64_t remembered_us, resolved_us;
@@ -93,6 +103,7 @@ struct daemon {
     struct request requests[REQUESTS_MAX];
     uint32_t last_request;
     enum { RUNNING, STOPPING, STOPPED } phase;
+    struct fail end; /* why it ends by itself; status 0: it does not, or in good order */
 };
 
 /* start.c */
@@ -120,6 +131,8 @@ bool requests_send(struct daemon *d, struct command *c, request_done *done,
                    void *context); /* false: too many */
 void requests_reply(struct daemon *d, const struct reply *reply);
 void requests_cancel(struct daemon *d, const void *context); /* its answers are dropped */
+/* slots.c */
+void slots_notice(struct daemon *d, const struct notice *n); /* about our own */
 /* notices.c */
 void notices_take(struct daemon *d, const struct notice *n);
 void notices_remember(struct daemon *d); /* write `peers` soon */

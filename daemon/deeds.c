@@ -153,6 +153,11 @@ bool deed_write(struct deed *d, const struct deed_files *files, struct fail *f)
         deed_new(d, name);
         good = good && home_write_authority(d->state, files->network, files->authority, f);
     }
+    if (files->invite_seed) {
+        snprintf(name, sizeof name, "%s/invite", folder);
+        deed_new(d, name);
+        good = good && home_write_invite(d->state, files->network, files->invite_seed, f);
+    }
     snprintf(name, sizeof name, "%s/certificate", folder);
     deed_new(d, name);
     good = good && home_write_chain(d->state, files->network, files->chain, files->chain_len, f);

@@ -41,6 +41,8 @@ struct deed_files {
     const uint8_t *chain;
     size_t chain_len;
     const struct home_authority *authority;
+    const uint8_t
+        *invite_seed; /* kept to take another slot of the invite with; NULL: it has one only */
     const struct config_listen *listen;
     const struct config_hosts *advertise, *seed;
 };

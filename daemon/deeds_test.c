@@ -248,6 +248,60 @@ static void a_token_makes_a_member_once(void **state)
     assert_string_equal(x->f.code, "no-authority");
 }
 
+/* A refused membership is replaced by another invite's, a good one never. */
+static void another_invite_takes_the_place_of_a_refused_one(void **state)
+{
+    struct scene *x = *state;
+    char first[4096], second[4096];
+    struct home_network n;
+    struct home_overlay o;
+    struct identity i;
+    struct id holder = {{7}};
+    uint8_t seed[32], serial[16];
+    bool already = true;
+    assert_true(doing(x, deed_create, &x->a, CREATE, ""));
+    assert_true(doing(x, deed_invite, &x->a, "{'seed':'a:1','uses':2}%s", ""));
+    snprintf(first, sizeof first, "%s", js_get_text(x->made, "token"));
+    assert_true(doing(x, deed_invite, &x->a, "{'seed':'a:1'}%s", ""));
+    snprintf(second, sizeof second, "%s", js_get_text(x->made, "token"));
+    assert_true(doing(x, deed_join, &x->b, "{'token':'%s'}", first));
+    assert_int_equal(home_read_invite(&x->b, "lab", seed, &x->f),
+                     STATE_READ); /* it has two slots */
+    assert_int_equal(home_read_overlay(&x->b, &o, &x->f), STATE_READ);
+    assert_int_equal(home_read_identity(&x->b, &i, &x->f), STATE_READ);
+    assert_int_equal(home_read_network(&x->b, &o, &i.id, "lab", &n, &x->f), STATE_READ);
+    memcpy(serial, n.is.invite, sizeof serial);
+    assert_true(doing(x, deed_join, &x->b, "{'token':'%s'}", second));
+    assert_true(js_get_bool(x->made, "already", &already) && already);
+    assert_false(home_is_refused(&x->b, "lab", serial));
+    assert_true(home_write_refused(&x->b, "lab", serial, &holder, &x->f));
+    assert_true(home_is_refused(&x->b, "lab", serial));
+    assert_true(doing(x, deed_join, &x->b, "{'token':'%s'}", first)); /* not with the same one */
+    assert_true(js_get_bool(x->made, "already", &already) && already);
+    assert_true(doing(x, deed_join, &x->b, "{'token':'%s'}", second));
+    assert_true(js_get_bool(x->made, "already", &already) && !already);
+    assert_int_equal(home_read_network(&x->b, &o, &i.id, "lab", &n, &x->f), STATE_READ);
+    assert_memory_not_equal(n.is.invite, serial, sizeof serial);
+    assert_false(home_is_refused(&x->b, "lab", serial));
+    assert_true(doing(x, deed_leave, &x->b, "{}%s", ""));
+    assert_false(state_exists(&x->b, "networks/lab"));
+}
+
+/* The claim of a slot carries the whole chain: an invite whose groups leave no room for that is not given. */
+static void an_invite_whose_slots_could_not_be_claimed_is_not_given(void **state)
+{
+    struct scene *x = *state;
+    static char groups[800];
+    for (unsigned k = 0; k < 8; k++)
+        snprintf(groups + strlen(groups), sizeof groups - strlen(groups), "%s'g%u%030u'",
+                 k ? "," : "", k, 0);
+    assert_true(doing(x, deed_create, &x->a, CREATE, ""));
+    assert_false(doing(x, deed_invite, &x->a, "{'seed':'a:1','group':[%s]}", groups));
+    assert_string_equal(x->f.code, "usage");
+    assert_true(
+        doing(x, deed_invite, &x->a, "{'seed':'a:1','group':['a','b','c','d','e','f']}%s", ""));
+}
+
 static void tokens_that_do_not_fit_are_told_apart(void **state)
 {
     struct scene *x = *state;
@@ -314,6 +368,8 @@ int main(void)
         TEST(a_full_disk_takes_everything_back),
         TEST(an_invite_needs_an_authority_and_a_seed),
         TEST(a_token_makes_a_member_once),
+        TEST(another_invite_takes_the_place_of_a_refused_one),
+        TEST(an_invite_whose_slots_could_not_be_claimed_is_not_given),
         TEST(tokens_that_do_not_fit_are_told_apart),
         TEST(leaving_keeps_the_authority_and_the_identity),
         TEST(network_of_an_unfinished_create_is_no_member),

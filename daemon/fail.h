@@ -19,6 +19,7 @@
     X(CONFIG,        "config",          1, "ringlet.conf has a wrong key or value")                \
     X(TOKEN,         "bad-token",       1, "the token is damaged, foreign, or of a newer version") \
     X(EXPIRED,       "expired",         1, "the time of a token or certificate is over")           \
+    X(USED_UP,       "used-up",         1, "other nodes hold the slots of the invite")            \
     X(OTHER_OVERLAY, "other-overlay",   1, "the state directory belongs to another overlay")       \
     X(NO_AUTHORITY,  "no-authority",    1, "this node does not hold the key that signs this")      \
     X(NO_SEED,       "no-seed",         1, "no endpoint is known at which newcomers could start")  \

@@ -8,6 +8,8 @@
 #define TAG_OVERLAY     "ringlet-overlay-1"
 #define TAG_CERTIFICATE "ringlet-certificate-1"
 #define TAG_AUTHORITY   "ringlet-authority-1"
+#define TAG_INVITE      "ringlet-invite-1"
+#define TAG_REFUSED     "ringlet-refused-1"
 #define PATH_TEXT       128
 
 static enum state_found damaged(const struct state *s, const char *name, struct fail *f)
@@ -141,6 +143,61 @@ bool home_write_chain(const struct state *s, const char *name, const uint8_t *ch
     keyfile_put(&k, "network", name);
     keyfile_put_bytes(&k, "chain", chain, len);
     return write_keyfile(s, in_network(name, "certificate", file), &k, 0644, f);
+}
+
+enum state_found home_read_invite(const struct state *s, const char *name, uint8_t seed[32],
+                                  struct fail *f)
+{
+    struct keyfile k;
+    char file[PATH_TEXT];
+    enum state_found found = read_keyfile(s, in_network(name, "invite", file), TAG_INVITE, &k, f);
+    if (found == STATE_READ && !keyfile_get_bytes(&k, "seed", seed, 32, 32))
+        found = damaged(s, file, f);
+    keyfile_wipe(&k);
+    return found;
+}
+
+bool home_write_invite(const struct state *s, const char *name, const uint8_t seed[32],
+                       struct fail *f)
+{
+    struct keyfile k;
+    char file[PATH_TEXT];
+    keyfile_begin(&k, TAG_INVITE);
+    keyfile_put(&k, "network", name);
+    keyfile_put_bytes(&k, "seed", seed, 32);
+    return write_keyfile(s, in_network(name, "invite", file), &k, 0600, f);
+}
+
+bool home_write_refused(const struct state *s, const char *name, const uint8_t serial[16],
+                        const struct id *holder, struct fail *f)
+{
+    struct keyfile k;
+    char file[PATH_TEXT], id[ID_TEXT];
+    keyfile_begin(&k, TAG_REFUSED);
+    keyfile_put(&k, "network", name);
+    keyfile_put_bytes(&k, "invite", serial, 16);
+    keyfile_put(&k, "holder", id_print(holder, id));
+    return write_keyfile(s, in_network(name, "refused", file), &k, 0644, f);
+}
+
+bool home_forget_refused(const struct state *s, const char *name, struct fail *f)
+{
+    char file[PATH_TEXT];
+    return state_remove(s, in_network(name, "refused", file), f);
+}
+
+bool home_is_refused(const struct state *s, const char *name, const uint8_t serial[16])
+{
+    struct keyfile k;
+    struct fail ignored;
+    char file[PATH_TEXT];
+    uint8_t of[16];
+    enum state_found found = read_keyfile(s, in_network(name, "refused", file), TAG_REFUSED, &k,
+                                          &ignored);
+    bool is = found == STATE_READ && keyfile_get_bytes(&k, "invite", of, 16, 16) &&
+              memcmp(of, serial, sizeof of) == 0;
+    keyfile_wipe(&k);
+    return is;
 }
 
 static enum state_found read_authority_file(const struct state *s, const char *file,

@@ -2,6 +2,8 @@
  *
  *     identity                     secret key pairs of the node           overlay     overlay key, authority, founder
  *     networks/NAME/certificate    this node's chain                      peers       remembered peers, observed endpoints, pinned links
+ *     networks/NAME/invite         where the invite has several slots: its key, with which this node takes another if its own is held
+ *     networks/NAME/refused        another node holds our slot: the invite's serial; `join` with another token then replaces it
  *     networks/NAME/authority      seeds that sign for the network; in the overlay's first network also the overlay's
  *
  * A directory without `overlay` holds nothing yet: it is written last by create and join.
@@ -47,6 +49,17 @@ enum state_found home_read_network(const struct state *s, const struct home_over
                                    struct fail *f);
 bool home_write_chain(const struct state *s, const char *name, const uint8_t *chain, size_t len,
                       struct fail *f);
+/* The Ed25519 seed of the invite with which this node joined: secret. */
+enum state_found home_read_invite(const struct state *s, const char *name, uint8_t seed[32],
+                                  struct fail *f);
+bool home_write_invite(const struct state *s, const char *name, const uint8_t seed[32],
+                       struct fail *f);
+/* Who holds the slot is for people who look. */
+bool home_write_refused(const struct state *s, const char *name, const uint8_t serial[16],
+                        const struct id *holder, struct fail *f);
+bool home_forget_refused(const struct state *s, const char *name, struct fail *f);
+/* Is it this invite's slot that was refused? */
+bool home_is_refused(const struct state *s, const char *name, const uint8_t serial[16]);
 enum state_found home_read_authority(const struct state *s, const char *name,
                                      struct home_authority *out, struct fail *f);
 bool home_write_authority(const struct state *s, const char *name, const struct home_authority *a,

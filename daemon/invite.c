@@ -3,6 +3,7 @@
 
 #include "daemon/invites.h"
 #include "daemon/params.h"
+#include "overlay/record.h"
 #include "vnet/address.h"
 #include "vnet/token.h"
 #include <stdio.h>
@@ -81,6 +82,22 @@ static bool find_seeds(struct deed *d, struct request *r, struct fail *f)
     return good;
 }
 
+/* The longest certificate that a joiner may issue itself still fits into the claim of its slot. */
+static bool room_for_node(const struct deed *d, const struct cert *invite, const struct token *t,
+                          struct span certs[CHAIN_MAX])
+{
+    uint8_t bytes[CHAIN_BYTES], chain[CHAIN_BYTES];
+    struct cert node = *invite;
+    node.kind = CERT_NODE;
+    node.id = d->identity.id;
+    node.slot = invite->uses - 1;
+    if (!node.name.s[0]) memset(node.name.s, 'a', CERT_NAME_MAX);
+    certs[2] = (struct span){
+        bytes, cert_sign(bytes, sizeof bytes, &crypto_real, &node, t->invite_seed, invite->key)};
+    size_t len = certs[2].len ? chain_write(chain, sizeof chain, certs, 3) : 0;
+    return len > 0 && len <= RECORD_CHAIN_MAX;
+}
+
 static bool sign(struct deed *d, const struct request *r, const struct home_network *net,
                  const struct home_authority *authority, struct token *t, struct cert *invite,
                  struct fail *f)
@@ -105,7 +122,7 @@ static bool sign(struct deed *d, const struct request *r, const struct home_netw
     certs[1] = (struct span){bytes, cert_sign(bytes, sizeof bytes, &crypto_real, invite,
                                               authority->network_seed, authority->network_pk)};
     t->chain_len = certs[1].len ? chain_write(t->chain, sizeof t->chain, certs, 2) : 0;
-    return t->chain_len ||
+    return (t->chain_len && room_for_node(d, invite, t, certs)) ||
            fail(f, FAIL_USAGE, "use fewer or shorter groups", "the invite does not fit");
 }
 

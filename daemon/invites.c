@@ -48,7 +48,7 @@ static void add(struct json_t *list, const char *network, const char *line)
     js_put_text(one, "network", network);
     js_put_text(one, "host", strcmp(n.host, "-") == 0 ? NULL : n.host);
     js_put_int(one, "uses", n.uses);
-    js_put_null(one, "spent"); /* needs the slots' claims of the ring */
+    js_put_null(one, "spent"); /* methods_invites.c asks the ring */
     js_put_int(one, "created_s", (int64_t)n.created_s);
     js_put_int(one, "expires_s", (int64_t)n.expires_s);
     js_add(list, one);

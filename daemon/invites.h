@@ -1,7 +1,7 @@
 /* daemon/invites.h - the invites given here: a line each in networks/NAME/invites.
  *
  * An invite that cannot be recorded is not given: nobody could revoke what nobody remembers. A line that does not parse is
- * left out. The oldest go when the file is full (64 KiB). Slots spent are not known yet: null. */
+ * left out. The oldest go when the file is full (64 KiB). Slots spent are null here: only the ring knows (methods_invites.c). */
 #pragma once
 #include "daemon/deeds.h"
 

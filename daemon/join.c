@@ -18,6 +18,7 @@ struct request {
     struct membership is; /* the network it invites to */
     struct cert invite;
     bool expired;
+    bool instead; /* of a membership whose slot another node holds */
 };
 
 /* In the words of whoever pasted it. */
@@ -84,6 +85,13 @@ static bool check_directory(struct deed *d, struct request *r, struct home_netwo
     if (found == STATE_READ && !*already)
         return fail(f, FAIL_EXISTS, "leave it first", "this node is in another network called %s",
                     r->is.network.s);
+    /* a membership that the network refuses is worth nothing: another invite's takes its place */
+    r->instead = *already && memcmp(net->is.invite, r->invite.serial, sizeof net->is.invite) != 0 &&
+                 home_is_refused(d->state, r->is.network.s, net->is.invite);
+    if (r->instead) {
+        *already = false;
+        return true;
+    }
     struct name_text names[NETWORKS_MAX];
     if (!*already && home_networks(d->state, names) == NETWORKS_MAX)
         return fail(f, FAIL_BUSY, "leave one first", "a node can be in %d networks", NETWORKS_MAX);
@@ -145,9 +153,11 @@ static bool make(struct deed *d, struct request *r, struct json_t *made, struct 
     struct deed_files files = {.network = is.network.s,
                                .chain = chain,
                                .chain_len = len,
+                               .invite_seed = is.uses > 1 ? r->token.invite_seed : NULL,
                                .listen = d->fresh ? &r->listen : NULL,
                                .seed = &r->seed};
     if (!deed_write(d, &files, f)) return false;
+    if (r->instead && !home_forget_refused(d->state, is.network.s, f)) return false;
     js_put_bool(made, "ok", true);
     js_put_bool(made, "already", false);
     js_put_text(made, "overlay", d->overlay.key.name);

@@ -54,7 +54,7 @@ static bool keep_authority(struct state *s, const char *network, const char *fol
 
 static bool remove_network(struct state *s, const char *network, struct fail *f)
 {
-    static const char *const files[] = {"certificate", "invites"};
+    static const char *const files[] = {"certificate", "invite", "invites", "refused"};
     char name[128];
     for (unsigned i = 0; i < sizeof files / sizeof *files; i++) {
         snprintf(name, sizeof name, "networks/%s/%s", network, files[i]);

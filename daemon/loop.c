@@ -304,6 +304,7 @@ bool loop_start(struct daemon *d, struct fail *f)
     add_timer(d, &d->remember);
     add_timer(d, &d->resolving);
     add_timer(d, &d->stopping);
+    add_timer(d, &d->slots);
     bool good = d->wake_fd >= 0 && watch_fd(d, &d->wake, d->wake_fd, on_wake) &&
                 (d->monitor_fd < 0 || watch_fd(d, &d->monitor, d->monitor_fd, on_monitor)) &&
                 watch_signal(d, &d->term, SIGTERM) && watch_signal(d, &d->interrupt, SIGINT) &&

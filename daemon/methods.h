@@ -23,6 +23,7 @@ void method_reload(struct call *c);
 void method_stop(struct call *c);
 void method_watch(struct call *c);
 void method_config_check(struct call *c);
+/* methods_invites.c */
 void method_invites(struct call *c);
 /* methods_deed.c: deeds.h, told to the node */
 void method_create(struct call *c);

@@ -3,7 +3,6 @@
 
 #include "daemon/configcheck.h"
 #include "daemon/daemon.h"
-#include "daemon/invites.h"
 #include "daemon/params.h"
 #include <stdlib.h>
 #include <string.h>
@@ -133,18 +132,6 @@ void method_config_check(struct call *c)
     struct fail f;
     struct json_t *made = js_object();
     if (config_check(&c->daemon->state, call_params(c), made, &f)) {
-        call_result(c, made);
-        return;
-    }
-    js_free(made);
-    call_failed(c, &f);
-}
-
-void method_invites(struct call *c)
-{
-    struct fail f;
-    struct json_t *made = js_array();
-    if (invites_list(&c->daemon->state, call_params(c), made, &f)) {
         call_result(c, made);
         return;
     }

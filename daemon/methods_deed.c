@@ -78,7 +78,8 @@ static void add_network(struct call *c, struct json_t *made)
 {
     struct daemon *d = c->daemon;
     struct fail f = {0};
-    uint8_t number = networks_free_number(d);
+    int before = networks_find(d, js_get_text(made, "network")); /* it was refused there */
+    uint8_t number = before >= 0 ? (uint8_t)before : networks_free_number(d);
     struct change *k = change_new(c, made);
     c->cancel = change_cancel;
     k->number = number;
@@ -89,6 +90,7 @@ static void add_network(struct call *c, struct json_t *made)
         return;
     }
     struct daemon_network *n = &d->networks[number];
+    *n = (struct daemon_network){0};
     if (home_read_network(&d->state, &d->overlay, &d->identity.id, js_get_text(made, "network"),
                           &n->home, &f) != STATE_READ) {
         change_failed(c, &f);

@@ -8,6 +8,7 @@
 #include "daemon/version.h"
 #include "daemon/views.h"
 #include "vnet/address.h"
+#include "vnet/members.h"
 #include <ctype.h>
 #include <string.h>
 
@@ -63,6 +64,18 @@ static struct json_t *listens(const struct daemon *d)
     return a;
 }
 
+/* Our slot of the invite with which we joined. */
+static void put_slot(struct json_t *o, const struct daemon_network *n, uint8_t state)
+{
+    if (n->slot.refused) state = SLOT_REFUSED;
+    if (n->home.is.uses)
+        js_put_int(o, "slot", n->home.is.slot);
+    else
+        js_put_null(o, "slot");
+    js_put_text(o, "slot_state", view_slot(state));
+    view_put_id(o, "slot_holder", state == SLOT_REFUSED ? &n->slot.holder : &ID_ZERO);
+}
+
 static struct json_t *network(const struct daemon *d, uint8_t number)
 {
     struct json_t *o = js_object();
@@ -83,6 +96,7 @@ static struct json_t *network(const struct daemon *d, uint8_t number)
     js_put_text(o, "device", tun_name(&d->tuns, number));
     js_put_int(o, "mtu", networks_mtu(d, number));
     js_put_text(o, "mode", h->is.mode == 2 ? "l2" : "l3");
+    put_slot(o, &d->networks[number], known ? v.slot_state : SLOT_NONE);
     return o;
 }
 
@@ -216,6 +230,8 @@ static struct json_t *member(const struct daemon *d, const struct member_view *v
         js_add_text(groups, v->groups[i].s);
     js_put(o, "groups", groups);
     js_put_int(o, "expires_s", (int64_t)v->expires_s);
+    js_put_text(o, "slot_state", view_slot(v->slot_state));
+    view_put_id(o, "slot_holder", &v->slot_holder);
     js_put_bool(o, "revoked", false); /* revocations are not in this version */
     js_put_bool(o, "self", v->self);
     js_put_bool(o, "up", v->up);

@@ -60,11 +60,19 @@ void notices_remember(struct daemon *d)
 /* --- notices --- */
 
 static const char *const names[] = {
-    [NOTICE_JOINED] = "joined",   [NOTICE_ALONE] = "alone",
-    [NOTICE_PEER_UP] = "peer-up", [NOTICE_PEER_DOWN] = "peer-down",
-    [NOTICE_PATH] = "path",       [NOTICE_ADDRESS_CONFLICT] = "address-conflict",
-    [NOTICE_ADDRESS] = "address", [NOTICE_VERSION] = "version",
+    [NOTICE_JOINED] = "joined",
+    [NOTICE_ALONE] = "alone",
+    [NOTICE_PEER_UP] = "peer-up",
+    [NOTICE_PEER_DOWN] = "peer-down",
+    [NOTICE_PATH] = "path",
+    [NOTICE_ADDRESS_CONFLICT] = "address-conflict",
+    [NOTICE_ADDRESS] = "address",
+    [NOTICE_VERSION] = "version",
     [NOTICE_MESSAGE] = "message",
+    [NOTICE_SLOT_HELD] = "slot-held",
+    [NOTICE_SLOT_REFUSED] = "slot-refused",
+    [NOTICE_MEMBER_REFUSED] = "member-refused",
+    [NOTICE_MEMBER_ACCEPTED] = "member-accepted",
 };
 
 static const char *ipv4_text(uint32_t ipv4, char out[ENDPOINT_TEXT])
@@ -154,6 +162,12 @@ static void tell_message(struct daemon *d, const struct notice *n)
     control_event(&d->control, e);
 }
 
+static bool is_slot_notice(uint8_t type)
+{
+    return type == NOTICE_SLOT_HELD || type == NOTICE_SLOT_REFUSED ||
+           type == NOTICE_MEMBER_REFUSED || type == NOTICE_MEMBER_ACCEPTED;
+}
+
 static void tell_watchers(struct daemon *d, const struct notice *n, const struct subject *s)
 {
     char text[ENDPOINT_TEXT];
@@ -161,6 +175,7 @@ static void tell_watchers(struct daemon *d, const struct notice *n, const struct
     js_put_int(e, "at_ms", (int64_t)clock_calendar_ms());
     js_put_text(e, "event", names[n->type]);
     if (n->type != NOTICE_JOINED && n->type != NOTICE_ALONE) put_subject(e, n, s);
+    if (is_slot_notice(n->type)) view_put_network(e, d, n->network);
     if (n->type == NOTICE_ADDRESS || n->type == NOTICE_ADDRESS_CONFLICT) {
         view_put_network(e, d, n->network);
         js_put_text(e, "ipv4", ipv4_text(n->ipv4, text));
@@ -209,6 +224,14 @@ static void log_notice(const struct daemon *d, const struct notice *n, const str
         log_say(&d->log, LOG_DEBUG, "a message from %s: %u bytes, %s", s->text, n->text_len,
                 d->control.watchers ? "shown to those who watch" : "nobody watches");
         break;
+    case NOTICE_SLOT_HELD: log_say(&d->log, LOG_INFO, "%s", n->why); break;
+    case NOTICE_SLOT_REFUSED: log_say(&d->log, LOG_WARN, "%s", n->why); break;
+    case NOTICE_MEMBER_REFUSED:
+        log_say(&d->log, LOG_WARN, "refused %s%s%s", s->text, colon, n->why);
+        break;
+    case NOTICE_MEMBER_ACCEPTED:
+        log_say(&d->log, LOG_INFO, "%s is a member again%s%s", s->text, colon, n->why);
+        break;
     }
 }
 
@@ -232,6 +255,7 @@ void notices_take(struct daemon *d, const struct notice *n)
         if (d->control.watchers && n->type != NOTICE_MESSAGE) tell_watchers(d, n, &s);
     }
     if (n->type == NOTICE_ADDRESS && n->network >= 0) networks_addresses(d, (uint8_t)n->network);
+    if (n->type == NOTICE_SLOT_HELD || n->type == NOTICE_SLOT_REFUSED) slots_notice(d, n);
     if (n->type == NOTICE_JOINED || n->type == NOTICE_PEER_UP)
         notices_remember(d); /* others may have told us where they see us */
 }

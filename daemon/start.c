@@ -272,6 +272,10 @@ int daemon_run(const char *dir, const struct run_options *o, struct fail *f)
         if (d->phase != STOPPED) uv_run(&d->loop, UV_RUN_DEFAULT);
         notices_remember_now(d);
         log_say(&d->log, LOG_INFO, "stopped");
+        if (d->end.status) {
+            *f = d->end;
+            good = false;
+        }
     }
     close_all(d);
     state_close(&d->state);

@@ -1,6 +1,7 @@
 #include "daemon/views.h"
 
 #include "vnet/address.h"
+#include "vnet/members.h"
 #include <string.h>
 
 #define WORD(table, i)                                                                             \
@@ -41,6 +42,15 @@ const char *view_source(uint8_t source)
                                         [SOURCE_CACHE] = "cache",
                                         [SOURCE_RING] = "ring"};
     return WORD(words, source);
+}
+
+const char *view_slot(uint8_t state)
+{
+    static const char *const words[] = {[SLOT_ASKING] = "asking",
+                                        [SLOT_ACCEPTED] = "accepted",
+                                        [SLOT_HELD] = "held",
+                                        [SLOT_REFUSED] = "refused"};
+    return state == SLOT_NONE ? NULL : WORD(words, state);
 }
 
 void view_put_id(struct json_t *o, const char *key, const struct id *id)

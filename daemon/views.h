@@ -7,6 +7,7 @@ const char *view_state(uint8_t state);   /* "joined" */
 const char *view_path(uint8_t path);     /* "direct" */
 const char *view_nat(uint8_t kind);      /* "endpoint-independent" */
 const char *view_source(uint8_t source); /* "certificate" */
+const char *view_slot(uint8_t state);    /* "held"; NULL: on no invite */
 void view_put_id(struct json_t *o, const char *key, const struct id *id);    /* zero: null */
 void view_put_ipv4(struct json_t *o, const char *key, uint32_t ipv4);        /* 0: null */
 void view_put_ipv6(struct json_t *o, const char *key, const uint8_t ip[16]); /* zero: null */

@@ -65,7 +65,8 @@ static void ask_end(struct step *s, uint16_t i, enum err e, const struct overlay
     struct reply reply = {.command = a->type, .request = a->request, .err = e, .source = a->source};
     if (a->type == CMD_LINK_ADD && a->stage == ASK_CONNECT)
         reply.err = OK; /* it is pinned, whether it is up or not */
-    if ((a->stage == ASK_RUN && a->type != CMD_ROUTE_TEST && a->type != CMD_BROADCAST) ||
+    if ((a->stage == ASK_RUN && a->type != CMD_ROUTE_TEST && a->type != CMD_BROADCAST &&
+         a->type != CMD_SLOT) ||
         (about_link(a) && a->stage == ASK_CONNECT))
         describe(n, &reply, &a->id, a->target.network);
     if (a->type == CMD_LINK_ADD && reply.err == OK) reply.path = overlay_path(n->overlay, &a->id);
@@ -85,6 +86,7 @@ static void ask_end(struct step *s, uint16_t i, enum err e, const struct overlay
         if (via) reply.via_name = via->is.host;
     }
     if (r && a->type == CMD_ROUTE_TEST) reply.id = r->id;
+    if (r && a->type == CMD_SLOT) reply.id = r->writer;
     step_reply(s, &reply);
     n->asks[i] = NULL;
     pool_give(n->env.extras, a);
@@ -224,7 +226,13 @@ void command_start(struct step *s, const struct command *c)
     a->again_us = 0;
     a->until_us = s->now_us + (c->timeout_us ? c->timeout_us : DEFAULT_TIMEOUT_US);
     node_wake_at(n, a->until_us);
-    if (c->type == CMD_ROUTE_TEST) {
+    if (c->type == CMD_SLOT) {
+        a->stage = ASK_RUN;
+        struct id key;
+        struct record_name name = record_name_slot(c->invite, c->slot);
+        record_key(&key, n->env.crypto, &name, &ID_ZERO);
+        overlay_get(n->overlay, s->now_us, &key, number_of(n, i), a->until_us - s->now_us, s->box);
+    } else if (c->type == CMD_ROUTE_TEST) {
         a->stage = ASK_RUN;
         overlay_find(n->overlay, s->now_us, &c->target.id, number_of(n, i), a->until_us - s->now_us,
                      s->box);

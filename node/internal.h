@@ -1,6 +1,7 @@
 /* node/internal.h - the inside of struct node, for the files of node/ only.
  *
- *   node.c (made, stepped)   traffic.c (inner packets: whose, where to)   command.c (questions of people)   views.c */
+ *   node.c (made, stepped)   traffic.c (inner packets: whose, where to)   slot.c (slots of invites)
+ *   command.c (questions of people)   views.c */
 #pragma once
 #include "node/actions.h"
 #include "node/node.h"
@@ -20,8 +21,9 @@ struct own_network {
     uint8_t ipv6[16];
     uint16_t mtu_bytes;
     uint8_t number, tag, mode;
-    bool ipv4_conflict; /* somebody else holds the derived one */
-    bool claimed;       /* its records were put since we joined */
+    bool ipv4_conflict : 1; /* somebody else holds the derived one */
+    bool claimed : 1;       /* its records were put since we joined */
+    uint8_t slot_state : 4; /* enum member_slot: our own slot of the invite */
     uint8_t group_count;
     struct name_text groups[]; /* mostly none */
 };
@@ -61,7 +63,11 @@ _Static_assert(sizeof(struct ask) <= 1200, "not the largest object of the pool: 
     0x80000000u /* internal request numbers: of a waiting destination, else of an ask */
 #define REQUEST_VERIFY                                                                             \
     0x20000000u /* of an address: is a member's derived IPv4 its own? member's place, low bits of the address */
-#define REQUEST_CLAIM 0x40000000u /* of a claim: network number, and which */
+#define REQUEST_SLOT                                                                               \
+    0x10000000u /* who holds a member's slot? member's place, low bits of how often it was asked */
+#define REQUEST_CLAIM      0x40000000u /* of a claim: network number, and which */
+#define REQUEST_CLAIM_NAME 0x100u
+#define REQUEST_CLAIM_SLOT 0x200u
 
 struct node {
     struct node_env env;
@@ -119,17 +125,28 @@ void traffic_peer_up(struct step *s, const struct overlay_event *e);
 void traffic_expire(struct step *s, uint64_t calendar_s); /* members whose certificates are over */
 void traffic_verify_answer(struct step *s, const struct overlay_answer *a);
 void traffic_heated(struct step *s); /* rows for sessions that the overlay put into the lane */
+void traffic_refuse(struct step *s,
+                    struct member *m); /* its slot is another's: nothing of it, nothing to it */
+void traffic_readmit(struct step *s, struct member *m); /* it was not after all */
 void traffic_failed(struct step *s, const struct id *id);
 void traffic_answer(struct step *s, const struct overlay_answer *a);
 void traffic_claim_answer(struct step *s, const struct overlay_answer *a);
 void traffic_tick(struct step *s);
 void traffic_joined(struct step *s);
+void traffic_left(struct step *s, const struct own_network *net); /* its records may expire */
 void traffic_free(struct node *n);
 /* The record under which an address or a name of a network is found. */
 bool ip_owned_by(const struct member *m, const uint8_t ip[16]);
 bool traffic_resolve_start(struct step *s, uint8_t network, const uint8_t ip[16], uint32_t request);
 bool name_resolve_start(struct step *s, uint8_t network, const char *name, uint32_t request);
 bool answer_id(const struct overlay_answer *a, struct id *out);
+
+/* --- slot.c --- */
+void slot_met(struct step *s, struct member *m); /* it showed its certificate */
+void slot_answer(struct step *s, const struct overlay_answer *a);
+void slot_tick(struct step *s);
+void slot_claim(struct step *s, struct own_network *net);
+void slot_claim_answer(struct step *s, struct own_network *net, const struct overlay_answer *a);
 
 /* --- command.c --- */
 void command_start(struct step *s, const struct command *c);

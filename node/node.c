@@ -244,6 +244,8 @@ static void on_event(struct step *s, const struct overlay_event *e)
             traffic_claim_answer(s, &e->answer);
         else if (e->answer.request & REQUEST_VERIFY)
             traffic_verify_answer(s, &e->answer);
+        else if (e->answer.request & REQUEST_SLOT)
+            slot_answer(s, &e->answer);
         else
             command_answer(s, &e->answer);
         break;
@@ -295,6 +297,7 @@ static void on_timer(struct step *s)
     if (n->wake_us > s->now_us) return;
     n->wake_us = TIME_NEVER;
     traffic_tick(s);
+    slot_tick(s);
     command_tick(s);
     settle(s);
     if (n->wake_us <= s->now_us) n->wake_us = s->now_us + 1;
@@ -354,6 +357,7 @@ void network_changed(struct step *s, const struct command *c)
         }
     } else if (c->network < NETWORKS_MAX && n->networks[c->network]) {
         network_tell_lane(n, n->networks[c->network], true);
+        traffic_left(s, n->networks[c->network]);
         members_forget_network(&n->members, c->network);
         overlay_chain_drop(n->overlay, c->network);
         free(n->networks[c->network]);

@@ -98,6 +98,7 @@ enum command_type {
     CMD_LINK_ADD, /* a pinned link to the target, kept until dropped. Reply: path NONE: not up yet, it is tried again */
     CMD_LINK_DROP, /* NOT_FOUND: it was not pinned */
     CMD_BROADCAST, /* `text` to every node; reply: reached, lost. timeout_us at most 60 s */
+    CMD_SLOT,      /* invite, slot -> id of who holds that slot; NOT_FOUND: nobody. timeout_us. */
     CMD_ROUTE_TEST /* simulator: route a look-up to `target.id`, reply: id of the owner that answered, hops */
 };
 struct command {
@@ -109,6 +110,8 @@ struct command {
     uint8_t network;  /* CMD_NETWORK_DROP */
     const char *text; /* CMD_SEND: borrowed for the call; node_text_ok */
     uint16_t text_len;
+    uint8_t invite[16]; /* CMD_SLOT: its serial */
+    uint32_t slot;
 };
 #define NODE_TEXT_MAX      1024u
 #define NODE_BROADCAST_MAX 1000u /* bytes of a CMD_BROADCAST's text */
@@ -201,7 +204,11 @@ enum notice_type {
     NOTICE_ADDRESS_CONFLICT,
     NOTICE_ADDRESS,
     NOTICE_VERSION,
-    NOTICE_MESSAGE /* text from id */
+    NOTICE_MESSAGE,        /* text from id */
+    NOTICE_SLOT_HELD,      /* our slot of the invite is ours */
+    NOTICE_SLOT_REFUSED,   /* it is `id`'s: others refuse us in that network */
+    NOTICE_MEMBER_REFUSED, /* `id`'s slot is another's: it is refused */
+    NOTICE_MEMBER_ACCEPTED /* it was refused, and holds its slot now */
 };
 struct notice {
     uint8_t type;
@@ -291,6 +298,7 @@ struct network_view {
     uint8_t ipv6[16];
     uint16_t mtu_bytes;
     uint8_t mode, number;
+    uint8_t slot_state; /* enum member_slot (vnet/members.h), of our own */
 };
 struct peer_view {
     struct id id;
@@ -315,8 +323,10 @@ struct member_view {
     struct name_text groups[CERT_GROUPS_MAX];
     uint8_t group_count;
     uint64_t expires_s;
-    bool self, up;    /* up: there is a session with it */
-    uint64_t seen_us; /* when it last was up; ourselves, or up: 0 */
+    bool self, up;         /* up: there is a session with it */
+    uint64_t seen_us;      /* when it last was up; ourselves, or up: 0 */
+    uint8_t slot_state;    /* enum member_slot (vnet/members.h) */
+    struct id slot_holder; /* if REFUSED */
 };
 #define WHY_TRIED_MAX 16
 struct why_view {

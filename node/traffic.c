@@ -45,6 +45,7 @@ void network_tell_lane(struct node *n, const struct own_network *net, bool remov
 bool ip_owned_by(const struct member *m, const uint8_t ip[16])
 {
     uint32_t v4 = ip_to_v4(ip);
+    if (m->slot.state == SLOT_REFUSED) return false;
     return v4 ? m->ipv4 == v4 : memcmp(m->ipv6, ip, 16) == 0;
 }
 
@@ -62,7 +63,7 @@ static void rows_of(struct node *n, const struct id *id, uint32_t index)
 {
     for (unsigned i = 0; i < NETWORKS_MAX; i++) {
         const struct member *m = n->networks[i] ? members_by_id(&n->members, (int)i, id) : NULL;
-        if (m) rows(n, m, index);
+        if (m && m->slot.state != SLOT_REFUSED) rows(n, m, index);
     }
 }
 
@@ -303,7 +304,8 @@ static void learn(struct step *s, const struct overlay_event *e)
     if (err != OK)
         log_line(n->env.trace, LOG_WARN, "a member of %s was not taken: %s", net->network.s,
                  err_text(err));
-    const struct member *m = members_by_id(&n->members, net->number, &e->id);
+    struct member *m = members_by_id(&n->members, net->number, &e->id);
+    if (m && err == OK) slot_met(s, m);
     if (m && err == OK) verify_address(s, m);
     /* it joined this network after our session began: it does not know our certificate for it */
     if (fresh && err == OK) overlay_chain_tell(n->overlay, s->now_us, net->number, &e->id, s->box);
@@ -316,6 +318,40 @@ static void learn(struct step *s, const struct overlay_event *e)
         strncpy(notice.why, "two members hold the same IPv4 address", sizeof notice.why - 1);
         step_notice(s, &notice);
     }
+}
+
+static void unrow(struct node *n, const struct member *m, const uint8_t ip[16])
+{
+    struct hot_message row = {.op = DOWN_UNROW, .network = m->network};
+    memcpy(row.ip, ip, 16);
+    if (node_down(n) && !down(n, &row, NULL)) count(n, DROP_FULL);
+}
+
+void traffic_refuse(struct step *s, struct member *m)
+{
+    uint8_t ip[16];
+    unrow(s->n, m, m->ipv6);
+    if (m->ipv4) {
+        ip_from_v4(ip, m->ipv4);
+        unrow(s->n, m, ip);
+        m->ipv4 = 0;
+    }
+    overlay_cool(s->n->overlay, &m->is.id); /* what still comes is then counted by its reason */
+}
+
+void traffic_readmit(struct step *s, struct member *m)
+{
+    struct node *n = s->n;
+    struct own_network *net = n->networks[m->network];
+    struct membership is = m->is;
+    uint8_t ipv6[16];
+    bool conflict;
+    if (!net) return;
+    memcpy(ipv6, m->ipv6, 16);
+    uint32_t ipv4 = is.ipv4 ? is.ipv4
+                            : address_ipv4(n->env.crypto, net->network_key, &net->range, &is.id, 0);
+    enum err e = members_put(&n->members, m->network, &is, ipv4, ipv6, s->now_us, &conflict);
+    if (e == OK && overlay_is_hot(n->overlay, &is.id)) (void)place(s, &is.id);
 }
 
 void traffic_verify_answer(struct step *s, const struct overlay_answer *a)
@@ -332,9 +368,9 @@ void traffic_verify_answer(struct step *s, const struct overlay_answer *a)
                             .ipv4 = m->ipv4};
     strncpy(notice.why, "its derived IPv4 address is claimed by another member",
             sizeof notice.why - 1);
-    struct hot_message row = {.op = DOWN_UNROW, .network = m->network};
-    ip_from_v4(row.ip, m->ipv4);
-    if (node_down(n) && !down(n, &row, NULL)) count(n, DROP_FULL);
+    uint8_t ip[16];
+    ip_from_v4(ip, m->ipv4);
+    unrow(n, m, ip);
     m->ipv4 = 0;
     step_notice(s, &notice);
 }
@@ -390,6 +426,10 @@ void traffic_inner(struct step *s, const struct overlay_event *e)
         count(n, net && m ? DROP_NOT_IP : DROP_NETWORK);
         return;
     }
+    if (m->slot.state == SLOT_REFUSED) {
+        count(n, DROP_DENIED);
+        return;
+    }
     if ((e->bytes[2] & IP_CSUM_OPEN) && !ip_checksum_field(packet, &ip)) {
         count(n, DROP_MALFORMED);
         return;
@@ -415,9 +455,10 @@ void traffic_inner(struct step *s, const struct overlay_event *e)
 
 #define CLAIM_TTL_US HOURS(2)
 
-static void claim_all(struct step *s, const struct own_network *net)
+static void claim_all(struct step *s, struct own_network *net)
 {
     struct overlay *o = s->n->overlay;
+    slot_claim(s, net);
     if (net->ipv4) {
         struct record_name name = record_name_ip4(net->network_key, net->ipv4);
         overlay_claim(o, s->now_us, &name, NULL, 0, CLAIM_TTL_US, REQUEST_CLAIM | net->number,
@@ -427,7 +468,7 @@ static void claim_all(struct step *s, const struct own_network *net)
         struct record_name name = record_name_host(net->network_key, net->host.s,
                                                    strlen(net->host.s));
         overlay_claim(o, s->now_us, &name, NULL, 0, CLAIM_TTL_US,
-                      REQUEST_CLAIM | 0x100u | net->number, s->box);
+                      REQUEST_CLAIM | REQUEST_CLAIM_NAME | net->number, s->box);
     }
 }
 
@@ -441,10 +482,23 @@ void traffic_joined(struct step *s)
     }
 }
 
+void traffic_left(struct step *s, const struct own_network *net)
+{
+    overlay_unclaim_slot(s->n->overlay, net->number);
+    struct record_name name = record_name_ip4(net->network_key, net->ipv4);
+    overlay_unclaim(s->n->overlay, &name);
+    name = record_name_host(net->network_key, net->host.s, strlen(net->host.s));
+    if (name.len) overlay_unclaim(s->n->overlay, &name);
+}
+
 void traffic_claim_answer(struct step *s, const struct overlay_answer *a)
 {
     unsigned number = a->request & 0xff;
     struct own_network *net = number < NETWORKS_MAX ? s->n->networks[number] : NULL;
+    if (net && a->request & REQUEST_CLAIM_SLOT) {
+        slot_claim_answer(s, net, a);
+        return;
+    }
     if (!net || a->err == OK) return;
     if (a->err != ERR_CONFLICT) { /* the ring was not there: try again when it is */
         net->claimed = false;
@@ -452,7 +506,7 @@ void traffic_claim_answer(struct step *s, const struct overlay_answer *a)
     }
     struct notice notice = {
         .type = NOTICE_ADDRESS_CONFLICT, .id = a->writer, .network = (int8_t)number};
-    bool name = a->request & 0x100;
+    bool name = a->request & REQUEST_CLAIM_NAME;
     notice.ipv4 = name ? 0 : net->ipv4;
     strncpy(notice.why,
             name ? "this host name is held by another member"

@@ -1,5 +1,6 @@
 /* node/views.c - what a person sees of a node: copies, made when asked for. */
 #include "node/internal.h"
+#include <stdio.h>
 #include <string.h>
 
 _Static_assert((int)NAT_NONE == (int)MAPPING_NONE &&
@@ -47,7 +48,15 @@ bool node_network_view(const struct node *n, uint32_t number, struct network_vie
     v->mtu_bytes = net->mtu_bytes;
     v->mode = net->mode;
     v->number = (uint8_t)number;
+    v->slot_state = net->slot_state;
     return true;
+}
+
+static void say_refused(const struct member *m, char *out, size_t max)
+{
+    char id[ID_TEXT];
+    snprintf(out, max, "refused: its slot of the invite is held by %s",
+             id_print(&m->slot.holder, id));
 }
 
 bool node_peer_next(const struct node *n, uint32_t *cursor, struct peer_view *v)
@@ -70,6 +79,7 @@ bool node_peer_next(const struct node *n, uint32_t *cursor, struct peer_view *v)
     v->name = m->is.host;
     v->ipv4 = m->ipv4;
     memcpy(v->ipv6, m->ipv6, 16);
+    if (m->slot.state == SLOT_REFUSED) say_refused(m, v->why, sizeof v->why);
     return true;
 }
 
@@ -84,6 +94,7 @@ static void own_member(const struct node *n, const struct own_network *net, stru
     v->group_count = net->group_count;
     v->expires_s = net->expires_s;
     v->self = v->up = true;
+    v->slot_state = net->slot_state;
 }
 
 /* Ourselves in each network first, then the others. */
@@ -109,6 +120,8 @@ bool node_member_next(const struct node *n, uint32_t *cursor, struct member_view
         v->expires_s = m->is.expires_s;
         v->up = m->up;
         v->seen_us = m->up ? 0 : m->seen_us;
+        v->slot_state = m->slot.state;
+        if (m->slot.state == SLOT_REFUSED) v->slot_holder = m->slot.holder;
         return true;
     }
     return false;
@@ -139,6 +152,8 @@ bool node_why(const struct node *n, uint64_t now_us, const struct id *id, struct
     memcpy(v->tried, w.tried, sizeof v->tried);
     v->tried_count = w.tried_count;
     v->next_us = w.next_us;
+    const struct member *who = members_by_id(&n->members, -1, id);
+    if (who && who->slot.state == SLOT_REFUSED) say_refused(who, v->verdict, sizeof v->verdict);
     return known;
 }
 

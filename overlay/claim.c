@@ -1,6 +1,7 @@
 /* overlay/claim.c - records that we ask for, and our own: put, renewed at half their life and when our neighbours change, given up
  * when somebody else holds them. The other half is dht.c, the rules are in dht.h. */
 #include "overlay/dht.h"
+#include "overlay/slot.h"
 #include <string.h>
 
 #define CLAIM_TIMEOUT_US SECONDS(10)
@@ -8,6 +9,7 @@
 #define NOT_JOINED_US    SECONDS(5)
 #define NEAR_CHANGED_US  SECONDS(1)
 #define PUT_EVERY_US     SECONDS(5) /* at most so often because neighbours change */
+#define RENEW_US         HOURS(1)   /* at least: copies that were lost come back */
 #define RENEW_PERCENT    20
 #define BEHIND_MAX       4
 #define DISPUTED_MAX     3 /* after 5, 10, 20 s: by then two rings that met have settled it */
@@ -93,6 +95,17 @@ static void get_here(struct overlay *o, uint64_t now_us, const struct id *key, u
         answer_record(out, request, &r, 0);
     else
         answer_error(out, request, ERR_NOT_FOUND, NULL);
+}
+
+/* A slot: who is a replica knows it by itself, and need not believe one root. */
+bool overlay_slot_known(const struct overlay *o, uint64_t now_us, const struct record_name *name,
+                        struct id *holder)
+{
+    struct id key;
+    record_key(&key, o->crypto, name, &ID_ZERO);
+    const struct record_entry *e = o->joined ? dht_copy(o, &key, now_us) : NULL;
+    if (e) *holder = e->writer;
+    return e != NULL;
 }
 
 void overlay_get(struct overlay *o, uint64_t now_us, const struct id *key, uint32_t request,
@@ -222,7 +235,8 @@ static void claim_answered(struct overlay *o, uint64_t now_us, struct own_claim 
         if (tell) answer_error(out, c->request, ERR_FULL, NULL);
         return; /* next_us is set: tried again */
     }
-    c->next_us = now_us + rng_jitter(&o->rng, SECONDS(c->ttl_s) / 2, RENEW_PERCENT);
+    c->next_us = now_us +
+                 rng_jitter(&o->rng, time_min(SECONDS(c->ttl_s) / 2, RENEW_US), RENEW_PERCENT);
     dht_due(o, c->next_us);
     if (!c->held) trace(o->trace, now_us, DHT, "record %.8s > ours", id_print(&c->key, key));
     if (tell || !c->held) answer_error(out, c->request, OK, &o->self.id);
@@ -253,6 +267,12 @@ static struct request *put_pending(const struct overlay *o, const struct id *key
     return NULL;
 }
 
+static bool abstains(const struct overlay *o, uint64_t now_us, const struct own_claim *c)
+{
+    struct record r = {.key = c->key, .name = c->name};
+    return dht_abstains(o, now_us, &r);
+}
+
 static void claim_put(struct overlay *o, uint64_t now_us, struct own_claim *c, uint8_t purpose,
                       struct outbox *out)
 {
@@ -262,7 +282,12 @@ static void claim_put(struct overlay *o, uint64_t now_us, struct own_claim *c, u
     c->next_us = now_us + time_min(CLAIM_RETRY_US, SECONDS(c->ttl_s) / 2);
     dht_due(o, c->next_us);
     if (o->joined && dht_is_root(o, &c->key)) {
-        put_here(o, now_us, c, purpose, record, out);
+        if (abstains(o, now_us, c)) { /* the answer comes later */
+            c->next_us = now_us + SECONDS(1);
+            dht_due(o, c->next_us);
+        } else {
+            put_here(o, now_us, c, purpose, record, out);
+        }
         return;
     }
     bool anybody = o->up_count > 0;
@@ -279,8 +304,7 @@ void overlay_claim(struct overlay *o, uint64_t now_us, const struct record_name 
                    const void *value, size_t len, uint64_t ttl_us, uint32_t request,
                    struct outbox *out)
 {
-    bool possible = record_name_valid(name) && len <= RECORD_VALUE_MAX &&
-                    len <= o->common->limits.record_bytes && ttl_us >= SECONDS(1);
+    bool possible = record_name_valid(name) && dht_value_fits(o, name, len) && ttl_us >= SECONDS(1);
     struct own_claim *c = possible ? claim_new(o, name, value, len) : NULL;
     if (!c) {
         answer_error(out, request, possible ? ERR_FULL : ERR_INVALID, NULL);
@@ -291,6 +315,44 @@ void overlay_claim(struct overlay *o, uint64_t now_us, const struct record_name 
     struct request *before = put_pending(o, &c->key);
     if (before) request_end(o, before); /* what it asked for is not wanted any more */
     claim_put(o, now_us, c, PURPOSE_CALLER, out);
+}
+
+void overlay_unclaim(struct overlay *o, const struct record_name *name)
+{
+    struct id key;
+    record_key(&key, o->crypto, name, &o->self.id);
+    struct own_claim *c = claim_find(o, &key);
+    struct request *before = c ? put_pending(o, &key) : NULL;
+    if (before) request_end(o, before);
+    if (c) claim_forget(o, c);
+}
+
+/* The slot on which our chain stands, and the chain; false: on none. */
+static bool own_slot(const struct overlay *o, uint32_t number, struct record_name *name,
+                     struct span *chain)
+{
+    struct membership m;
+    if (number >= o->chain_count || !o->chains[number].bytes) return false;
+    *chain = (struct span){o->chains[number].bytes, o->chains[number].len};
+    return chain_verify(*chain, o->crypto, o->common->authority_pk, &o->self.id, 0, &m) == OK &&
+           slot_name(&m, name);
+}
+
+bool overlay_claim_slot(struct overlay *o, uint64_t now_us, uint32_t number, uint32_t request,
+                        struct outbox *out)
+{
+    struct record_name name;
+    struct span chain;
+    if (!own_slot(o, number, &name, &chain)) return false;
+    overlay_claim(o, now_us, &name, chain.p, chain.len, SLOT_TTL_US, request, out);
+    return true;
+}
+
+void overlay_unclaim_slot(struct overlay *o, uint32_t number)
+{
+    struct record_name name;
+    struct span chain;
+    if (own_slot(o, number, &name, &chain)) overlay_unclaim(o, &name);
 }
 
 /* --- answers --- */
@@ -349,7 +411,7 @@ void on_got(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbox 
             claim_disputed(o, now_us, &got.key);
         return;
     }
-    if ((some && record_verify(bytes, o->crypto, calendar_now(o, now_us), &got) != OK) ||
+    if ((some && dht_verify(o, now_us, bytes, &got) != OK) ||
         !fits(o, r, result, some ? &got : NULL)) {
         drop(o, DROP_DENIED); /* not an answer: we ask again */
         return;

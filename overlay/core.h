@@ -113,8 +113,9 @@ struct overlay {
     const struct overlay_common *common; /* lent, or right behind this struct */
     struct own_chain *chains;            /* chain_count of them; at most CHAINS_MAX */
     uint8_t chain_count;
-    bool founder, leaving;
-    bool heated; /* overlay_next_heated has something to tell */
+    bool founder : 1, leaving : 1;
+    bool heated : 1;   /* overlay_next_heated has something to tell */
+    uint16_t joined_s; /* on the ring, with neighbours, since: low 16 bits of seconds; 0: not */
     uint32_t drops[DROP_COUNT];
     struct rng rng;
     uint8_t token_key[16];
@@ -197,6 +198,10 @@ static inline void wake_at(struct overlay *o, uint64_t at_us)
 static inline uint32_t ms32(uint64_t us)
 {
     return (uint32_t)(us / 1000u);
+}
+static inline uint16_t s16(uint64_t us)
+{
+    return (uint16_t)(us / SECONDS(1));
 }
 static inline void drop(struct overlay *o, enum drop why)
 {

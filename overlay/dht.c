@@ -1,5 +1,6 @@
 /* overlay/dht.c - records that we keep for others: put, get, copies to replicas, hand-over, expiry. The rules are in dht.h. */
 #include "overlay/dht.h"
+#include "overlay/slot.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -9,6 +10,8 @@
 #define HANDING_OVER        3u /* the nearest so many holders hand over: one of them may be slow, or lie */
 #define HAND_OVER_AT_A_TIME 16u
 #define HAND_OVER_PAUSE_US  MILLIS(50)
+#define ABSTAIN_S           6u /* neighbours know us within one, and hand over at once */
+#define SLOT_PROOF          3u /* more signatures than another record */
 #define EXPIRY_EVERY_US                                                                            \
     SECONDS(1) /* what is over is not found at once; its memory comes back within this */
 
@@ -124,11 +127,18 @@ static struct record_entry *entry_for(struct overlay *o, const struct record *r,
     return e;
 }
 
+/* A slot's proof has a size of its own. */
+bool dht_value_fits(const struct overlay *o, const struct record_name *name, size_t len)
+{
+    return len <= record_value_max(name) &&
+           (name->tag == RECORD_TAG_SLOT || len <= o->common->limits.record_bytes);
+}
+
 static enum dht_result keep(struct overlay *o, uint64_t now_us, const struct record *r,
                             struct span bytes, uint64_t until_us)
 {
     char key[ID_TEXT], writer[ID_TEXT];
-    if (r->value.len > o->common->limits.record_bytes) return DHT_REFUSED;
+    if (!dht_value_fits(o, &r->name, r->value.len)) return DHT_REFUSED;
     struct record_entry *e = dht_need(o) ? entry_for(o, r, until_us) : NULL;
     if (!e) {
         drop(o, DROP_FULL);
@@ -182,6 +192,18 @@ static unsigned rank(const struct overlay *o, const struct id *key, const struct
     unsigned nearer = id_nearer(key, &o->self.id, id) < 0;
     for (uint8_t i = 0; i < o->near_count; i++) nearer += id_nearer(key, near_id(o, i), id) < 0;
     return nearer;
+}
+
+const struct record_entry *dht_copy(const struct overlay *o, const struct id *key, uint64_t now_us)
+{
+    return rank(o, key, &o->self.id) < REPLICAS ? dht_find(o, key, now_us) : NULL;
+}
+
+bool dht_abstains(const struct overlay *o, uint64_t now_us, const struct record *r)
+{
+    return r->name.tag == RECORD_TAG_SLOT &&
+           (!o->joined_s || (uint16_t)(s16(now_us) - o->joined_s) < ABSTAIN_S) &&
+           !dht_find(o, &r->key, now_us);
 }
 
 static void store_send(struct overlay *o, uint64_t now_us, const struct record_entry *e,
@@ -240,14 +262,27 @@ static void got_send(struct overlay *o, uint64_t now_us, const struct id *to, co
     route_send(o, now_us, ROUTE_EXACT, 0, to, via, frame, k.len + 1, NO_SLOT, out);
 }
 
+enum err dht_verify(const struct overlay *o, uint64_t now_us, struct span bytes, struct record *out)
+{
+    struct record r;
+    uint64_t now_s = calendar_now(o, now_us);
+    enum err e = record_verify(bytes, o->crypto, now_s, &r);
+    if (!e && !slot_proven(&r, o->crypto, o->common->authority_pk, now_s)) e = ERR_DENIED;
+    if (!e) *out = r;
+    return e;
+}
+
 /* Is it what it says? Counts why not. */
 static bool verified(struct overlay *o, uint64_t now_us, struct span bytes, struct record *r)
 {
-    if (!dht_need(o) || !budget_take(&o->dht->verify, now_us, VERIFY_RATE, VERIFY_BURST)) {
+    bool may = dht_need(o) != NULL;
+    for (unsigned i = 0; may && i < 1 + (r->name.tag == RECORD_TAG_SLOT ? SLOT_PROOF : 0); i++)
+        may = budget_take(&o->dht->verify, now_us, VERIFY_RATE, VERIFY_BURST);
+    if (!may) {
         drop(o, DROP_RATE);
         return false;
     }
-    enum err e = record_verify(bytes, o->crypto, calendar_now(o, now_us), r);
+    enum err e = dht_verify(o, now_us, bytes, r);
     if (e) drop(o, e == ERR_MALFORMED ? DROP_MALFORMED : DROP_DENIED);
     return e == OK;
 }
@@ -265,8 +300,13 @@ static void on_put(struct overlay *o, uint64_t now_us, const struct arrival *a, 
         drop(o, DROP_MALFORMED);
         return;
     }
-    /* sent to us on purpose, or somebody nearer has just come: then it is sent again */
-    if (record_decode(bytes, o->crypto, &r) == OK && !dht_is_root(o, &r.key)) {
+    enum err e = record_decode(bytes, o->crypto, &r);
+    if (e) {
+        drop(o, e == ERR_MALFORMED ? DROP_MALFORMED : DROP_DENIED);
+        return;
+    }
+    /* sent to us on purpose, or somebody nearer has just come, or we have: then it is sent again */
+    if (!dht_is_root(o, &r.key) || dht_abstains(o, now_us, &r)) {
         drop(o, DROP_NO_ROUTE);
         return;
     }

@@ -9,6 +9,10 @@
  *              another writer                                         -> CONFLICT, with the record held
  *   STORE: the same, but of two writers the one for whom record_stays() speaks stays, and the sender is told.
  *
+ * So on a ring that stays as it is the first writer wins: all PUTs under a key go to one root, which keeps the first and shows it to
+ * whoever comes later, until it has expired; its holder renews it long before. A root that has just come does not know yet what was
+ * there before it: for a slot of an invite (slot.h) it abstains for ABSTAIN_S, in which its new neighbours hand over what they hold.
+ *
  * Limits of this version: one root decides (no quorum: two claims made on both sides of a partition, or of a change of roots, are
  * settled by STORE, and the root tells the loser); a copy that is lost on the way is stored again at the next renewal.
  *
@@ -18,8 +22,9 @@
 #include "overlay/core.h"
 #include "overlay/record.h"
 
-#define REPLICAS   8
-#define CLAIMS_MAX 16 /* records of our own */
+#define REPLICAS 8
+#define CLAIMS_MAX                                                                                 \
+    32 /* records of our own: an address, a name and a slot in each of eight networks */
 
 struct record_entry { /* one we keep */
     struct id key, writer;
@@ -67,6 +72,15 @@ void dht_due(struct overlay *o, uint64_t at_us);
 bool dht_is_root(const struct overlay *o, const struct id *key); /* nobody nearer is known */
 /* What we hold under key and what has not expired; NULL: nothing. */
 struct record_entry *dht_find(const struct overlay *o, const struct id *key, uint64_t now_us);
+/* What a replica holds by itself, without asking the root: as good as what the root says while neighbours are few. NULL: nothing, or
+ * others are nearer. */
+const struct record_entry *dht_copy(const struct overlay *o, const struct id *key, uint64_t now_us);
+/* We are too new here to say that nobody holds this slot. */
+bool dht_abstains(const struct overlay *o, uint64_t now_us, const struct record *r);
+bool dht_value_fits(const struct overlay *o, const struct record_name *name, size_t len);
+/* The signature, the time, and for a slot its proof. */
+MUST_CHECK enum err dht_verify(const struct overlay *o, uint64_t now_us, struct span bytes,
+                               struct record *out);
 /* PUT at the root, by ourselves or for another; `r` is what `bytes` say and is verified. held: what stands in the way. */
 enum dht_result dht_put(struct overlay *o, uint64_t now_us, const struct record *r,
                         struct span bytes, struct record_entry **held, struct outbox *out);

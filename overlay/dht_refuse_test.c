@@ -140,6 +140,84 @@ static void only_answers_that_fit(void **state)
     net_free(n);
 }
 
+/* node by's chain with an invite of two slots in it, of which it has taken one */
+static size_t invited(struct net *n, uint32_t by, uint32_t slot, uint8_t out[CHAIN_BYTES])
+{
+    uint8_t plain[CHAIN_BYTES], bytes[2][CHAIN_BYTES];
+    struct span certs[CHAIN_MAX];
+    uint32_t count;
+    struct cert invite = {.kind = CERT_INVITE,
+                          .serial = {7},
+                          .not_before_s = CALENDAR_S,
+                          .expires_s = CALENDAR_S + 1000,
+                          .uses = 2};
+    struct cert own = {.kind = CERT_NODE,
+                       .not_before_s = CALENDAR_S,
+                       .expires_s = CALENDAR_S + 1000,
+                       .name = {"n"},
+                       .slot = slot,
+                       .id = n->ids[by].id};
+    size_t len = chain_for(n, &n->ids[by].id, plain);
+    assert_int_equal(chain_split((struct span){plain, len}, certs, &count), OK);
+    memcpy(invite.key, n->ids[0].ed_pk, 32); /* any key will do */
+    certs[1] = (struct span){bytes[0], cert_sign(bytes[0], CHAIN_BYTES, n->c, &invite,
+                                                 n->network.ed_seed, n->network.ed_pk)};
+    certs[2] = (struct span){
+        bytes[1], cert_sign(bytes[1], CHAIN_BYTES, n->c, &own, n->ids[0].ed_seed, n->ids[0].ed_pk)};
+    return chain_write(out, CHAIN_BYTES, certs, 3);
+}
+
+static struct made make_slot(const struct net *n, uint32_t by, uint32_t slot, const uint8_t *chain,
+                             size_t len)
+{
+    struct made m;
+    uint8_t serial[16] = {7};
+    struct record r = {
+        .name = record_name_slot(serial, slot), .seq = 1, .ttl_s = 600, .value = {chain, len}};
+    m.len = record_sign(m.bytes, sizeof m.bytes, n->c, &r, &n->ids[by]);
+    assert_true(m.len > 0);
+    return m;
+}
+
+/* A slot goes to whom the invite gave it, and to the first of them; what is shown of it is checked, too. */
+static void slots_are_proven(void **state)
+{
+    (void)state;
+    struct net *n = ring_of(4);
+    struct overlay *o = n->nodes[3];
+    uint8_t serial[16] = {7}, one[CHAIN_BYTES], two[CHAIN_BYTES];
+    size_t len1 = invited(n, 1, 0, one), len2 = invited(n, 2, 0, two);
+    struct record_name name = record_name_slot(serial, 0);
+    struct id key, holder;
+    record_key(&key, n->c, &name, &ID_ZERO);
+    struct made good = make_slot(n, 1, 0, one, len1), late = make_slot(n, 2, 0, two, len2),
+                lent = make_slot(n, 2, 0, one, len1), other = make_slot(n, 1, 1, one, len1),
+                bare = make_slot(n, 1, 0, (const uint8_t *)"x", 1);
+    const struct made *const bad[] = {&lent, &other, &bare};
+    uint32_t denied = overlay_drops(o)[DROP_DENIED];
+    for (unsigned i = 0; i < 3; i++) hears(n, 3, CONTROL_STORE, 0, bad[i], 600);
+    assert_int_equal(overlay_drops(o)[DROP_DENIED], denied + 3);
+    assert_int_equal(o->record_count, 0);
+    hears(n, 3, CONTROL_STORE, 0, &good, 600);
+    assert_true(overlay_slot_known(o, n->now_us, &name, &holder));
+    assert_true(id_equal(&holder, &n->ids[1].id));
+    for (unsigned i = 0; i < 3; i++) hears(n, 3, CONTROL_PUT, 1, bad[i], 0);
+    hears(n, 3, CONTROL_PUT, 1, &late, 0);
+    assert_true(overlay_slot_known(o, n->now_us, &name, &holder));
+    assert_true(id_equal(&holder, &n->ids[1].id));
+    run(n, SECONDS(601));
+    assert_false(overlay_slot_known(o, n->now_us, &name, &holder)); /* over: free again */
+    if (!dht_is_root(n->nodes[0], &key)) {
+        overlay_get(n->nodes[0], n->now_us, &key, 1, SECONDS(5), &n->out);
+        uint32_t asked = n->nodes[0]->request_next;
+        hears(n, 0, CONTROL_GOT, asked, &lent, DHT_OK); /* a root that lies */
+        assert_null(answer_to(n, 1));
+        hears(n, 0, CONTROL_GOT, asked, &good, DHT_OK);
+        assert_int_equal(answer_to(n, 1)->a.err, OK);
+    }
+    net_free(n);
+}
+
 static void garbage(void **state)
 {
     (void)state;
@@ -214,12 +292,13 @@ static void bounded(void **state)
     assert_int_equal(answer_to(n, 2)->a.err, ERR_INVALID);
     assert_int_equal(answer_to(n, 3)->a.err, ERR_INVALID);
     assert_int_equal(answer_to(n, 4)->a.err, OK);
-    for (uint32_t i = 0; i < 20; i++) claim(n, 0, 100 + i, "x", MINUTES(20 + i), 10 + i);
+    for (uint32_t i = 0; i < CLAIMS_MAX + 4; i++)
+        claim(n, 0, 100 + i, "x", MINUTES(20 + i), 10 + i);
     assert_int_equal(o->record_count, 5);
-    assert_int_equal(answer_to(n, 10 + 14)->a.err, OK); /* with the profile, sixteen */
-    assert_int_equal(answer_to(n, 10 + 15)->a.err, ERR_FULL);
+    assert_int_equal(answer_to(n, 10 + CLAIMS_MAX - 2)->a.err, OK); /* and the profile */
+    assert_int_equal(answer_to(n, 10 + CLAIMS_MAX - 1)->a.err, ERR_FULL);
     assert_true(overlay_drops(o)[DROP_FULL] > 0);
-    struct id first = key_of(n, 100), last = key_of(n, 114);
+    struct id first = key_of(n, 100), last = key_of(n, 100 + CLAIMS_MAX - 2);
     assert_null(dht_find(o, &first, n->now_us)); /* it was to end first */
     assert_non_null(dht_find(o, &last, n->now_us));
     net_free(n);
@@ -231,6 +310,7 @@ int main(void)
         cmocka_unit_test(only_what_is_signed),
         cmocka_unit_test(of_two_one_stays),
         cmocka_unit_test(only_answers_that_fit),
+        cmocka_unit_test(slots_are_proven),
         cmocka_unit_test(garbage),
         cmocka_unit_test(a_writer_has_its_share),
         cmocka_unit_test(verifying_is_rationed),

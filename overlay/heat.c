@@ -90,6 +90,15 @@ uint32_t overlay_heat(struct overlay *o, uint64_t now_us, const struct id *id)
     return link_index(l);
 }
 
+void overlay_cool(struct overlay *o, const struct id *id)
+{
+    struct link *l = link_by_id(o, id);
+    struct extra *x = l ? link_extra(o, l) : NULL;
+    if (!x || !x->hot || !o->down) return;
+    struct hot_message m = {.op = DOWN_COLD, .index = link_index(l)};
+    if (hot_push(o->down, &m, NULL) != OK) drop(o, DROP_FULL); /* its rows are gone anyway */
+}
+
 /* A lane's session with this index is to be forgotten, and the index free again: never the second without the first,
  * or the lane would go on opening for whoever gets the index next. */
 void lane_forget(struct overlay *o, uint32_t index)

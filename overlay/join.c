@@ -283,6 +283,7 @@ void join_state(struct overlay *o, uint64_t now_us, struct outbox *out)
     o->joined = is_joined(o);
     if (o->joined && !was) {
         trace(o->trace, now_us, NODE, "joined");
+        if (!o->joined_s) o->joined_s = s16(now_us) ? s16(now_us) : UINT16_MAX;
         outbox_event(out, OE_JOINED, NULL);
         o->was_alone = false;
         if (o->up_count) wake_at(o, now_us + 1000);
@@ -291,6 +292,7 @@ void join_state(struct overlay *o, uint64_t now_us, struct outbox *out)
         o->join_due_us = now_us + MILLIS(100);
         wake_at(o, o->join_due_us);
     }
+    if (o->up_count == 0 && !o->joined) o->joined_s = 0;
     bool alone = o->up_count == 0 && !o->joined && !hello_dialling(o);
     if (alone && !o->was_alone) outbox_event(out, OE_ALONE, NULL);
     o->was_alone = alone;

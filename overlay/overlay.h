@@ -88,6 +88,7 @@ void overlay_remember(struct overlay *o, const struct overlay_seed_peer *list,
 void overlay_want(struct overlay *o, uint64_t now_us, const struct id *id, struct outbox *out);
 /* Put the session in the lane (traffic starts). Its index, 0 if there is no certified session or no room. */
 uint32_t overlay_heat(struct overlay *o, uint64_t now_us, const struct id *id);
+void overlay_cool(struct overlay *o, const struct id *id); /* out of the lane, soon */
 /* Sessions that went into the lane since last asked, for whatever reason: their address rows are wanted there.
  * The session's index; 0: no more. */
 uint32_t overlay_next_heated(struct overlay *o, struct id *out);
@@ -122,6 +123,15 @@ void overlay_message(struct overlay *o, uint64_t now_us, const struct id *id, co
 #define BROADCAST_TEXT_MAX 1000u
 void overlay_broadcast(struct overlay *o, uint64_t now_us, const void *text, size_t len,
                        uint32_t request, uint64_t timeout_us, struct outbox *out);
+/* The slot of the invite on which own chain `number` stands, with the chain as its proof; false: on none. Answered like overlay_claim. */
+bool overlay_claim_slot(struct overlay *o, uint64_t now_us, uint32_t number, uint32_t request,
+                        struct outbox *out);
+/* Not renewed any more: they may expire. */
+void overlay_unclaim(struct overlay *o, const struct record_name *name);
+void overlay_unclaim_slot(struct overlay *o, uint32_t number);
+/* Who holds a slot, from what we keep for the ring ourselves; false: that says nothing. */
+bool overlay_slot_known(const struct overlay *o, uint64_t now_us, const struct record_name *name,
+                        struct id *holder);
 /* End the session with id, if there is one. why: a constant. */
 void overlay_expel(struct overlay *o, uint64_t now_us, const struct id *id, const char *why,
                    struct outbox *out);

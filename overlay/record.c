@@ -38,11 +38,17 @@ bool record_name_valid(const struct record_name *n)
     case RECORD_TAG_OWN:
     case RECORD_TAG_USER: return true;
     case RECORD_TAG_IP4: return n->len == NETWORK_KEY + 4;
+    case RECORD_TAG_SLOT: return n->len == RECORD_SLOT_NAME;
     case RECORD_TAG_HOST:
         return n->len > NETWORK_KEY &&
                name_valid((const char *)n->b + NETWORK_KEY, n->len - NETWORK_KEY);
     default: return false;
     }
+}
+
+size_t record_value_max(const struct record_name *n)
+{
+    return n->tag == RECORD_TAG_SLOT ? RECORD_CHAIN_MAX : RECORD_VALUE_MAX;
 }
 
 struct record_name record_name_of(enum record_tag tag, const void *data, size_t len)
@@ -61,6 +67,14 @@ struct record_name record_name_ip4(const uint8_t network_key[32], uint32_t ipv4)
     memcpy(b, network_key, NETWORK_KEY);
     put_u32(b + NETWORK_KEY, ipv4);
     return record_name_of(RECORD_TAG_IP4, b, sizeof b);
+}
+
+struct record_name record_name_slot(const uint8_t serial[16], uint32_t slot)
+{
+    uint8_t b[RECORD_SLOT_NAME];
+    memcpy(b, serial, 16);
+    put_u32(b + 16, slot);
+    return record_name_of(RECORD_TAG_SLOT, b, sizeof b);
 }
 
 struct record_name record_name_host(const uint8_t network_key[32], const char *host, size_t len)
@@ -168,7 +182,8 @@ size_t record_sign(uint8_t *out, size_t max, const struct crypto *c, const struc
                    const struct identity *writer)
 {
     uint8_t bytes[BODY_BYTES], text[DOMAIN_SIZE + BODY_BYTES], signature[CRYPTO_SIGNATURE];
-    if (!record_name_valid(&r->name) || !times_valid(r) || r->value.len > RECORD_VALUE_MAX)
+    if (!record_name_valid(&r->name) || !times_valid(r) ||
+        r->value.len > record_value_max(&r->name))
         return 0;
     struct pack b = pack_of(bytes, sizeof bytes);
     pack_body(&b, c, r, writer);
@@ -225,7 +240,7 @@ static bool take_body(struct span body, struct record *out)
     out->expires_s = unpack_uint(&u, TIME_MAX_S);
     out->ttl_s = (uint32_t)unpack_uint(&u, RECORD_TTL_MAX_S);
     take_name(&u, out->kind, &out->name);
-    out->value = unpack_bin(&u, 0, RECORD_VALUE_MAX);
+    out->value = unpack_bin(&u, 0, record_value_max(&out->name));
     return unpack_done(&u) && version == VERSION && out->kind != 0 && times_valid(out);
 }
 

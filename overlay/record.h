@@ -4,8 +4,9 @@
  * CLAIM: key = H("ringlet claim 1" || tag || 0 || name): anybody's, held by the first writer until it expires (dht.c). The tag says
  *        what kind of thing is claimed and what its name looks like; any other name, and any other tag, is refused.
  * H is the first 20 bytes of BLAKE2b-256. The writer's id is made of its two public keys (identity.h), so it cannot be pretended.
- * The name stands in the record, for a replica to check that the key is the name's. What a claim does not prove: that its writer is
- * a member of the network it names; readers ask for the writer's certificate.
+ * The name stands in the record, for a replica to check that the key is the name's. What a claim of an address or a host name does
+ * not prove: that its writer is a member of the network it names; readers ask for the writer's certificate. A claim of a slot carries
+ * its writer's certificate chain as its value, which replicas and readers check (slot.h).
  *
  * Form: MessagePack array [body bin, signature bin(64)], the body an array as in record.c. Verified over the bytes received, never
  * re-encoded. A record says how long it lives (ttl_s, at most a day, counted by each holder from arrival) and, when the writer knows
@@ -23,6 +24,9 @@
 #define RECORD_NAME_MAX    96u
 #define RECORD_VALUE_MAX   768u  /* with all around it one CONTROL frame; dht.c asserts it */
 #define RECORD_BYTES       1060u /* the longest record; record_test.c makes one */
+#define RECORD_SLOT_NAME   20u
+/* a chain, as the value of a slot's claim: its name is short */
+#define RECORD_CHAIN_MAX   (RECORD_VALUE_MAX + RECORD_NAME_MAX - RECORD_SLOT_NAME)
 #define RECORD_TTL_MAX_S   86400u
 #define RECORD_TOLERANCE_S 86400u
 
@@ -33,7 +37,8 @@ enum record_kind { RECORD_OWN = 1, RECORD_CLAIM = 2 };
 #define RECORD_TAGS(X)                                                                             \
     X(IP4,  "ip4",  "network key(32), address(4): who has this virtual address?")                  \
     X(HOST, "name", "network key(32), host name (cert.h): who has this name?")                     \
-    X(USER, "user", "1 to 96 bytes, whatever users agree on")
+    X(USER, "user", "1 to 96 bytes, whatever users agree on")                                     \
+    X(SLOT, "slot", "serial of an invite(16), number(4): who has this slot of the invite?")
 // clang-format on
 enum record_tag {
     RECORD_TAG_OWN, /* no claim: a record of the writer's own */
@@ -63,7 +68,9 @@ struct record { /* one, decoded */
 struct record_name record_name_of(enum record_tag tag, const void *data, size_t len);
 struct record_name record_name_ip4(const uint8_t network_key[32], uint32_t ipv4);
 struct record_name record_name_host(const uint8_t network_key[32], const char *host, size_t len);
+struct record_name record_name_slot(const uint8_t serial[16], uint32_t slot);
 bool record_name_valid(const struct record_name *n);
+size_t record_value_max(const struct record_name *n); /* bytes */
 
 /* Keys. */
 void record_key_claim(struct id *out, const struct crypto *c, enum record_tag tag, const void *data,

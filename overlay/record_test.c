@@ -138,6 +138,9 @@ static void names_by_their_tags(void **state)
     assert_int_equal(record_name_of(RECORD_TAG_USER, long_name, RECORD_NAME_MAX + 1).len, 0);
     assert_int_equal(record_name_of(RECORD_TAG_USER, long_name, 0).len, 0);
     assert_int_equal(record_name_of(RECORD_TAG_OWN, "x", 1).len, 1);
+    assert_int_equal(record_name_slot(network, 5).len, RECORD_SLOT_NAME);
+    assert_int_equal(record_name_of(RECORD_TAG_SLOT, long_name, RECORD_SLOT_NAME - 1).len, 0);
+    assert_int_equal(record_name_of(RECORD_TAG_SLOT, long_name, RECORD_SLOT_NAME + 1).len, 0);
     assert_int_equal(record_name_of(RECORD_TAG_COUNT, "x", 1).len, 0);
 }
 
@@ -185,9 +188,10 @@ static struct raw raw_of(const struct crypto *c, const struct identity *w, enum 
                          const char *text)
 {
     struct record_name n = tag == RECORD_TAG_IP4    ? record_name_ip4(network, 0x0a070005)
+                           : tag == RECORD_TAG_SLOT ? record_name_slot(network, 1)
                            : tag == RECORD_TAG_HOST ? record_name_host(network, text, strlen(text))
                                                     : record_name_of(tag, text, strlen(text));
-    static const char *const texts[] = {"", "ip4", "name", "user"};
+    static const char *const texts[] = {"", "ip4", "name", "user", "slot"};
     struct raw b = {.version = 1,
                     .kind = tag == RECORD_TAG_OWN ? 1 : 2,
                     .seq = 1,
@@ -301,6 +305,11 @@ static void own_is_its_writers(void **state)
     assert_int_equal(judge(c, &host, &w), OK);
     good = host;
     REFUSED(ERR_DENIED, b.name[32] = 'L');
+    good = raw_of(c, &w, RECORD_TAG_SLOT, NULL); /* a chain is longer than other values */
+    REFUSED(OK, b.value_len = RECORD_CHAIN_MAX);
+    REFUSED(ERR_MALFORMED, b.value_len = RECORD_CHAIN_MAX + 1);
+    REFUSED(ERR_DENIED, b.name_len = RECORD_SLOT_NAME - 1);
+    REFUSED(ERR_DENIED, b.name[19] ^= 1);
 }
 
 static void times(void **state)
@@ -348,6 +357,13 @@ static void signs_only_what_is_taken(void **state)
     assert_int_equal(record_verify((struct span){out, len}, c, 0, &v), OK);
     assert_int_equal(v.value.len, RECORD_VALUE_MAX);
     assert_int_equal(record_sign(out, len - 1, c, &r, &w), 0);
+
+    uint8_t chain[RECORD_CHAIN_MAX + 1] = {0};
+    r.name = record_name_slot(longest, UINT32_MAX);
+    r.value = (struct span){chain, RECORD_CHAIN_MAX};
+    assert_int_equal(record_sign(out, sizeof out, c, &r, &w), RECORD_BYTES);
+    r.value.len++;
+    assert_int_equal(record_sign(out, sizeof out, c, &r, &w), 0);
 }
 
 static void one_of_two_stays(void **state)

@@ -20,6 +20,12 @@ static bool fits(const struct member *one, int network)
     return one->used && (network < 0 || one->network == network);
 }
 
+/* Found by its addresses and its name, too. */
+static bool stands(const struct member *one, int network)
+{
+    return fits(one, network) && one->slot.state != SLOT_REFUSED;
+}
+
 struct member *members_by_id(const struct members *m, int network, const struct id *id)
 {
     for (uint32_t i = 0; i < m->count; i++)
@@ -32,7 +38,7 @@ struct member *members_by_ip(const struct members *m, int network, const uint8_t
     uint32_t ipv4 = ip_to_v4(ip);
     for (uint32_t i = 0; i < m->count; i++) {
         struct member *one = &m->list[i];
-        if (!fits(one, network)) continue;
+        if (!stands(one, network)) continue;
         if (ipv4 ? one->ipv4 == ipv4 : memcmp(one->ipv6, ip, 16) == 0) return one;
     }
     return NULL;
@@ -55,7 +61,7 @@ struct member *members_by_name(const struct members *m, int network, const char 
     struct member *first = NULL;
     uint32_t count = 0;
     for (uint32_t i = 0; *name && i < m->count; i++) {
-        if (!fits(&m->list[i], network) || !same_name(m->list[i].is.host.s, name)) continue;
+        if (!stands(&m->list[i], network) || !same_name(m->list[i].is.host.s, name)) continue;
         if (!first) first = &m->list[i];
         count++;
     }
@@ -113,6 +119,12 @@ static bool ipv4_take(struct members *m, uint8_t network, const struct membershi
     return true;
 }
 
+static bool same_slot(const struct membership *a, const struct membership *b)
+{
+    return a->uses && b->uses && a->slot == b->slot &&
+           memcmp(a->invite, b->invite, sizeof a->invite) == 0;
+}
+
 enum err members_put(struct members *m, uint8_t network, const struct membership *is, uint32_t ipv4,
                      const uint8_t ipv6[16], uint64_t now_us, bool *conflict)
 {
@@ -126,9 +138,15 @@ enum err members_put(struct members *m, uint8_t network, const struct membership
         if (e) return e;
         one->used = false; /* who stood there holds nothing any more */
     }
-    *conflict = !ipv4_take(m, network, is, ipv4);
+    struct slot_check slot = one->used && same_slot(&one->is, is) ? one->slot
+                                                                  : (struct slot_check){0};
+    if (slot.state == SLOT_REFUSED)
+        ipv4 = 0;
+    else
+        *conflict = !ipv4_take(m, network, is, ipv4);
     *one = (struct member){
         .is = *is, .network = network, .seen_us = now_us, .used = true, .up = up};
+    one->slot = slot;
     one->ipv4 = *conflict ? 0 : ipv4;
     memcpy(one->ipv6, ipv6, 16);
     return OK;

@@ -3,6 +3,7 @@
  * Filled only with memberships whose chain verified. An address has one holder: who was known first keeps it against a
  * later member, unless its own is only derived and the later one's is fixed by its certificate; then the derived one yields.
  * Who is refused stays a member without that address. A second id with the same IPv6 prefix bits is refused altogether.
+ * One whose slot of an invite is another's (node/slot.c) is remembered as refused: found by id only, it holds no address and no name.
  *
  * Members stand at list[0 .. count), with holes where `used` is false; a place is used again, so a pointer is good
  * until the next members_put. members_expire makes room when the calendar moves.
@@ -15,13 +16,28 @@
 #include "overlay/cert.h"
 #include <stdbool.h>
 
+enum member_slot {                /* the slot of an invite on which a membership stands */
+                   SLOT_NONE,     /* on none: issued by the network's authority itself */
+                   SLOT_ASKING,   /* provisional: the ring is being asked who holds it */
+                   SLOT_ACCEPTED, /* nobody says that another holds it; asked again later */
+                   SLOT_HELD,     /* by this member, the ring says */
+                   SLOT_REFUSED   /* another holds it */
+};
+struct slot_check {
+    uint8_t state;             /* enum member_slot */
+    uint8_t asked;             /* how often, modulo 256: an old answer is not taken for a new one */
+    uint8_t waits;             /* times in a row that nobody knew */
+    uint64_t due_us, since_us; /* asked again; when it was met */
+    struct id holder;          /* REFUSED: who holds it */
+};
 struct member {
     struct membership is;
     uint8_t network; /* number */
     uint32_t ipv4;   /* held: fixed, or the derived one it claimed; 0 none */
     uint8_t ipv6[16];
-    uint64_t seen_us; /* while it is not up: when it last was, or showed its certificate */
-    bool used, up;    /* up: there is a session with it */
+    struct slot_check slot; /* kept by members_put while invite and slot are the same */
+    uint64_t seen_us;       /* while it is not up: when it last was, or showed its certificate */
+    bool used, up;          /* up: there is a session with it */
 };
 struct members {
     struct member *list;

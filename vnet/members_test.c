@@ -57,6 +57,45 @@ static void who_is_up_is_known(void **state)
     members_fini(&m);
 }
 
+static enum err put_invited(struct members *m, uint32_t n, uint32_t ipv4, uint32_t slot,
+                            bool *conflict)
+{
+    struct membership is = someone(n, 0);
+    uint8_t ipv6[16] = {0xfd};
+    is.uses = 3;
+    is.slot = slot;
+    memcpy(ipv6 + 6, is.id.b, 10);
+    return members_put(m, 1, &is, ipv4, ipv6, 1, conflict);
+}
+
+/* Whose slot is another's holds nothing, however often it shows that certificate; with another one it begins anew. */
+static void refused_by_its_slot(void **state)
+{
+    struct members m;
+    struct id id = someone(1, 0).id;
+    bool conflict;
+    (void)state;
+    members_init(&m, 4);
+    assert_int_equal(put_invited(&m, 1, 0x0a000001, 0, &conflict), OK);
+    struct member *one = members_by_id(&m, 1, &id);
+    assert_int_equal(one->slot.state, SLOT_NONE);
+    one->slot.state = SLOT_REFUSED;
+    one->ipv4 = 0;
+    assert_int_equal(put_invited(&m, 1, 0x0a000001, 0, &conflict), OK);
+    assert_false(conflict);
+    assert_ptr_equal(members_by_id(&m, 1, &id), one);
+    assert_int_equal(one->slot.state, SLOT_REFUSED);
+    assert_null(by_v4(&m, 1, 0x0a000001));
+    assert_null(members_by_ip(&m, 1, one->ipv6));
+    assert_null(members_by_name(&m, 1, "host1", NULL));
+    assert_int_equal(put_invited(&m, 2, 0x0a000001, 0, &conflict), OK); /* its address is free */
+    assert_false(conflict);
+    assert_int_equal(put_invited(&m, 1, 0x0a000005, 1, &conflict), OK);
+    assert_int_equal(one->slot.state, SLOT_NONE);
+    assert_non_null(by_v4(&m, 1, 0x0a000005));
+    members_fini(&m);
+}
+
 static void is_found_by_all_it_has(void **state)
 {
     struct members m;
@@ -197,10 +236,10 @@ static void certificates_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(who_is_up_is_known),     cmocka_unit_test(is_found_by_all_it_has),
-        cmocka_unit_test(one_holder_an_address),  cmocka_unit_test(a_twin_is_refused),
-        cmocka_unit_test(names_may_be_ambiguous), cmocka_unit_test(the_bound_holds),
-        cmocka_unit_test(certificates_end),
+        cmocka_unit_test(who_is_up_is_known),  cmocka_unit_test(is_found_by_all_it_has),
+        cmocka_unit_test(refused_by_its_slot), cmocka_unit_test(one_holder_an_address),
+        cmocka_unit_test(a_twin_is_refused),   cmocka_unit_test(names_may_be_ambiguous),
+        cmocka_unit_test(the_bound_holds),     cmocka_unit_test(certificates_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

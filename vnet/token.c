@@ -194,15 +194,16 @@ static enum err host_choose(struct name_text *out, const struct cert *invite, co
 
 /* What the joiner certifies to itself: no more than the invite has, as long as the network lasts. */
 static enum err node_cert(struct cert *out, const struct cert *network, const struct cert *invite,
-                          struct rng *r, const struct id *id, const char *host, uint64_t now_s)
+                          struct rng *r, const struct id *id, const char *host, uint32_t slot,
+                          uint64_t now_s)
 {
-    if (invite->uses == 0) return ERR_EXHAUSTED;
+    if (slot >= invite->uses) return ERR_EXHAUSTED;
     if (now_s > invite->expires_s) return ERR_EXPIRED;
     *out = (struct cert){.kind = CERT_NODE, .id = *id, .ipv4 = invite->ipv4};
     enum err e = host_choose(&out->name, invite, host);
     if (e) return e;
     rng_bytes(r, out->serial, sizeof out->serial);
-    out->slot = (uint32_t)rng_below(r, invite->uses);
+    out->slot = slot;
     out->not_before_s = now_s;
     out->expires_s = network->expires_s;
     memcpy(out->groups, invite->groups, sizeof out->groups);
@@ -215,6 +216,18 @@ enum err token_issue(const struct token *t, const struct crypto *c, struct rng *
                      uint8_t chain[CHAIN_BYTES], size_t *chain_len)
 {
     struct membership is;
+    struct cert invite;
+    enum err e = token_check(t, c, now_s, &is, &invite);
+    if (!e && invite.uses == 0) e = ERR_EXHAUSTED;
+    uint32_t slot = e ? 0 : (uint32_t)rng_below(r, invite.uses);
+    return e ? e : token_issue_slot(t, c, r, id, host, slot, now_s, chain, chain_len);
+}
+
+enum err token_issue_slot(const struct token *t, const struct crypto *c, struct rng *r,
+                          const struct id *id, const char *host, uint32_t slot, uint64_t now_s,
+                          uint8_t chain[CHAIN_BYTES], size_t *chain_len)
+{
+    struct membership is;
     struct span certs[CHAIN_MAX];
     struct cert network, invite, node;
     uint32_t count;
@@ -222,7 +235,7 @@ enum err token_issue(const struct token *t, const struct crypto *c, struct rng *
     if (!e) e = chain_split(token_chain(t), certs, &count);
     if (!e && count != 2) e = ERR_MALFORMED;
     if (!e) e = cert_decode(certs[0], &network);
-    if (!e) e = node_cert(&node, &network, &invite, r, id, host, now_s);
+    if (!e) e = node_cert(&node, &network, &invite, r, id, host, slot, now_s);
     if (e) return e;
     uint8_t own[CHAIN_BYTES];
     size_t len = cert_sign(own, sizeof own, c, &node, t->invite_seed, invite.key);

@@ -39,4 +39,8 @@ MUST_CHECK enum err token_check(const struct token *t, const struct crypto *c, u
 MUST_CHECK enum err token_issue(const struct token *t, const struct crypto *c, struct rng *r,
                                 const struct id *id, const char *host, uint64_t now_s,
                                 uint8_t chain[CHAIN_BYTES], size_t *chain_len);
+/* The same with this slot of the invite, which another node may hold. ERR_EXHAUSTED: there is none of that number. */
+MUST_CHECK enum err token_issue_slot(const struct token *t, const struct crypto *c, struct rng *r,
+                                     const struct id *id, const char *host, uint32_t slot,
+                                     uint64_t now_s, uint8_t chain[CHAIN_BYTES], size_t *chain_len);
 void token_wipe(struct token *t);

@@ -200,6 +200,14 @@ static void slots_are_drawn(void **state)
         seen[is.slot]++;
     }
     for (int i = 0; i < 5; i++) assert_true(seen[i] > 0);
+    for (uint32_t slot = 0; slot < 5; slot++) { /* or chosen */
+        size_t len;
+        assert_int_equal(
+            token_issue_slot(&t, &crypto_real, &r, &joiner, "h", slot, NOW_S, chain, &len), OK);
+        struct span whole = {.p = chain, .len = len};
+        assert_int_equal(chain_verify(whole, &crypto_real, authority_pk, &joiner, NOW_S, &is), OK);
+        assert_int_equal(is.slot, slot);
+    }
 }
 
 static void refusals(void **state)
@@ -218,6 +226,9 @@ static void refusals(void **state)
     assert_int_equal(ISSUE(&t, "", NOW_S), ERR_INVALID);
     assert_int_equal(ISSUE(&t, "not a label", NOW_S), ERR_INVALID);
     assert_int_equal(ISSUE(&t, "laptop", NOW_S + DAY_S + 1), ERR_EXPIRED);
+    assert_int_equal(
+        token_issue_slot(&t, &crypto_real, &r, &joiner, "laptop", 5, NOW_S, chain, &len),
+        ERR_EXHAUSTED);
     assert_int_equal(ISSUE(&t, "laptop", NOW_S + 30 * DAY_S), ERR_EXPIRED);
     bad = t, bad.authority_pk[5] ^= 1; /* another overlay's */
     assert_int_equal(token_check(&bad, &crypto_real, NOW_S, &net, &invite), ERR_CRYPTO);

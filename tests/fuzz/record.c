@@ -4,6 +4,7 @@
  * writer it is the same bytes. */
 #include "overlay/record.h"
 #include "base/bytes.h"
+#include "overlay/slot.h"
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -12,7 +13,8 @@ static void check_fields(const struct record *r)
 {
     struct id key, writer;
     ensure(record_name_valid(&r->name));
-    ensure(r->ttl_s > 0 && r->ttl_s <= RECORD_TTL_MAX_S && r->value.len <= RECORD_VALUE_MAX);
+    ensure(r->ttl_s > 0 && r->ttl_s <= RECORD_TTL_MAX_S &&
+           r->value.len <= record_value_max(&r->name));
     identity_id(&writer, &crypto_fake, r->ed_pk, r->x_pk);
     record_key(&key, &crypto_fake, &r->name, &writer);
     ensure(id_equal(&writer, &r->writer) && id_equal(&key, &r->key));
@@ -55,7 +57,8 @@ static void from_fields(const uint8_t *data, size_t size, const struct identity 
     const uint8_t *name = read_bytes(&in, name_len);
     if (in.bad) return;
     r.name = record_name_of(tag, name, name_len);
-    r.value = (struct span){in.p, in.left < RECORD_VALUE_MAX ? in.left : RECORD_VALUE_MAX};
+    size_t most = record_value_max(&r.name);
+    r.value = (struct span){in.p, in.left < most ? in.left : most};
     if (r.name.len)
         around(&r, us);
     else
@@ -80,6 +83,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (e == OK) {
         check_fields(&decoded);
+        if (slot_proven(&decoded, &crypto_fake, us.ed_pk, 0))
+            ensure(decoded.name.tag != RECORD_TAG_SLOT || decoded.value.len > 0);
         around(&decoded, &us);
     }
     from_fields(data, size, &us);

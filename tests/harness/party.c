@@ -58,23 +58,41 @@ static void make_network(struct party *p, uint32_t which, const struct identity 
     ensure(p->network_cert_len[which] > 0);
 }
 
-static size_t make_chain(const struct party *p, uint8_t papers, uint32_t number,
-                         const struct id *id, uint32_t ipv4, uint8_t out[CHAIN_BYTES])
+static size_t make_invite(const struct party *p, uint8_t invite, uint32_t uses,
+                          uint8_t out[CHAIN_BYTES])
+{
+    struct cert c = {.kind = CERT_INVITE,
+                     .not_before_s = CALENDAR_S - 3 * YEAR_S,
+                     .expires_s = CALENDAR_S + YEAR_S,
+                     .uses = uses};
+    c.serial[0] = invite;
+    memcpy(c.key, p->invites.ed_pk, sizeof c.key);
+    return cert_sign(out, CHAIN_BYTES, p->crypto, &c, p->network.ed_seed, p->network.ed_pk);
+}
+
+static size_t make_chain(const struct party *p, const struct guest_options *o, uint8_t papers,
+                         uint32_t number, const struct id *id, uint32_t ipv4,
+                         uint8_t out[CHAIN_BYTES])
 {
     bool expired = papers == PAPERS_EXPIRED, foreign = papers == PAPERS_FOREIGN;
     struct cert c = {.kind = CERT_NODE,
                      .id = *id,
-                     .ipv4 = ipv4,
+                     .ipv4 = o->invite ? 0 : ipv4,
+                     .slot = o->invite ? o->slot : 0,
                      .not_before_s = CALENDAR_S - 2 * YEAR_S,
                      .expires_s = expired ? CALENDAR_S - YEAR_S : CALENDAR_S + YEAR_S};
+    const struct identity *issuer = o->invite ? &p->invites : &p->network;
     put_u32(c.serial, number);
     snprintf(c.name.s, sizeof c.name.s, "n%u", number);
-    uint8_t one[CHAIN_BYTES];
-    size_t len = cert_sign(one, sizeof one, p->crypto, &c, p->network.ed_seed, p->network.ed_pk);
+    uint8_t one[CHAIN_BYTES], invite[CHAIN_BYTES];
+    size_t len = cert_sign(one, sizeof one, p->crypto, &c, issuer->ed_seed, issuer->ed_pk);
     ensure(len > 0);
-    const struct span both[] = {{p->network_cert[foreign], p->network_cert_len[foreign]},
-                                {one, len}};
-    len = chain_write(out, CHAIN_BYTES, both, 2);
+    struct span all[3] = {{p->network_cert[foreign], p->network_cert_len[foreign]}, {one, len}};
+    if (o->invite) {
+        all[2] = all[1];
+        all[1] = (struct span){invite, make_invite(p, o->invite, o->uses, invite)};
+    }
+    len = chain_write(out, CHAIN_BYTES, all, o->invite ? 3 : 2);
     ensure(len > 0);
     return len;
 }
@@ -98,6 +116,7 @@ struct party *party_new(const struct crypto *c, uint64_t seed)
     identity_make(&p->network, c, &r);
     rng_bytes(&r, p->key.key, 32);
     rng_bytes(&r, p->other_key.key, 32);
+    identity_make(&p->invites, c, &r); /* last: what was drawn before it stays as it was */
     p->key.epoch = p->other_key.epoch = 1;
     snprintf(p->key.name, sizeof p->key.name, "party");
     snprintf(p->other_key.name, sizeof p->other_key.name, "party");
@@ -151,7 +170,7 @@ static void make_papers(const struct party *p, struct guest *g, const struct gue
         memcpy(g->chain, other->chain, other->chain_len);
         g->chain_len = other->chain_len;
     } else {
-        g->chain_len = make_chain(p, o->papers, number, &g->self.id, g->ipv4, g->chain);
+        g->chain_len = make_chain(p, o, o->papers, number, &g->self.id, g->ipv4, g->chain);
     }
 }
 
@@ -173,7 +192,7 @@ static void make_node(struct party *p, struct guest *g, const struct guest_optio
     for (uint32_t i = 0; i < PARTY_GUESTS && o->seeds[i]; i++)
         seeds[c.seed_count++] = p->guests[o->seeds[i] - 1]->at;
     /* a node does not start with papers that are not its own: it is made to show them afterwards */
-    c.networks[0].chain_len = make_chain(p, PAPERS_GOOD, number, &g->self.id, g->ipv4, own);
+    c.networks[0].chain_len = make_chain(p, o, PAPERS_GOOD, number, &g->self.id, g->ipv4, own);
     memcpy(c.authority_pk, p->authority.ed_pk, 32);
     rng_stream(&p->rng, "node", number + PARTY_GUESTS * g->starts++, &r);
     rng_bytes(&r, c.seed, 32);
@@ -217,6 +236,7 @@ struct guest *party_guest(struct party *p, const struct guest_options *o)
     make_papers(p, g, o, number);
     make_node(p, g, o, number);
     p->guests[p->count++] = g;
+    if (o->invite) g->ipv4 = g->node->networks[0]->ipv4; /* derived */
     wake_up(p, g);
     return g;
 }
@@ -228,6 +248,26 @@ void party_restart(struct party *p, struct guest *g, const struct guest_options 
     guest_stop(g);
     make_node(p, g, o, number);
     wake_up(p, g);
+}
+
+void party_reissue(struct party *p, struct guest *g, uint8_t invite, uint32_t slot, uint32_t uses)
+{
+    struct guest_options o = {.invite = invite, .slot = slot, .uses = uses};
+    uint32_t number = 0;
+    while (p->guests[number] != g) number++;
+    g->chain_len = make_chain(p, &o, PAPERS_GOOD, number, &g->self.id, 0, g->chain);
+    struct command c = {
+        .type = CMD_NETWORK_ADD,
+        .request = 8,
+        .network_config = {.chain = g->chain, .chain_len = g->chain_len, .mtu_bytes = 1380}};
+    party_step(p, g, &(struct event){.type = EV_COMMAND, .command = &c});
+    ensure(g->reply.err == OK);
+}
+
+enum member_slot guest_slot(const struct guest *g, const struct guest *of)
+{
+    const struct member *m = members_by_id(&g->node->members, -1, &of->self.id);
+    return m ? (enum member_slot)m->slot.state : SLOT_NONE;
 }
 
 struct party *party_of(const struct crypto *c, uint64_t seed, uint32_t count, bool lanes,

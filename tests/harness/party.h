@@ -35,6 +35,9 @@ struct guest_options {
     bool lane, founder, other_key; /* other_key: of another overlay */
     bool steals;                   /* says it is guest number `as`, with keys of its own */
     uint8_t papers, as;
+    uint8_t
+        invite; /* joins with this invite, and takes slot `slot` of its `uses`; 0: certified by the network */
+    uint32_t slot, uses;
     uint8_t seeds[PARTY_GUESTS]; /* guests to dial, + 1 */
     const struct limits *limits;
 };
@@ -79,8 +82,8 @@ struct party {
     uint32_t count;
     struct trace trace;
     struct overlay_key key, other_key;
-    struct identity authority, foreign, network;
-    uint8_t network_cert[2][CHAIN_BYTES]; /* by the authority, by the foreign one */
+    struct identity authority, foreign, network, invites; /* one key for all invites */
+    uint8_t network_cert[2][CHAIN_BYTES];                 /* by the authority, by the foreign one */
     size_t network_cert_len[2];
 };
 
@@ -112,6 +115,11 @@ void party_tun(struct party *p, struct guest *g, uint32_t dst, uint32_t number, 
 uint32_t party_packet(uint8_t *out, uint32_t src, uint32_t dst, uint32_t number, uint32_t len);
 void party_command(struct party *p, struct guest *g, uint8_t type, const struct guest *target);
 bool party_pings(struct party *p, struct guest *a, struct guest *b); /* is it answered? */
+
+/* Another certificate of the same invite for g, as the daemon makes one when its slot is taken. */
+void party_reissue(struct party *p, struct guest *g, uint8_t invite, uint32_t slot, uint32_t uses);
+/* What g thinks of `of`'s slot; SLOT_NONE if it does not know it. */
+enum member_slot guest_slot(const struct guest *g, const struct guest *of);
 
 struct overlay *guest_overlay(const struct guest *g);
 struct link *guest_link(const struct guest *g, const struct guest *to); /* UP only; NULL */

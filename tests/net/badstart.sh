@@ -7,6 +7,7 @@ lab <<'END'
 seed none
 two  none
 three none
+four none
 END
 HOST=([seed]=seed [good]=two [other]=two [thief]=three)
 s=$($natlab addr seed)
@@ -145,9 +146,66 @@ WHAT="token: nothing on stdin"; refused 2 token "$TMPDIR/t" sh -c '"$0" -d "$1" 
 r other create other --listen 0.0.0.0:7998 --advertise "$s:7998" >/dev/null || bad "a second overlay beside the first"
 r other invite >"$TMPDIR/t4"
 fresh; join "token: of another overlay" overlay "$(<"$TMPDIR/t4")" "$TMPDIR/bad"
-# Used twice: offline nobody can know, it is the network that must refuse the second.
-r thief join "$(<"$TMPDIR/t1")" --host thief >/dev/null || bad "the second use of a token, offline: exit status $?"
+
+echo "== used up"
+# What is there when somebody was refused: certificate, identity and configuration as before.
+kept() { (cd "$TMPDIR/$1" && sha256sum identity overlay ringlet.conf networks/home/certificate); }
+over() { [[ ! -e /proc/$1 || $(cut -d ' ' -f 3 "/proc/$1/stat") == Z ]]; }
+# ended NODE STATUS TEXT: its daemon ends by itself, within 30 s, with one line that matches TEXT
+ended() {
+  local status=0 line
+  within 30 over "${PID[$1]}" || { bad "$1: it goes on"; return; }
+  wait "${PID[$1]}" || status=$?
+  line=$(grep -v '^20[0-9-]*T' "$TMPDIR/$1.log" | grep -v '^ringlet: ready$')
+  [[ $status == "$2" ]] || bad "$1: exit status $status, not $2"
+  [[ $(wc -l <<<"$line") == 1 && $line =~ ^ringlet:\ .+:\ .+ && $line =~ $3 ]] || bad "$1: not one line like '$3': $line"
+  printf '%-34s %s\n' "$1" "$line"
+}
+alive() { ! over "${PID[$1]}" || bad "$1: its daemon has ended"; within 15 reach "$1" $SEED_IP || bad "$1: cannot reach the seed"; }
+slot_of() { r "$1" status --json | jq -r '.networks[0] | "\(.slot) \(.slot_state)"'; }
+held() { [[ $(slot_of "$1") == ${2:-[0-9]}" held" ]]; }
+spent() { [[ $(r seed invites --json | jq -r --arg u "$1" '[.[] | select(.uses == ($u | tonumber)) | .spent] | max') == "$2" ]]; }
+HOST+=([first]=four [second]=three [third]=three)
+
+# Used twice: offline nobody can know, it is the network that refuses the second.
 start good; await good
+within 15 held good 0 || bad "good: its slot is not held: $(slot_of good)"
+alive good
+r thief join "$(<"$TMPDIR/t1")" --host thief >/dev/null || bad "the second use of a token, offline: exit status $?"
+before=$(kept thief)
 start thief --no-tun
-if within 6 r thief ping seed -c 1 -W 1; then echo "not yet: the second use of a token for one is not noticed"; fi
+ended thief 1 "used up: its slot is held by $(node_id good): .*new invite"
+[[ $(kept thief) == "$before" ]] || bad "thief: files were changed"
+: >"$TMPDIR/thief.log"; start thief --no-tun # as often as it likes
+ended thief 1 'used up'
+alive good
+within 5 spent 1 1 || bad "invites: spent is $(r seed invites --json | jq -c '[.[].spent]')"
+[[ $(r good members --json | jq -r '.[] | select(.name == "seed") | .slot_state') == null ]] || bad "members: the seed is on no invite"
+
+# A token for two: the third is told so when it has looked at both slots.
+r seed invite --uses 2 >"$TMPDIR/t5"
+for n in first second; do
+  r $n join "$(<"$TMPDIR/t5")" --host $n >/dev/null || bad "$n: join"
+  [[ $(stat -c %a "$TMPDIR/$n/networks/home/invite") == 600 ]] || bad "$n: the invite's key can be read by others"
+done
+start first; start second --no-tun
+for n in first second; do
+  within 30 held $n || bad "$n: its slot is not held: $(slot_of $n)"
+done
+[[ $(slot_of first) != "$(slot_of second)" ]] || bad "both have slot $(slot_of first)"
+r third join "$(<"$TMPDIR/t5")" --host third >/dev/null || bad "third: join"
+before=$(kept third)
+start third --no-tun
+ended third 1 'used up: its slots are held by others'
+[[ $(kept third) == "$before" ]] || bad "third: files were changed"
+within 5 spent 2 2 || bad "invites: spent is $(r seed invites --json | jq -c '[.[].spent]')"
+alive good; alive first
+within 15 r second ping seed -c 1 || bad "second: cannot ping the seed"
+
+# With another invite the refused one gets in, where it is.
+r third join "$(<"$TMPDIR/t5")" | grep -q already || bad "the same token once more: not 'already'"
+r seed invite >"$TMPDIR/t6"
+r third join "$(<"$TMPDIR/t6")" --host third >/dev/null || bad "third: join with a new token"
+: >"$TMPDIR/third.log"; start third --no-tun
+within 30 held third || bad "third, with a new invite: $(slot_of third)"
 verdict
