@@ -359,9 +359,10 @@ uint32_t link_rtt_us(const struct link *l)
 uint64_t link_rto_us(const struct link *l)
 {
     if (l->srtt == 0) return MILLIS(600); /* RFC 6298 says 1 s; a lost ping costs little */
-    /* measured once or twice, the variance is a guess: no more than half a round trip and a bit on top */
+    /* measured once or twice, the variance is a guess: no more than half a round trip and a bit on top, unless others carry it */
     uint64_t rtt_us = link_rtt_us(l), more_us = 4u * 250u * (uint64_t)l->rttvar;
-    uint64_t rto = rtt_us + time_min(more_us, rtt_us / 2 + MILLIS(60));
+    if (link_path(l) == PATH_DIRECT) more_us = time_min(more_us, rtt_us / 2 + MILLIS(60));
+    uint64_t rto = rtt_us + more_us;
     /* over the ring others may first have to find out what we have found out */
     uint64_t floor = link_path(l) == PATH_ROUTED ? MILLIS(250) : MILLIS(50);
     return time_min(time_max(rto, floor), SECONDS(3));
