@@ -78,6 +78,7 @@ static bool open_prepared(const struct aead_key *k, uint8_t *out, const uint8_t 
 bool crypto_gcrypt(struct crypto *out)
 {
     if (!gcry_check_version("1.8.0")) return false;
+    if (gcry_fips_mode_active()) return false; /* it then wants to make GCM's nonces itself */
     if (!gcry_control(GCRYCTL_INITIALIZATION_FINISHED_P)) {
         gcry_control(GCRYCTL_DISABLE_SECMEM, 0);
         gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
