@@ -31,7 +31,7 @@ static bool not_opened(int error, struct fail *f)
 
 void tuns_init(struct tuns *t)
 {
-    *t = (struct tuns){.write = writev};
+    *t = (struct tuns){.write = writev, .ioctl = ioctl};
     for (unsigned i = 0; i < NETWORKS_MAX; i++) t->list[i].fd = -1;
 }
 
@@ -80,23 +80,34 @@ static void own_devices(struct tuns *t)
         if (t->list[i].fd >= 0) t->own.index[t->own.count++] = t->list[i].index;
 }
 
-/* Headers and offload, as far as this kernel goes. USO came later than the rest. */
+/* USO came later than the rest. What the kernel then takes joined: LANE_JOIN_*. */
+static uint8_t set_offload(const struct tuns *t, int fd)
+{
+    const unsigned long tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+    if (t->ioctl(fd, TUNSETOFFLOAD, tcp | OFFLOAD_USO4 | OFFLOAD_USO6) == 0)
+        return LANE_JOIN_TCP | LANE_JOIN_UDP;
+    return t->ioctl(fd, TUNSETOFFLOAD, tcp) == 0 ? LANE_JOIN_TCP : 0;
+}
+
+/* Headers and offload, as far as this kernel goes. A device may have been there before us (`ip tuntap add`): it then keeps
+ * what the last one who had it wanted, so nothing is taken for granted. */
 static bool attach(struct tuns *t, int fd, struct ifreq *r, bool *headers)
 {
-    const unsigned tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+    int size = sizeof(struct virtio_net_hdr);
     short plain = r->ifr_flags;
-    *headers = false;
     r->ifr_flags = (short)(plain | IFF_VNET_HDR);
-    if (t->offload && ioctl(fd, TUNSETIFF, r) == 0) {
-        *headers = true;
-        if (ioctl(fd, TUNSETOFFLOAD, tcp | OFFLOAD_USO4 | OFFLOAD_USO6) == 0) return true;
-        t->joins &= (uint8_t)~LANE_JOIN_UDP;
-        if (ioctl(fd, TUNSETOFFLOAD, tcp) != 0) t->joins = 0;
+    *headers = t->offload && t->ioctl(fd, TUNSETIFF, r) == 0;
+    if (*headers) {
+        (void)t->ioctl(fd, TUNSETVNETHDRSZ, &size);
+        t->joins &= set_offload(t, fd);
         return true;
     }
-    t->joins = 0;
     r->ifr_flags = plain;
-    return ioctl(fd, TUNSETIFF, r) == 0;
+    if (t->ioctl(fd, TUNSETIFF, r) != 0) return false;
+    /* else packets come without checksums, or as super-packets: off */
+    (void)t->ioctl(fd, TUNSETOFFLOAD, 0ul);
+    t->joins = 0;
+    return true;
 }
 
 bool tun_add(struct tuns *t, uint8_t number, const char *name, uint16_t mtu_bytes, struct fail *f)

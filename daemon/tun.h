@@ -36,6 +36,7 @@ struct tun {
 typedef void tun_received(void *context, const struct event *e); /* EV_TUN */
 typedef void tun_batch_end(void *context);
 typedef ssize_t tun_writev(int fd, const struct iovec *list, int count);
+typedef int tun_ioctl(int fd, unsigned long request, ...);
 struct tuns {
     struct tun list[NETWORKS_MAX];
     int spare[NETWORKS_MAX];
@@ -48,6 +49,7 @@ struct tuns {
     tun_batch_end *batch_end;
     void *context;
     tun_writev *write; /* the system's; a test's */
+    tun_ioctl *ioctl;
     uint64_t dropped;
 };
 void tuns_init(struct tuns *t); /* none: --no-tun */
