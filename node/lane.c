@@ -186,6 +186,7 @@ static void on_datagram(struct lane *l, uint64_t now_us, const struct hot_messag
     memcpy(p, body, m->len);
     lane_datagram(l, now_us, &a, p, m->len, out);
     lane_join_end(l, out);
+    if (out->count == 0) out->arena_used = 0; /* it opened to nothing that an action names */
 }
 
 static void on_message(struct lane *l, uint64_t now_us, const struct hot_message *m,

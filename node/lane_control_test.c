@@ -294,6 +294,21 @@ static void full_arena_stops_the_step(void **state)
     dropped(&w->b, DROP_COUNT, 0);
 }
 
+/* What opens to nothing takes no room: however many of them come by the queue. */
+static void junk_by_the_queue(void **state)
+{
+    struct world *w = *state;
+    static const uint8_t junk[1400] = {OUTER_DATA, 0, 0, 0, 0, 0, 0, BA};
+    struct hot_message m = {.op = DOWN_DATAGRAM, .index = BA, .len = sizeof junk};
+    connect_sides(&w->a, &w->b, AB, BA);
+    w->b.out.arena_size = 8192;
+    for (int i = 0; i < 20; i++) say(&w->b, &m, junk);
+    timer(&w->b);
+    dropped(&w->b, DROP_TAG, 20);
+    send4(w, &w->b, &w->a, 100, 3);
+    assert_int_equal(w->b.out.count, 1);
+}
+
 static void nothing_grows(void **state)
 {
     struct world *w = *state;
@@ -338,6 +353,7 @@ int main(void)
         WITH(use_is_told_once_a_second),
         WITH(counter_stops),
         WITH(full_arena_stops_the_step),
+        WITH(junk_by_the_queue),
         WITH(nothing_grows),
     };
     if (!crypto_init()) return 1;
