@@ -64,8 +64,7 @@ bool link_vouched(struct overlay *o, struct link *l, uint64_t now_us, uint64_t *
 static struct link *link_of(struct overlay *o, const struct endpoint *from,
                             const struct keepalive *k)
 {
-    if (INDEX_SLOT(k->index) > o->map_mask) return NULL;
-    uint16_t meaning = o->map[INDEX_SLOT(k->index)];
+    uint16_t meaning = index_meaning(o, k->index);
     if ((meaning & ENTRY_KIND) != ENTRY_LINK) return NULL;
     struct link *l = &o->links[meaning & ~ENTRY_KIND];
     if (!is_quiet(l) || l->s.remote_index != k->back || l->s.entry != k->index) return NULL;
