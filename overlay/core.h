@@ -82,6 +82,7 @@ struct near_info {     /* what we know of a near link's own near set */
     uint32_t digest;   /* of the list that it told last */
     uint16_t slot;
     bool listed; /* it has told us its near set */
+    bool stale;  /* it, or somebody, named a neighbour that did not answer us: to be asked again */
 };
 struct channel {       /* relay for others: RELAYED on (from, in) goes out on (to, out) */
     uint16_t from, to; /* slots; NO_SLOT: free */
@@ -372,7 +373,8 @@ void on_refer(struct overlay *o, uint64_t now_us, const struct arrival *a, const
               size_t len, struct outbox *out);
 
 /* --- upkeep.c --- */
-uint8_t link_ping_flags(const struct link *l); /* of a PING or PONG: wanted, digest */
+uint8_t link_ping_flags(const struct overlay *o,
+                        const struct link *l); /* of a PING or PONG: wanted, digest */
 void link_ping(struct overlay *o, struct link *l, uint64_t now_us, const struct way *way,
                uint8_t flags, struct outbox *out); /* way NULL: the path */
 void link_verify(struct overlay *o, struct link *l, uint64_t now_us,
@@ -399,6 +401,11 @@ void path_lost(struct overlay *o, uint64_t now_us, struct link *l,
                struct outbox *out); /* the direct or relayed path is silent */
 void path_roam(struct overlay *o, uint64_t now_us, struct link *l, const struct endpoint *from,
                struct outbox *out);
+bool mapping_depends(uint64_t mapping); /* another port for every peer ("symmetric") */
+/* Another node that a routed path may go through: one that the other end has directly, as it told; else one near it. */
+struct id path_waypoint(struct overlay *o, const struct link *l, const struct extra *x);
+struct id path_waypoint_back(const struct extra *x,
+                             const struct id *came_by); /* for an answer; x may be NULL */
 void path_tell_lane(struct overlay *o, struct link *l);
 void candidates_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask,
                      struct outbox *out);
@@ -417,6 +424,10 @@ void local_candidates(const struct overlay *o, struct candidates *out);
 void relay_seek(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out);
 void on_relay(struct overlay *o, uint64_t now_us, struct link *l, unsigned op, struct unpack *u,
               struct outbox *out);
+/* does a link that is wanted go through this one? Then this one is wanted, too */
+bool relay_serves(const struct overlay *o, const struct link *relay);
+void relay_found(struct overlay *o, uint64_t now_us, const struct link *relay,
+                 struct outbox *out); /* reached directly now: for whom may it relay? */
 void relay_tell_lane(struct overlay *o, const struct channel *c);
 void relay_try(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out);
 void relay_offered(struct overlay *o, uint64_t now_us, struct link *l, struct link *r,
@@ -437,6 +448,8 @@ void ring_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint3
                        struct outbox *out);
 void ring_neighbour_dead(struct overlay *o, uint64_t now_us, const struct id *id,
                          struct outbox *out);
+/* Somebody who would be near did not answer: unless our nearest neighbours forget it, it lives, and is to be tried again. */
+void ring_missed(struct overlay *o, uint64_t now_us, const struct id *id);
 uint64_t ring_estimate(const struct overlay *o);
 /* May we send there because a peer says so? */
 bool ring_hearsay_ok(const struct overlay *o, const struct endpoint *at);

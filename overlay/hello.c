@@ -545,11 +545,13 @@ static void hello_failed(struct overlay *o, uint64_t now_us, struct hello *h, st
     struct id target = h->target;
     bool tell = (h->kinds & KIND_DEMAND) && !id_is_zero(&target);
     uint16_t slot = h->link_slot;
+    bool initiator = h->hs.initiator, wanted_near = h->kinds & KIND_NEAR;
     if (h->hs.initiator && !id_is_zero(&target)) fail_note(o, &target, now_us);
     if (h->hs.initiator)
         trace(o->trace, now_us, HELLO, "%.8s > gave up: no answer", id_print(&target, text));
     hello_end(o, h, slot != NO_SLOT);
     if (slot != NO_SLOT) keys_unanswered(o, now_us, &o->links[slot]);
+    if (initiator && wanted_near && !link_by_id(o, &target)) ring_missed(o, now_us, &target);
     if (tell && !link_by_id(o, &target)) outbox_event(out, OE_FAILED, &target);
 }
 

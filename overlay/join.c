@@ -224,7 +224,8 @@ void join_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         return;
     }
     if (o->join_due_us <= now_us) {
-        dial_all(o, now_us, out);
+        /* once; then whom we hear hands us on, and a seed's answer would be let go of (on_hello2) */
+        if (o->join_tries == 0 || !links_any_direct(o)) dial_all(o, now_us, out);
         if (o->up_count > 0)
             find_send(o, now_us, &o->self.id, PURPOSE_JOIN, 0, SECONDS(5),
                       o->order[rng_below(&o->rng, o->up_count)], out);

@@ -126,6 +126,7 @@ static uint32_t usefulness(const struct overlay *o, const struct link *l, uint64
     score += demand_worth(o, l, now_us);
     if (l->kinds & KIND_LEAF) score += 50;
     if (l->s.flags & LINK_WANTED) score += 500;
+    if (relay_serves(o, l)) score += 2000;
     const struct extra *x = link_extra(o, l);
     if (x && x->hot) score += 2000;
     if (l->kinds == KIND_DEMAND) return score; /* by its use alone */

@@ -45,7 +45,7 @@ bool link_vouched(struct overlay *o, struct link *l, uint64_t now_us, uint64_t *
     struct keepalive k = {.from = o->self.id,
                           .index = l->s.remote_index,
                           .back = l->s.entry,
-                          .flags = link_ping_flags(l)};
+                          .flags = link_ping_flags(o, l)};
     if (k.flags & PING_DIGEST) k.digest = o->near_digest;
     struct vouch v;
     struct endpoint at = link_endpoint(l), newest;
@@ -81,7 +81,7 @@ bool overlay_vouch(struct overlay *o, uint64_t now_us, const struct endpoint *fr
     if (!l || !is_calm(o) || left_ms > INT32_MAX || left_ms < FLIGHT_MAX_MS) return false;
     if (!is_known(o, l, k->flags, k->digest)) return false;
     v->observed = *from;
-    v->flags = link_ping_flags(l);
+    v->flags = link_ping_flags(o, l);
     v->digest = v->flags & PING_DIGEST ? o->near_digest : 0;
     return true;
 }

@@ -35,10 +35,13 @@ void candidates_send(struct overlay *o, uint64_t now_us, struct link *l, bool as
     uint8_t frame[CONTROL_MAX];
     struct candidates own;
     local_candidates(o, &own);
-    uint16_t common[COMMON_MAX];
+    uint16_t common[COMMON_MAX], count = o->up_count, start = order_find(o, link_id(o, l));
     uint32_t n = 0;
-    for (uint16_t i = 0; i < o->up_count && n < COMMON_MAX; i++) {
-        const struct link *p = order_at(o, i);
+    /* those around it first: they are the likeliest to be its peers, too */
+    for (uint16_t i = 0; i < count && n < COMMON_MAX; i++) {
+        uint16_t step = (uint16_t)(i / 2);
+        const struct link *p = order_at(
+            o, (uint16_t)(i & 1 ? (start + count - 1 - step) % count : (start + step) % count));
         if (p != l && link_path(p) == PATH_DIRECT && !p->tries) common[n++] = link_slot(o, p);
     }
     struct pack k = pack_of(frame + 1, sizeof frame - 1);
@@ -62,7 +65,7 @@ static uint64_t retry_at(struct overlay *o, uint64_t now_us, const struct extra 
     return now_us + (used ? time_min(pause_us, RETRY_USED_US) : pause_us);
 }
 
-static bool depends(uint64_t mapping)
+bool mapping_depends(uint64_t mapping)
 {
     return mapping == MAPPING_ADDRESS_DEPENDENT || mapping == MAPPING_PORT_DEPENDENT;
 }
@@ -80,7 +83,7 @@ static bool anything_new(const struct candidates *before, const struct candidate
                          uint64_t mapping)
 {
     for (uint8_t i = 0; i < now->count; i++)
-        if (!names(before, &now->list[i].at, depends(mapping))) return true;
+        if (!names(before, &now->list[i].at, mapping_depends(mapping))) return true;
     return false;
 }
 
@@ -103,12 +106,35 @@ static void probe(struct overlay *o, uint64_t now_us, struct link *l, struct ext
     x->why = "no answer at any of its endpoints";
     x->punch_failures++;
     /* both NATs give everybody another port: unless they stand side by side, they never meet */
-    if (depends(x->remote_mapping) &&
-        depends(observe_mapping(&o->observe, o->locals, o->local_count)))
+    if (mapping_depends(x->remote_mapping) &&
+        mapping_depends(observe_mapping(&o->observe, o->locals, o->local_count)))
         x->punch_failures = (uint8_t)(x->punch_failures + 2);
     if (x->punch_failures > 100) x->punch_failures = 100;
     x->punch_at_us = retry_at(o, now_us, x);
     wake_at(o, x->punch_at_us);
+}
+
+static bool among_common(const struct extra *x, const struct id *id)
+{
+    for (uint8_t i = 0; i < x->common_count; i++)
+        if (id_equal(&x->common[i], id)) return true;
+    return false;
+}
+
+struct id path_waypoint(struct overlay *o, const struct link *l, const struct extra *x)
+{
+    uint32_t start = x->common_count ? (uint32_t)rng_below(&o->rng, x->common_count) : 0;
+    for (uint8_t i = 0; i < x->common_count; i++) {
+        const struct id *id = &x->common[(start + i) % x->common_count];
+        if (!id_equal(id, &x->waypoint) && !id_equal(id, &o->self.id)) return *id;
+    }
+    return waypoint_near(o, link_id(o, l), &x->waypoint);
+}
+
+struct id path_waypoint_back(const struct extra *x, const struct id *came_by)
+{
+    if (!x) return *came_by;
+    return id_is_zero(came_by) || among_common(x, &x->waypoint) ? x->waypoint : *came_by;
 }
 
 void on_candidates(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u,
@@ -141,6 +167,7 @@ void on_candidates(struct overlay *o, uint64_t now_us, struct link *l, struct un
     memcpy(x->common, common, sizeof common);
     x->common_count = count;
     x->candidates_got = true;
+    if (!among_common(x, &x->waypoint)) x->waypoint = path_waypoint(o, l, x);
     x->relay_tried = 0;
     if (ask) candidates_send(o, now_us, l, false, out);
     if (link_path(l) == PATH_DIRECT) return;
@@ -156,7 +183,10 @@ void on_candidates(struct overlay *o, uint64_t now_us, struct link *l, struct un
 void path_started(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out)
 {
     path_tell_lane(o, l);
-    if (link_path(l) == PATH_DIRECT) return;
+    if (link_path(l) == PATH_DIRECT) {
+        relay_found(o, now_us, l, out);
+        return;
+    }
     struct extra *x = link_need_extra(o, l);
     if (!x) return;
     x->why = "looking for a direct way";
@@ -215,7 +245,10 @@ void path_move(struct overlay *o, uint64_t now_us, struct link *l, enum path_kin
         e->why = why;
         e->index = link_index(l);
     }
-    if (to == PATH_DIRECT) join_remember(o, now_us, l, out);
+    if (to == PATH_DIRECT) {
+        join_remember(o, now_us, l, out);
+        relay_found(o, now_us, l, out);
+    }
     upkeep_arm(o, l, now_us + SECONDS(25));
     join_state(o, now_us, out);
 }
@@ -225,7 +258,7 @@ void path_waypoint_lost(struct overlay *o, const struct id *id)
     for (uint16_t i = 0; i < o->common->limits.extras; i++) {
         struct extra *x = o->extras[i];
         if (!x || !id_equal(&x->waypoint, id)) continue;
-        x->waypoint = waypoint_near(o, link_id(o, &o->links[x->slot]), id);
+        x->waypoint = path_waypoint(o, &o->links[x->slot], x);
     }
 }
 
@@ -240,7 +273,7 @@ void path_lost(struct overlay *o, uint64_t now_us, struct link *l, struct outbox
     bool was_direct = link_path(l) == PATH_DIRECT;
     x->relay_slot = 0;
     path_waypoint_lost(o, link_id(o, l));
-    x->waypoint = waypoint_near(o, link_id(o, l), link_id(o, l));
+    x->waypoint = path_waypoint(o, l, x);
     path_move(o, now_us, l, PATH_ROUTED, NULL,
               was_direct ? "the direct path is silent" : "the relay is silent", out);
     x->punch_at_us = now_us + SECONDS(1);

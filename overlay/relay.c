@@ -25,6 +25,24 @@ static void say(struct overlay *o, uint64_t now_us, struct link *l, enum control
 
 /* --- the ends --- */
 
+/* No peer in common: become a peer of one that the other end has. A peer that hears an end whose NAT gives everybody another
+ * port hears everybody, so that end's peers are the better choice; if only we are such an end, the other one does it. */
+static void overlap_make(struct overlay *o, uint64_t now_us, const struct link *l,
+                         const struct extra *x, struct outbox *out)
+{
+    if (!(l->kinds & (KIND_NEAR | KIND_DEMAND | KIND_PINNED)) || !x->common_count) return;
+    if (mapping_depends(observe_mapping(&o->observe, o->locals, o->local_count)) &&
+        !mapping_depends(x->remote_mapping))
+        return;
+    uint32_t start = (uint32_t)rng_below(&o->rng, x->common_count);
+    for (uint8_t i = 0; i < x->common_count; i++) {
+        const struct id *id = &x->common[(start + i) % x->common_count];
+        if (link_by_id(o, id) || failed_lately(o, id, now_us)) continue;
+        (void)hello_route(o, now_us, id, &ID_ZERO, &(struct endpoint){0}, 0, out);
+        return; /* one at a time */
+    }
+}
+
 void relay_seek(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out)
 {
     struct extra *x = link_extra(o, l);
@@ -37,11 +55,40 @@ void relay_seek(struct overlay *o, uint64_t now_us, struct link *l, struct outbo
             continue;
         if (!best || link_rtt_us(p) < link_rtt_us(best)) best = p;
     }
-    if (!best) return;
+    if (!best) {
+        overlap_make(o, now_us, l, x, out);
+        return;
+    }
     for (uint8_t i = 0; i < x->common_count; i++)
         if (id_equal(&x->common[i], link_id(o, best))) x->relay_tried |= (uint8_t)(1u << i);
     x->relay_asked_us = now_us;
     say(o, now_us, best, CONTROL_RELAY_OPEN, link_id(o, l), NULL, out);
+}
+
+bool relay_serves(const struct overlay *o, const struct link *relay)
+{
+    for (uint16_t i = 0, seen = 0; i < o->common->limits.extras && seen < o->extra_count; i++) {
+        const struct extra *x = o->extras[i];
+        if (!x) continue;
+        seen++;
+        const struct link *l = &o->links[x->slot];
+        if (x->relay_slot == link_slot(o, relay) + 1 && l->state == LINK_UP &&
+            link_path(l) == PATH_RELAYED && (l->kinds || (l->s.flags & LINK_WANTED)))
+            return true;
+    }
+    return false;
+}
+
+void relay_found(struct overlay *o, uint64_t now_us, const struct link *relay, struct outbox *out)
+{
+    for (uint16_t i = 0; i < o->common->limits.extras; i++) {
+        const struct extra *x = o->extras[i];
+        if (!x) continue;
+        struct link *l = &o->links[x->slot];
+        if (l == relay || l->state != LINK_UP || link_path(l) != PATH_ROUTED) continue;
+        for (uint8_t k = 0; k < x->common_count; k++)
+            if (id_equal(&x->common[k], link_id(o, relay))) relay_seek(o, now_us, l, out);
+    }
 }
 
 /* Ping through the channel on offer; the PONG moves the path. */

@@ -11,7 +11,8 @@
 #define REPAIR_MAX_US   MINUTES(5)
 #define ASK_EVERY_US    SECONDS(5)
 #define TORN_UNIT_US    MILLIS(100)
-#define TORN_UNITS      30 /* 3 s */
+#define TORN_UNITS      30          /* 3 s */
+#define MISSED_US       SECONDS(10) /* longer than a failure is remembered (join.c) */
 #define NEAR_LIST_MAX   32
 #define LIST_MAX        20
 
@@ -179,15 +180,19 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
     struct near_info *info = near_find(o, link_slot(o, l));
     if (info) {
         info->listed = true;
+        info->stale = false;
         info->digest = (uint32_t)digest; /* of the set that this list shows */
     }
     uint32_t fresh = 0; /* keep those that are news */
-    for (uint32_t i = 0; i < n; i++)
-        if (!id_equal(&ids[i], &o->self.id) && !link_by_id(o, &ids[i]) &&
-            !failed_lately(o, &ids[i], now_us)) {
-            ids[fresh] = ids[i];
-            at[fresh++] = at[i];
+    for (uint32_t i = 0; i < n; i++) {
+        if (id_equal(&ids[i], &o->self.id) || link_by_id(o, &ids[i])) continue;
+        if (failed_lately(o, &ids[i], now_us)) {
+            if (info && ring_would_be_near(o, &ids[i])) info->stale = true;
+            continue;
         }
+        ids[fresh] = ids[i];
+        at[fresh++] = at[i];
+    }
     for (uint32_t i = 0; i < fresh; i++) {
         /* only whom we would keep if all of them came: T-Man's selection */
         bool near = listed_between(o, ids, fresh, &ids[i], true) +
@@ -223,7 +228,7 @@ void ring_changed(struct overlay *o, uint64_t now_us, struct outbox *out)
 bool ring_digest_is_news(struct overlay *o, const struct link *l, uint32_t digest)
 {
     const struct near_info *info = near_find(o, link_slot(o, l));
-    return info && !(info->digest == digest && info->listed);
+    return info && !(info->digest == digest && info->listed && !info->stale);
 }
 
 void ring_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint32_t digest,
@@ -279,6 +284,20 @@ void ring_neighbour_dead(struct overlay *o, uint64_t now_us, const struct id *id
     if (!o->joined) close_gap(o, now_us, out);
     o->ring_due_us = now_us + REPAIR_FIRST_US; /* and look around soon */
     o->repair_us = REPAIR_FIRST_US;
+    wake_at(o, o->ring_due_us);
+}
+
+void ring_missed(struct overlay *o, uint64_t now_us, const struct id *id)
+{
+    uint16_t left[NEAR_SIDE_MAX], right[NEAR_SIDE_MAX];
+    uint8_t lefts, rights;
+    if (o->up_count == 0 || !ring_would_be_near(o, id)) return;
+    ring_sides(o, left, right, &lefts, &rights);
+    struct near_info *l = near_find(o, left[0]), *r = near_find(o, right[0]);
+    if (l) l->stale = true;
+    if (r) r->stale = true;
+    uint64_t then = now_us + rng_jitter(&o->rng, MISSED_US, 10);
+    if (o->ring_due_us == 0 || o->ring_due_us > then) o->ring_due_us = then;
     wake_at(o, o->ring_due_us);
 }
 

@@ -64,6 +64,25 @@ struct link *route_next(const struct overlay *o, const struct id *dst, const str
     return l ? l : next_hop(o, dst, src, physical, true, arrived_on, avoid);
 }
 
+/* What a routed frame carries, perhaps in the frame for a waypoint: a datagram's type, or 0. */
+static uint8_t carries(const uint8_t *body, size_t len)
+{
+    struct routed inner;
+    if (len == 0) return 0;
+    if (body[0] != KIND_ROUTED) return outer_name(body[0]) ? body[0] : 0;
+    if (!routed_read(body, len, &inner) || inner.body_len == 0) return 0;
+    return outer_name(inner.body[0]) ? inner.body[0] : 0;
+}
+
+/* What is sealed goes over real links only: a routed link would put it into another routed frame, with a TTL of its own, that may come
+ * back to this very link. A handshake does so as long as there is one, for then its session will find that way, too. */
+static struct link *next_for(const struct overlay *o, const struct id *dst, const struct id *src,
+                             uint8_t carried, uint16_t arrived_on, const uint16_t avoid[3])
+{
+    struct link *l = carried ? route_next(o, dst, src, true, arrived_on, avoid) : NULL;
+    return l || carried == OUTER_DATA ? l : route_next(o, dst, src, false, arrived_on, avoid);
+}
+
 struct id waypoint_near(const struct overlay *o, const struct id *dst, const struct id *not_this)
 {
     uint16_t n = o->up_count, start = order_find(o, dst);
@@ -146,7 +165,7 @@ void route_send(struct overlay *o, uint64_t now_us, uint8_t mode, uint8_t flags,
     uint8_t inner[PKT_MAX], frame[PKT_MAX];
     bool by_way = waypoint && !id_is_zero(waypoint) && !id_equal(waypoint, &o->self.id) &&
                   !id_equal(waypoint, dst);
-    bool physical = len > 0 && body[0] == OUTER_DATA;
+    uint8_t carried = carries(body, len);
     struct routed r = {.mode = mode,
                        .ttl = route_ttl(o),
                        .flags = flags,
@@ -171,7 +190,7 @@ void route_send(struct overlay *o, uint64_t now_us, uint8_t mode, uint8_t flags,
     size_t n = routed_write(frame, sizeof frame, &r);
     struct link *l = force_slot != NO_SLOT
                          ? &o->links[force_slot]
-                         : route_next(o, &r.dst, &o->self.id, physical, NO_SLOT, NULL);
+                         : next_for(o, &r.dst, &o->self.id, carried, NO_SLOT, NULL);
     if (!n || !l || l->state != LINK_UP) {
         drop(o, n ? DROP_NO_ROUTE : DROP_TOO_BIG);
         return;
@@ -270,7 +289,7 @@ static bool hold(struct overlay *o, uint64_t now_us, const struct link *l, const
 static void forward(struct overlay *o, uint64_t now_us, struct link *l, struct routed *r,
                     uint8_t *body, struct outbox *out)
 {
-    bool physical = r->body_len > 0 && body[0] == OUTER_DATA;
+    uint8_t carried = carries(body, r->body_len);
     if (r->ttl > ROUTE_TTL_MAX) r->ttl = ROUTE_TTL_MAX;
     if (r->flags & ROUTED_TRACE) trace_passed(o, now_us, r, out);
     if (id_equal(&r->dst, &o->self.id) &&
@@ -278,7 +297,7 @@ static void forward(struct overlay *o, uint64_t now_us, struct link *l, struct r
         deliver(o, now_us, l, r, body, out);
         return;
     }
-    struct link *next = route_next(o, &r->dst, &r->src, physical, link_slot(o, l), NULL);
+    struct link *next = next_for(o, &r->dst, &r->src, carried, link_slot(o, l), NULL);
     if (!next) {
         if (r->mode != ROUTE_NEAREST || id_equal(&r->src, &o->self.id))
             drop(o, DROP_NO_ROUTE);
@@ -377,8 +396,8 @@ static void once_more(struct overlay *o, uint64_t now_us, uint16_t i, struct out
         forward(o, now_us, &o->links[arrived_on], &r, frame + (len - r.body_len), out);
         return;
     }
-    bool physical = r.body_len && r.body[0] == OUTER_DATA;
-    struct link *l = route_next(o, &r.dst, &r.src, physical, NO_SLOT, NULL);
+    uint8_t carried = carries(r.body, r.body_len);
+    struct link *l = next_for(o, &r.dst, &r.src, carried, NO_SLOT, NULL);
     if (l)
         hop_send(o, now_us, l, frame, len, NO_SLOT, out);
     else
@@ -413,8 +432,8 @@ static void retry(struct overlay *o, uint64_t now_us, uint16_t i, struct outbox 
     link_verify(o, l, now_us, out);
     /* the next best that makes progress; if there is none, the same again */
     f->avoid[f->tries - 1] = f->slot;
-    bool physical = r.body_len && r.body[0] == OUTER_DATA;
-    struct link *other = route_next(o, &r.dst, &r.src, physical, f->arrived_on, f->avoid);
+    uint8_t carried = carries(r.body, r.body_len);
+    struct link *other = next_for(o, &r.dst, &r.src, carried, f->arrived_on, f->avoid);
     if (other) {
         l = other;
         f->slot = link_slot(o, l);

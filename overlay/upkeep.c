@@ -38,10 +38,10 @@ static uint64_t token_make(const struct overlay *o, const struct link *l, const 
     return (uint64_t)time32 << 32 | (crypto_siphash(b, w.len, o->token_key) & 0xffffffffu);
 }
 
-uint8_t link_ping_flags(const struct link *l)
+uint8_t link_ping_flags(const struct overlay *o, const struct link *l)
 {
-    uint8_t wanted = l->kinds & (KIND_NEAR | KIND_FAR | KIND_DEMAND | KIND_PINNED) ? PING_WANTED
-                                                                                   : 0;
+    bool held = l->kinds & (KIND_NEAR | KIND_FAR | KIND_DEMAND | KIND_PINNED);
+    uint8_t wanted = held || relay_serves(o, l) ? PING_WANTED : 0;
     return wanted | (l->kinds & KIND_NEAR ? PING_DIGEST : 0);
 }
 
@@ -51,7 +51,7 @@ void link_ping(struct overlay *o, struct link *l, uint64_t now_us, const struct 
     uint8_t frame[PING_SIZE];
     struct way own = link_way(o, l);
     if (!way) way = &own;
-    struct ping p = {.flags = (uint8_t)(flags | link_ping_flags(l)),
+    struct ping p = {.flags = (uint8_t)(flags | link_ping_flags(o, l)),
                      .token = token_make(o, l, way, (uint32_t)now_us)};
     if (p.flags & PING_DIGEST) p.digest = o->near_digest;
     size_t len = ping_write(frame, sizeof frame, &p);
@@ -91,8 +91,8 @@ void on_ping(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
     wanted(l, p.flags & PING_WANTED);
     struct way back = arrival_way(o, a);
     struct extra *x = link_extra(o, l);
-    if (back.path == PATH_ROUTED && id_is_zero(&back.waypoint) && x) back.waypoint = x->waypoint;
-    struct pong r = {.flags = link_ping_flags(l), .token = p.token, .observed = a->from};
+    if (back.path == PATH_ROUTED) back.waypoint = path_waypoint_back(x, &back.waypoint);
+    struct pong r = {.flags = link_ping_flags(o, l), .token = p.token, .observed = a->from};
     if (r.flags & PING_DIGEST) r.digest = o->near_digest;
     uint8_t frame[PONG_SIZE];
     size_t n = pong_write(frame, sizeof frame, &r);
@@ -175,6 +175,10 @@ void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
     struct extra *x = link_extra(o, l);
     if (x) {
         x->silent_us = 0;
+        if (way.path == PATH_ROUTED && link_path(l) == PATH_ROUTED && !x->offer_slot) {
+            x->relay_tried = 0; /* those that would not may by now */
+            relay_seek(o, now_us, l, out);
+        }
         if (x->ping_request && then == (uint32_t)x->ping_sent_us)
             command_answered(o, now_us, l, x, &way, rtt, out);
     }
@@ -218,7 +222,8 @@ void upkeep_dead(struct overlay *o, uint64_t now_us, struct link *l, const char 
 /* Idle long enough, and nobody wants it: let go. */
 static bool trimmed(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
 {
-    if (l->kinds || (l->s.flags & LINK_WANTED) || link_age_us(l, now_us) < SECONDS(30))
+    if (l->kinds || (l->s.flags & LINK_WANTED) || link_age_us(l, now_us) < SECONDS(30) ||
+        relay_serves(o, l))
         return false;
     close_send(o, l, now_us, 0, out);
     link_close(o, l, now_us, "not needed any more", out);
@@ -270,8 +275,7 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
     }
     if (l->tries) {
         struct extra *x = link_extra(o, l);
-        if (x && link_path(l) == PATH_ROUTED)
-            x->waypoint = waypoint_near(o, link_id(o, l), &x->waypoint);
+        if (x && link_path(l) == PATH_ROUTED) x->waypoint = path_waypoint(o, l, x);
         l->tries++;
         link_ping(o, l, now_us, NULL, 0, out);
         if (link_path(l) == PATH_DIRECT &&
