@@ -42,6 +42,8 @@ struct hello {
     struct id waypoint; /* zero: none */
     uint8_t kinds;      /* why we want it */
     uint8_t tries;
+    bool brief;    /* nobody waits for it: asked twice */
+    uint16_t word; /* + 1: of the link on whose word it was begun; 0: on nobody's */
     uint64_t next_us, sent_us;
     uint8_t mac1[16], cookie[16];
     bool has_cookie;
@@ -312,6 +314,11 @@ bool hello_dial(struct overlay *o, uint64_t now_us, const struct endpoint *at, c
 /* at: where it may also be tried at once, bare, with the very same HELLO1 (none: nowhere); the first answer decides. */
 bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const struct id *waypoint,
                  const struct endpoint *at, uint8_t kinds, struct outbox *out);
+/* hello_route to a neighbour to be, because the peer of link `by` named it: within a bound for each such peer, and for all of
+ * them, so that made-up ids leave room for others. brief: nobody waits for it. */
+bool hello_heard_of(struct overlay *o, uint64_t now_us, const struct link *by, const struct id *id,
+                    const struct id *waypoint, const struct endpoint *at, bool brief,
+                    struct outbox *out);
 bool hello_pending(const struct overlay *o, const struct id *id);
 struct hello *hello_asking(const struct overlay *o,
                            uint32_t index); /* ours, HELLO1 sent and not answered; NULL */

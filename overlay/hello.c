@@ -15,6 +15,7 @@
 #define HELLO_PAUSE_SEED_US   MILLIS(800)
 #define HELLO_RESPONDER_US    SECONDS(4) /* a HELLO1 without its HELLO3: several round trips */
 #define PLAIN_EVERY           4
+#define WORD_MAX              8 /* handshakes at a time on one peer's word: as many as would be near */
 
 static struct hello *hello_by_meaning(const struct overlay *o, uint16_t meaning)
 {
@@ -203,12 +204,13 @@ bool hello_dial(struct overlay *o, uint64_t now_us, const struct endpoint *at, c
     return true;
 }
 
-bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const struct id *waypoint,
-                 const struct endpoint *at, uint8_t kinds, struct outbox *out)
+static struct hello *route_begin(struct overlay *o, uint64_t now_us, const struct id *id,
+                                 const struct id *waypoint, const struct endpoint *at,
+                                 uint8_t kinds, struct outbox *out)
 {
-    if (hello_pending(o, id) || id_equal(id, &o->self.id) || !may_begin(o, id)) return false;
+    if (hello_pending(o, id) || id_equal(id, &o->self.id) || !may_begin(o, id)) return NULL;
     struct hello *h = hello_new(o, true);
-    if (!h) return false;
+    if (!h) return NULL;
     h->routed = true;
     h->target = *id;
     h->waypoint = *waypoint;
@@ -220,6 +222,32 @@ bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const 
     char text[ID_TEXT];
     trace(o->trace, now_us, HELLO, "%.8s > ask over the ring", id_print(id, text));
     send_hello1(o, now_us, h, out);
+    return h;
+}
+
+bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const struct id *waypoint,
+                 const struct endpoint *at, uint8_t kinds, struct outbox *out)
+{
+    return route_begin(o, now_us, id, waypoint, at, kinds, out) != NULL;
+}
+
+bool hello_heard_of(struct overlay *o, uint64_t now_us, const struct link *by, const struct id *id,
+                    const struct id *waypoint, const struct endpoint *at, bool brief,
+                    struct outbox *out)
+{
+    uint16_t max = o->common->limits.handshakes, its = 0, all = 0;
+    uint16_t word = (uint16_t)(link_slot(o, by) + 1);
+    for (uint16_t i = 0; i < max; i++) {
+        const struct hello *h = o->hellos[i];
+        if (!h || !h->word || h->link_slot != NO_SLOT) continue;
+        all++;
+        its = (uint16_t)(its + (h->word == word));
+    }
+    if (all >= max / 2 || its >= WORD_MAX) return false;
+    struct hello *h = route_begin(o, now_us, id, waypoint, at, KIND_NEAR, out);
+    if (!h) return false;
+    h->word = word;
+    h->brief = brief;
     return true;
 }
 
@@ -557,7 +585,10 @@ static void hello_failed(struct overlay *o, uint64_t now_us, struct hello *h, st
 
 static uint8_t tries_max(const struct overlay *o, const struct hello *h)
 {
-    if (!h->from_seed || h->link_slot != NO_SLOT) return HELLO_TRIES;
+    if (h->link_slot != NO_SLOT) return HELLO_TRIES;
+    bool referred = !h->from_seed && !h->routed && h->kinds == KIND_LEAF;
+    if (h->brief || referred) return HELLO_TRIES_PROBE;
+    if (!h->from_seed) return HELLO_TRIES;
     return o->joined ? HELLO_TRIES_PROBE : HELLO_TRIES_SEED;
 }
 

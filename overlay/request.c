@@ -161,7 +161,8 @@ void on_find(struct overlay *o, uint64_t now_us, const struct arrival *a, struct
     /* a newcomer that is not on the ring cannot be answered over several hops, but through its seed: so we begin */
     if (!id_is_zero(&via) && !link_by_id(o, &a->routed_src) &&
         budget_take(&o->find_budget, now_us, 20, 40) && ring_would_be_near(o, &a->routed_src))
-        (void)hello_route(o, now_us, &a->routed_src, &via, &(struct endpoint){0}, KIND_NEAR, out);
+        (void)hello_heard_of(o, now_us, a->link, &a->routed_src, &via, &(struct endpoint){0}, true,
+                             out); /* it asks again itself */
 }
 
 void on_found(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbox *out)

@@ -201,7 +201,7 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
                     listed_between(o, ids, fresh, &ids[i], false) +
                             linked_between(o, &ids[i], false) <
                         NEAR_SIDE_MAX;
-        if (near) (void)hello_route(o, now_us, &ids[i], link_id(o, l), &at[i], KIND_NEAR, out);
+        if (near) (void)hello_heard_of(o, now_us, l, &ids[i], link_id(o, l), &at[i], false, out);
     }
     if (ask) near_list_send(o, now_us, l, false, out);
     join_state(o, now_us, out);
