@@ -257,6 +257,8 @@ static void deliver(struct overlay *o, uint64_t now_us, struct link *l, const st
     if (id_equal(&a.waypoint, &r->src)) a.waypoint = ID_ZERO;
     if (r->body_len == 0) {
         drop(o, DROP_MALFORMED);
+    } else if (body[0] == OUTER_HELLO1 && !link_may_hello(o, l, now_us)) {
+        drop(o, DROP_RATE);
     } else if (body[0] >= 0x40) {
         on_outer(o, now_us, &a, body, r->body_len, out);
     } else if (body[0] == KIND_CONTROL && kind_length_ok(KIND_CONTROL, r->body_len)) {
