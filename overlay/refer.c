@@ -81,6 +81,30 @@ static unsigned asked_nearer(const struct overlay *o, const struct id *id)
     return n;
 }
 
+static struct id entry_id(const uint8_t *entry)
+{
+    struct id id;
+    memcpy(id.b, entry, ID_SIZE);
+    return id;
+}
+
+/* Whoever wrote the list may have put it into another order, so that each entry is nearer than those before. */
+static void nearest_first(const struct overlay *o, uint8_t *list, size_t len)
+{
+    uint8_t held[REFER_ENTRY];
+    for (size_t i = REFER_ENTRY; i < len; i += REFER_ENTRY) {
+        struct id id = entry_id(list + i);
+        size_t at = i;
+        memcpy(held, list + i, REFER_ENTRY);
+        for (; at > 0; at -= REFER_ENTRY) {
+            struct id before = entry_id(list + at - REFER_ENTRY);
+            if (id_nearer(&o->self.id, &before, &id) <= 0) break;
+            memcpy(list + at, list + at - REFER_ENTRY, REFER_ENTRY);
+        }
+        memcpy(list + at, held, REFER_ENTRY);
+    }
+}
+
 void on_refer(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
               size_t len, struct outbox *out)
 {
@@ -103,10 +127,10 @@ void on_refer(struct overlay *o, uint64_t now_us, const struct arrival *a, const
     struct id by = h->target;
     hello_end(o, h, false);
     if (o->joined) return;
+    nearest_first(o, list, list_len);
     for (size_t i = 0; i < list_len; i += REFER_ENTRY) {
-        struct id id;
+        struct id id = entry_id(list + i);
         struct endpoint at;
-        memcpy(id.b, list + i, ID_SIZE);
         if (!endpoint_decode(list + i + ID_SIZE, &at) || !ring_hearsay_ok(o, &at) ||
             id_equal(&id, &o->self.id) || link_by_id(o, &id) || failed_lately(o, &id, now_us) ||
             (!id_is_zero(&by) && id_nearer(&o->self.id, &id, &by) >= 0) ||
