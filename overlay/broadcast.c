@@ -87,11 +87,16 @@ static bool may(uint64_t *at_us, uint64_t now_us, uint64_t every_us, uint64_t bu
     return true;
 }
 
+/* Of all first: origins cost nothing to make up, and each takes the place of one whose numbers we remember. */
 static bool may_broadcast(struct overlay *o, uint64_t now_us, const struct id *origin)
 {
-    struct sender *s = sender_of(o, now_us, origin);
-    return s && may(&s->broadcasts_us, now_us, ORIGIN_EVERY_US, ORIGIN_BURST) &&
-           may(&o->seldom->broadcasts_us, now_us, ALL_EVERY_US, ALL_BURST);
+    struct seldom *s = seldom_need(o);
+    uint64_t all_us = s ? s->broadcasts_us : 0;
+    if (!s || !may(&all_us, now_us, ALL_EVERY_US, ALL_BURST)) return false;
+    struct sender *one = sender_of(o, now_us, origin);
+    if (!one || !may(&one->broadcasts_us, now_us, ORIGIN_EVERY_US, ORIGIN_BURST)) return false;
+    s->broadcasts_us = all_us;
+    return true;
 }
 
 /* --- the table --- */

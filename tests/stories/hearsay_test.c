@@ -1,0 +1,249 @@
+/* Members, and holders of the overlay's key, who make things up: neighbours, questions, newcomers, referrals, origins of broadcasts.
+ * A node believes a few at a time, answers with little more than it got, and has room for everybody else. */
+#include "overlay/seldom.h"
+#include "tests/harness/party.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define SOON_S 20
+
+/* The n-th id next to `id` on the ring: nobody's. */
+static struct id beside(const struct id *id, uint32_t n)
+{
+    struct id one = *id;
+    put_u32(one.b + ID_SIZE - 4, get_u32(one.b + ID_SIZE - 4) ^ (n + 1));
+    return one;
+}
+
+struct flood {
+    struct party *p;
+    struct guest *a, *b; /* the liar, and who is lied to */
+    uint64_t in, out;    /* bytes */
+    uint32_t most;       /* handshakes under way at b */
+    uint32_t n;          /* ids made up */
+};
+
+static struct flood flood_of(void)
+{
+    struct flood f = {.p = party_of(&crypto_fake, 1, 3, false, NULL)};
+    f.a = f.p->guests[1];
+    f.b = f.p->guests[0];
+    party_run(f.p, SECONDS(20));
+    f.out = f.b->sent_bytes;
+    return f;
+}
+
+/* Frames of `write`, so many a second; then everybody else is still well. */
+static void pour(struct flood *f, size_t write(struct flood *f, uint8_t out[1400]), uint32_t rate)
+{
+    uint8_t frame[1400];
+    for (uint32_t i = 0; i < rate * SOON_S; i++) {
+        size_t len = write(f, frame);
+        assert_true(guest_send(f->p, f->a, f->b, NULL, frame, len));
+        f->in += len + DATA_OVERHEAD;
+        party_run(f->p, SECONDS(1) / rate);
+        uint32_t now = guest_overlay(f->b)->hello_count;
+        if (now > f->most) f->most = now;
+    }
+    f->out = f->b->sent_bytes - f->out;
+    struct guest *late = party_guest(f->p, &(struct guest_options){.seeds = {1}});
+    party_run(f->p, SECONDS(5));
+    assert_non_null(guest_link(f->b, late));
+    assert_true(party_pings(f->p, f->b, f->a));
+    party_close(f->p);
+}
+
+static size_t near_frame(struct flood *f, uint8_t out[1400])
+{
+    uint8_t at[ENDPOINT_WIRE];
+    struct endpoint e = endpoint_v4(0x08080808, 53);
+    struct pack k = pack_of(out + 1, 1100);
+    endpoint_encode(&e, at);
+    out[0] = KIND_CONTROL;
+    pack_array(&k, 3);
+    pack_uint(&k, CONTROL_NEAR);
+    pack_bool(&k, false);
+    pack_array(&k, 16);
+    for (unsigned i = 0; i < 8; i++) {
+        struct id id = beside(&f->b->self.id, f->n++);
+        pack_bin(&k, id.b, ID_SIZE);
+        pack_bin(&k, at, sizeof at);
+    }
+    assert_false(k.bad);
+    return k.len + 1;
+}
+
+static void neighbours(void **state)
+{
+    struct flood f = flood_of();
+    (void)state;
+    pour(&f, near_frame, 20);
+    assert_true(f.most <= limits_daemon.handshakes / 8u);
+    assert_true(f.out < f.in);
+}
+
+static size_t find_frame(struct flood *f, uint8_t out[1400])
+{
+    uint8_t body[64] = {KIND_CONTROL};
+    struct pack k = pack_of(body + 1, sizeof body - 1);
+    pack_array(&k, 4);
+    pack_uint(&k, CONTROL_FIND);
+    pack_uint(&k, f->n);
+    pack_bin(&k, f->a->self.id.b, ID_SIZE);
+    pack_uint(&k, 10);
+    struct routed r = {.mode = ROUTE_EXACT,
+                       .ttl = 9,
+                       .flags = ROUTED_NO_ACK,
+                       .src = beside(&f->b->self.id, f->n++),
+                       .dst = f->b->self.id,
+                       .body = body,
+                       .body_len = k.len + 1};
+    return routed_write(out, 1400, &r);
+}
+
+/* FIND of newcomers that there are not, to be answered through a third: FOUND for each, HELLO1 for a few. */
+static void questions(void **state)
+{
+    struct flood f = flood_of();
+    (void)state;
+    pour(&f, find_frame, 40);
+    assert_true(f.most <= limits_daemon.handshakes / 8u);
+    assert_true(f.out < 4 * f.in);
+}
+
+static size_t hello_frame(struct flood *f, uint8_t out[1400])
+{
+    uint8_t hello[HELLO1_SIZE];
+    struct routed r = {.mode = ROUTE_EXACT, .ttl = 9, .flags = ROUTED_NO_ACK};
+    party_hello1(f->p, 1000 + f->n, hello);
+    r.src = beside(&f->b->self.id, f->n++);
+    r.dst = f->b->self.id;
+    r.body = hello;
+    r.body_len = sizeof hello;
+    return routed_write(out, 1400, &r);
+}
+
+/* HELLO1 over the ring: no more from one link than it may have forwarded. */
+static void newcomers(void **state)
+{
+    struct flood f = flood_of();
+    (void)state;
+    pour(&f, hello_frame, 100);
+    assert_true(f.most <= limits_daemon.handshakes / 4u);
+}
+
+/* --- REFER --- */
+
+struct referrals {
+    struct knock knock;
+    struct rng rng;
+    struct guest *newcomer, *seed;
+    uint8_t waiting[64][REFER_MAX];
+    uint32_t count, total, made_up;
+};
+
+/* The seed says nothing but REFER: seven members that there are not, each nearer to the newcomer than the one before. */
+static bool refer(struct party *p, struct letter *l)
+{
+    struct referrals *r = p->context;
+    uint8_t list[REFER_ENTRIES * REFER_ENTRY];
+    if (!endpoint_equal(&l->to, &r->seed->at)) return true;
+    if (l->bytes[0] != OUTER_HELLO1 || r->count == 64) return false;
+    for (unsigned i = 0; i < REFER_ENTRIES; i++) {
+        uint8_t *entry = list + i * REFER_ENTRY;
+        struct id id = beside(&r->newcomer->self.id, r->made_up);
+        struct endpoint at = endpoint_v4(0x08080000u + r->made_up++, 53);
+        id.b[8] ^= (uint8_t)(REFER_ENTRIES - i);
+        memcpy(entry, id.b, ID_SIZE);
+        endpoint_encode(&at, entry + ID_SIZE);
+    }
+    size_t n = refer_write(&r->knock, p->crypto, p->now_us, &r->rng, l->bytes, l->len, list,
+                           sizeof list, r->waiting[r->count++]);
+    assert_int_equal(n, REFER_MAX);
+    return false;
+}
+
+static void referrals(void **state)
+{
+    static struct referrals r;
+    struct party *p = party_new(&crypto_fake, 3);
+    uint8_t seed[32] = {5};
+    uint32_t most = 0;
+    (void)state;
+    rng_seed(&r.rng, seed);
+    knock_init(&r.knock, p->crypto, &p->key, &ID_ZERO, &r.rng, NULL, 0);
+    r.seed = party_guest(p, &(struct guest_options){.founder = true});
+    r.newcomer = party_guest(p, &(struct guest_options){.seeds = {1}});
+    p->tap = refer;
+    p->context = &r;
+    p->nobody = p->nobody_bytes = 0;
+    for (unsigned i = 0; i < 600; i++) {
+        party_run(p, MILLIS(100));
+        for (; r.count; r.total++)
+            party_give(p, r.newcomer, &r.seed->at, r.waiting[--r.count], REFER_MAX);
+        uint32_t now = guest_overlay(r.newcomer)->hello_count;
+        if (now > most) most = now;
+    }
+    assert_true(r.total > 5);
+    assert_true(p->nobody > 10); /* some were asked, or this test tests nothing */
+    assert_true(p->nobody_bytes <= (uint64_t)r.total * 3 * 2 * HELLO1_SIZE);
+    assert_true(most <= 4);
+    knock_fini(&r.knock);
+    p->tap = NULL;
+    party_close(p);
+}
+
+/* --- origins --- */
+
+static size_t message_frame(uint8_t out[64])
+{
+    struct pack k = pack_of(out + 1, 63);
+    out[0] = KIND_CONTROL;
+    pack_array(&k, 3);
+    pack_uint(&k, CONTROL_MESSAGE);
+    pack_uint(&k, 7);
+    pack_str(&k, "once", 4);
+    return k.len + 1;
+}
+
+/* Whoever makes up origins of broadcasts does not push out those whose messages were seen. */
+static void origins(void **state)
+{
+    struct party *p = party_of(&crypto_fake, 1, 3, false, NULL);
+    struct guest *b = p->guests[0], *a = p->guests[1], *c = p->guests[2], liar = *a;
+    uint8_t text[64], frame[1200];
+    struct rng rng;
+    (void)state;
+    rng_seed(&rng, (uint8_t[32]){9});
+    size_t text_len = message_frame(text);
+    assert_true(guest_send(p, c, b, NULL, text, text_len));
+    assert_int_equal(b->notices[NOTICE_MESSAGE], 1);
+    party_run(p, SECONDS(1));
+    for (uint32_t i = 0; i < 2 * SENDERS_MAX; i++) {
+        identity_make(&liar.self, p->crypto, &rng);
+        struct party_broadcast one = {
+            .number = i + 1, .left_ms = 1000, .start = b->self.id, .end = b->self.id, .text = "x"};
+        size_t len = party_broadcast(p, &liar, &one, frame);
+        assert_true(guest_send(p, a, b, NULL, frame, len));
+        party_run(p, MILLIS(50));
+    }
+    uint32_t shown = b->notices[NOTICE_MESSAGE];
+    assert_true(shown > 1 && shown < SENDERS_MAX);
+    assert_true(guest_send(p, c, b, NULL, text, text_len)); /* its answer was lost */
+    assert_int_equal(b->notices[NOTICE_MESSAGE], shown);
+    party_close(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(neighbours), cmocka_unit_test(questions), cmocka_unit_test(newcomers),
+        cmocka_unit_test(referrals),  cmocka_unit_test(origins),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
