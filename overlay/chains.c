@@ -3,6 +3,10 @@
 #include "overlay/core.h"
 #include <string.h>
 
+#define CERT_RATE                                                                                  \
+    100u /* a second, of those who are up already: three signatures each, 2 % of a processor */
+#define CERT_BURST 1000u /* a rush, and each shows those of eight networks */
+
 /* --- ours --- */
 
 static struct own_chain own_chain(const struct overlay *o, uint32_t number)
@@ -79,6 +83,10 @@ void on_cert(struct overlay *o, uint64_t now_us, struct link *l, const uint8_t *
 {
     struct membership m;
     struct span chain = {frame + 1, len - 1};
+    if (l->state == LINK_UP && !budget_take(&o->cert_budget, now_us, CERT_RATE, CERT_BURST)) {
+        drop(o, DROP_RATE);
+        return;
+    }
     if (chain_verify(chain, o->crypto, o->common->authority_pk, link_id(o, l),
                      calendar_now(o, now_us), &m) != OK) {
         drop(o, DROP_CERT);

@@ -164,7 +164,7 @@ struct overlay {
     struct budget route_budget; /* answers to traces */
     struct budget probe_budget;
     struct budget find_budget; /* handshakes begun because somebody asked who is nearest to it */
-    struct budget cert_budget; /* certificates shown again */
+    struct budget cert_budget; /* certificates shown on links that are up */
     uint64_t observed_told_us; /* when others were last told that we are seen elsewhere */
     struct channel *channels;  /* NULL, and none of them: nobody is carried */
     uint32_t channel_next;
