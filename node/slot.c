@@ -20,6 +20,7 @@
 #define REFUSED_US       SECONDS(300) /* its holder may have gone for good */
 #define OLD_US           HOURS(1)
 #define DISPUTED_US      SECONDS(60) /* asked about again so often, however many show the same slot */
+#define BUSY_US          MILLIS(500)
 #define ASKS_AT_ONCE     8u
 #define PLACE_MAX        0xffffu
 
@@ -83,6 +84,10 @@ static void ask(struct step *s, struct member *m)
     if (!slot_name(&m->is, &name) || place > PLACE_MAX) return;
     if (overlay_slot_known(n->overlay, s->now_us, &name, &holder)) {
         judge(s, m, &holder);
+        return;
+    }
+    if (!overlay_may_wonder(n->overlay)) {
+        due(s, m, s->now_us + BUSY_US);
         return;
     }
     due(s, m, s->now_us + 2 * TIMEOUT_US); /* an answer comes before, of whatever kind */

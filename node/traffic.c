@@ -282,7 +282,7 @@ static void verify_address(struct step *s, const struct member *m)
 {
     uint32_t place = (uint32_t)(m - s->n->members.list);
     uint8_t ip[16];
-    if (m->is.ipv4 || !m->ipv4 || place > 0xffff) return;
+    if (m->is.ipv4 || !m->ipv4 || place > 0xffff || !overlay_may_wonder(s->n->overlay)) return;
     ip_from_v4(ip, m->ipv4);
     (void)traffic_resolve_start(s, m->network, ip, REQUEST_VERIFY | place << 8 | (m->ipv4 & 0xff));
 }

@@ -99,6 +99,8 @@ void overlay_find(struct overlay *o, uint64_t now_us, const struct id *target, u
                   uint64_t timeout_us, struct outbox *out);
 void overlay_trace_route(struct overlay *o, uint64_t now_us, const struct id *target,
                          uint32_t request, uint64_t timeout_us, struct outbox *out);
+/* Half of our questions at a time are for people and packets: what is asked because somebody was met waits, or is left out. */
+bool overlay_may_wonder(const struct overlay *o);
 /* Records: key kinds and rules in overlay/record.h. */
 void overlay_get(struct overlay *o, uint64_t now_us, const struct id *key, uint32_t request,
                  uint64_t timeout_us, struct outbox *out);

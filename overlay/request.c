@@ -12,6 +12,11 @@ struct request *request_by_id(const struct overlay *o, uint32_t id)
     return NULL;
 }
 
+bool overlay_may_wonder(const struct overlay *o)
+{
+    return o->request_count < (o->common->limits.requests + 1u) / 2u;
+}
+
 struct request *request_start(struct overlay *o, uint64_t now_us, uint8_t what,
                               const struct id *target, uint64_t timeout_us)
 {

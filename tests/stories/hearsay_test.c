@@ -239,11 +239,36 @@ static void origins(void **state)
     party_close(p);
 }
 
+/* A member shows its certificate again and again: it is not verified each time, and half of b's questions stay for people. */
+static void certificates(void **state)
+{
+    struct party *p = party_new(&crypto_fake, 1);
+    uint8_t frame[1 + CHAIN_BYTES] = {KIND_CERT};
+    uint32_t most = 0;
+    (void)state;
+    struct guest *b = party_guest(p, &(struct guest_options){.founder = true});
+    for (uint32_t i = 0; i < 7; i++)
+        party_guest(p, &(struct guest_options){.seeds = {1}, .invite = 1, .slot = i, .uses = 7});
+    party_run(p, SECONDS(20));
+    for (uint32_t i = 0; i < 2000; i++) {
+        struct guest *a = p->guests[1 + i % 7];
+        memcpy(frame + 1, a->chain, a->chain_len);
+        assert_true(guest_send(p, a, b, NULL, frame, 1 + a->chain_len));
+        uint32_t now = guest_overlay(b)->request_count;
+        if (now > most) most = now;
+    }
+    assert_true(most > 8); /* some was asked, or this test tests nothing */
+    assert_true(most <= limits_daemon.requests / 2u);
+    assert_true(guest_dropped(b, DROP_RATE) >= 900);
+    assert_true(party_pings(p, b, p->guests[1]));
+    party_close(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(neighbours), cmocka_unit_test(questions), cmocka_unit_test(newcomers),
-        cmocka_unit_test(referrals),  cmocka_unit_test(origins),
+        cmocka_unit_test(referrals),  cmocka_unit_test(origins),   cmocka_unit_test(certificates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
