@@ -12,6 +12,7 @@
 #define HAND_OVER_PAUSE_US  MILLIS(50)
 #define ABSTAIN_S           6u /* neighbours know us within one, and hand over at once */
 #define SLOT_PROOF          3u /* more signatures than another record */
+#define SETTLED_US          HOURS(1)
 #define EXPIRY_EVERY_US                                                                            \
     SECONDS(1) /* what is over is not found at once; its memory comes back within this */
 
@@ -91,14 +92,25 @@ static void entry_remove(struct overlay *o, uint16_t i)
     memmove(o->records + i, o->records + i + 1, (size_t)(o->record_count - i) * sizeof *o->records);
 }
 
+/* A slot's claim is proven, anything else can be made up by anybody: those go first. */
+static bool goes_first(const struct record_entry *a, const struct record_entry *b)
+{
+    bool slot = a->tag == RECORD_TAG_SLOT;
+    if (slot != (b->tag == RECORD_TAG_SLOT)) return !slot;
+    return a->until_us < b->until_us;
+}
+
 /* Full: the one that ends first makes room, unless the newcomer ends sooner. */
-static bool make_room(struct overlay *o, uint64_t until_us)
+static bool make_room(struct overlay *o, uint8_t tag, uint64_t until_us)
 {
     uint16_t first = 0;
     if (o->record_count < o->common->limits.records) return true;
     for (uint16_t i = 1; i < o->record_count; i++)
-        if (o->records[i]->until_us < o->records[first]->until_us) first = i;
-    if (o->record_count == 0 || o->records[first]->until_us >= until_us) return false;
+        if (goes_first(o->records[i], o->records[first])) first = i;
+    const struct record_entry *out = o->record_count ? o->records[first] : NULL;
+    if (!out || (out->tag == RECORD_TAG_SLOT && tag != RECORD_TAG_SLOT)) return false;
+    if ((out->tag == RECORD_TAG_SLOT) == (tag == RECORD_TAG_SLOT) && out->until_us >= until_us)
+        return false;
     entry_remove(o, first);
     drop(o, DROP_FULL);
     return true;
@@ -117,7 +129,7 @@ static struct record_entry *entry_for(struct overlay *o, const struct record *r,
 {
     uint16_t i = position(o, &r->key);
     if (i < o->record_count && id_equal(&o->records[i]->key, &r->key)) return o->records[i];
-    if (over_quota(o, &r->writer) || !make_room(o, until_us)) return NULL;
+    if (over_quota(o, &r->writer) || !make_room(o, r->name.tag, until_us)) return NULL;
     struct record_entry *e = pool_take(o->extra_pool);
     if (!e) return NULL;
     i = position(o, &r->key);
@@ -144,6 +156,9 @@ static enum dht_result keep(struct overlay *o, uint64_t now_us, const struct rec
         drop(o, DROP_FULL);
         return DHT_FULL;
     }
+    if (!id_equal(&e->writer, &r->writer)) e->since_us = now_us;
+    e->kept_us = now_us;
+    e->tag = r->name.tag;
     e->key = r->key;
     e->writer = r->writer;
     e->seq = r->seq;
@@ -346,6 +361,14 @@ static void tell_loser(struct overlay *o, uint64_t now_us, const struct id *lose
         got_send(o, now_us, loser, NULL, 0, DHT_CONFLICT, winner, out);
 }
 
+/* A slot that we have seen held, and renewed, for so long is no find of two rings that have just met: whoever has the token could
+ * make a claim that wins by its hash, and hand it to us as a copy. */
+static bool settled_slot(const struct record_entry *e, uint64_t now_us)
+{
+    return e->tag == RECORD_TAG_SLOT && time_since(now_us, e->since_us) >= SETTLED_US &&
+           time_since(now_us, e->kept_us) < 2 * SETTLED_US;
+}
+
 static void on_store_conflict(struct overlay *o, uint64_t now_us, struct link *l,
                               struct record_entry *held, const struct record *r, struct span bytes,
                               uint64_t until_us, struct outbox *out)
@@ -355,7 +378,7 @@ static void on_store_conflict(struct overlay *o, uint64_t now_us, struct link *l
     if (record_stays(o->crypto, &r->key, &held->writer, &r->writer)) {
         /* it replaces theirs, by the same rule */
         store_send(o, now_us, held, link_slot(o, l), out);
-    } else {
+    } else if (!settled_slot(held, now_us)) {
         loser = held->writer;
         if (keep(o, now_us, r, bytes, until_us) != DHT_OK) return;
     }

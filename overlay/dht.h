@@ -29,7 +29,9 @@
 struct record_entry { /* one we keep */
     struct id key, writer;
     uint64_t seq, until_us;
+    uint64_t since_us, kept_us; /* this writer's first; the last that came */
     uint16_t len;
+    uint8_t tag; /* enum record_tag */
     uint8_t bytes[RECORD_BYTES];
 };
 _Static_assert(sizeof(struct record_entry) <= sizeof(struct request), "one object of the pool");

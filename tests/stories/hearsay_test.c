@@ -1,5 +1,6 @@
 /* Members, and holders of the overlay's key, who make things up: neighbours, questions, newcomers, referrals, origins of broadcasts.
  * A node believes a few at a time, answers with little more than it got, and has room for everybody else. */
+#include "overlay/dht.h"
 #include "overlay/seldom.h"
 #include "tests/harness/party.h"
 
@@ -264,11 +265,122 @@ static void certificates(void **state)
     party_close(p);
 }
 
+/* --- slots --- */
+
+static size_t store_frame(const struct party *p, const struct identity *writer,
+                          const struct record_name *name, struct span value, uint8_t out[1200])
+{
+    uint8_t bytes[RECORD_BYTES];
+    struct record r = {.name = *name, .seq = 1, .ttl_s = RECORD_TTL_MAX_S, .value = value};
+    size_t len = record_sign(bytes, sizeof bytes, p->crypto, &r, writer);
+    struct pack k = pack_of(out + 1, 1199);
+    out[0] = KIND_CONTROL;
+    pack_array(&k, 3);
+    pack_uint(&k, CONTROL_STORE);
+    pack_bin(&k, bytes, len);
+    pack_uint(&k, RECORD_TTL_MAX_S);
+    assert_true(len > 0 && !k.bad);
+    return k.len + 1;
+}
+
+/* The holder of slot 0 has a ring of three others; the last of them stole its token. */
+static struct guest *holder_of(struct party *p, struct id *key, struct record_name *name)
+{
+    const uint8_t serial[16] = {1};
+    struct guest *g = party_guest(
+        p, &(struct guest_options){.lane = true, .seeds = {1}, .invite = 1, .uses = 1});
+    *name = record_name_slot(serial, 0);
+    record_key(key, p->crypto, name, &ID_ZERO);
+    return g;
+}
+
+/* A good chain for slot 0, whose id wins by its hash against the holder's. */
+static size_t stolen_chain(const struct party *p, const struct id *key, const struct id *holder,
+                           struct identity *thief, uint8_t out[CHAIN_BYTES])
+{
+    uint8_t one[CHAIN_BYTES], two[CHAIN_BYTES];
+    struct rng rng;
+    struct cert invite = {.kind = CERT_INVITE,
+                          .not_before_s = CALENDAR_S - 3 * YEAR_S,
+                          .expires_s = CALENDAR_S + YEAR_S,
+                          .uses = 1};
+    struct cert node = {.kind = CERT_NODE,
+                        .name = {"thief"},
+                        .not_before_s = CALENDAR_S - 2 * YEAR_S,
+                        .expires_s = CALENDAR_S + YEAR_S};
+    rng_seed(&rng, (uint8_t[32]){7});
+    do identity_make(thief, p->crypto, &rng);
+    while (!record_stays(p->crypto, key, &thief->id, holder));
+    invite.serial[0] = 1;
+    memcpy(invite.key, p->invites.ed_pk, sizeof invite.key);
+    node.id = thief->id;
+    struct span all[3] = {{p->network_cert[0], p->network_cert_len[0]}, {one, 0}, {two, 0}};
+    all[1].len = cert_sign(one, sizeof one, p->crypto, &invite, p->network.ed_seed,
+                           p->network.ed_pk);
+    all[2].len = cert_sign(two, sizeof two, p->crypto, &node, p->invites.ed_seed, p->invites.ed_pk);
+    return chain_write(out, CHAIN_BYTES, all, 3);
+}
+
+/* A claim that would win if two rings had met does not take a slot that was held for hours. */
+static void slots(void **state)
+{
+    struct party *p = party_of(&crypto_fake, 1, 3, true, NULL);
+    struct record_name name;
+    struct identity thief;
+    struct id key;
+    uint8_t chain[CHAIN_BYTES], frame[1200];
+    (void)state;
+    struct guest *holder = holder_of(p, &key, &name), *liar = p->guests[2];
+    party_run(p, HOURS(3));
+    assert_int_equal(holder->notices[NOTICE_SLOT_HELD], 1);
+    size_t len = stolen_chain(p, &key, &holder->self.id, &thief, chain);
+    assert_true(len > 0);
+    len = store_frame(p, &thief, &name, (struct span){chain, len}, frame);
+    for (uint32_t i = 0; i < p->count; i++)
+        if (guest_link(liar, p->guests[i]))
+            (void)guest_send(p, liar, p->guests[i], NULL, frame, len);
+    party_run(p, MINUTES(5));
+    assert_int_equal(holder->notices[NOTICE_SLOT_REFUSED], 0);
+    for (uint32_t i = 0; i < p->count; i++) {
+        const struct record_entry *e = dht_find(guest_overlay(p->guests[i]), &key, p->now_us);
+        if (e) assert_true(id_equal(&e->writer, &holder->self.id));
+    }
+    party_close(p);
+}
+
+/* Records that anybody can make up do not push out the claim of a slot, which is proven. */
+static void records(void **state)
+{
+    struct party *p = party_of(&crypto_fake, 1, 3, true, NULL);
+    struct record_name slot, name;
+    struct identity writer;
+    struct id key;
+    struct rng rng;
+    uint8_t frame[1200];
+    (void)state;
+    struct guest *b = p->guests[0];
+    (void)holder_of(p, &key, &slot);
+    rng_seed(&rng, (uint8_t[32]){8});
+    party_run(p, SECONDS(60));
+    assert_non_null(dht_find(guest_overlay(b), &key, p->now_us));
+    for (uint32_t i = 0; i < limits_daemon.records + 100u; i++) {
+        if (i % 100 == 0) identity_make(&writer, p->crypto, &rng);
+        name = record_name_of(RECORD_TAG_USER, &i, sizeof i);
+        size_t len = store_frame(p, &writer, &name, (struct span){NULL, 0}, frame);
+        assert_true(guest_send(p, p->guests[1], b, NULL, frame, len));
+        party_run(p, MILLIS(5));
+    }
+    assert_int_equal(guest_overlay(b)->record_count, limits_daemon.records);
+    assert_non_null(dht_find(guest_overlay(b), &key, p->now_us));
+    party_close(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(neighbours), cmocka_unit_test(questions), cmocka_unit_test(newcomers),
         cmocka_unit_test(referrals),  cmocka_unit_test(origins),   cmocka_unit_test(certificates),
+        cmocka_unit_test(slots),      cmocka_unit_test(records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
