@@ -193,12 +193,12 @@ demo:
 
 bench: deps
 	$(PLAIN)
-	@$(SUBMAKE) micro
-	@$(B)/bench/micro $(T)
+	@$(SUBMAKE) micro T=
 	@tests/bench/run
 
-# The steps of a packet, one by one; tests/bench/micro/micro.c says which.
+# The steps of a packet, one by one; tests/bench/micro/micro.c says which. T=TEXT: only those whose name contains it.
 micro: $(B)/bench/micro
+	@$(B)/bench/micro $(T)
 $(B)/bench/micro: $(B)/obj/tests/bench/micro/micro.o $(call lib,$(node))
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
