@@ -9,6 +9,7 @@
 
 #define UNDER_WAY_US SECONDS(5)         /* no datagram is longer on its way */
 #define HELD_US      (2 * UNDER_WAY_US) /* the old keys open so much longer */
+#define LIVES_US     SECONDS(60) /* a session of a former life is taken up within this, or not at all */
 
 /* --- lower sessions --- */
 
@@ -50,7 +51,8 @@ static void call_back(struct overlay *o, const struct held *h)
 }
 
 /* `s` is lower than the present one from now on: it opens until the peer was heard above it, and HELD_US more. */
-static void hold(struct overlay *o, uint64_t now_us, struct link *l, const struct session *s)
+static void hold(struct overlay *o, uint64_t now_us, struct link *l, const struct session *s,
+                 uint16_t born)
 {
     struct extra *x = link_need_extra(o, l);
     struct held none = {.s = *s};
@@ -61,7 +63,7 @@ static void hold(struct overlay *o, uint64_t now_us, struct link *l, const struc
     held_drop(o, &x->held[HELD_MAX - 1]);
     memmove(&x->held[1], &x->held[0], sizeof x->held - sizeof *x->held);
     if (x->held[1].s.entry) call_back(o, &x->held[1]);
-    x->held[0] = (struct held){.s = *s, .until_us = TIME_NEVER};
+    x->held[0] = (struct held){.s = *s, .until_us = TIME_NEVER, .born = born};
     if (l->s.flags & SESSION_HEARD) x->held[0].until_us = now_us + HELD_US;
     index_move(o, s->entry, (uint16_t)(ENTRY_HELD | link_slot(o, l)));
     wake_at(o, x->held[0].until_us);
@@ -83,11 +85,13 @@ void keys_heard(struct overlay *o, uint64_t now_us, struct link *l)
 }
 
 /* The peer sends on a lower session although it was heard on the present one, and not only lately: it has restarted since,
- * and knows the lower one only. */
+ * and knows the lower one only. Not if that is long older: restarts make new keys; then somebody on the path held a datagram back, and
+ * would have both ends go on with keys that were renewed. */
 void keys_held_heard(struct overlay *o, uint64_t now_us, struct link *l, struct held *h)
 {
     struct extra *x = link_extra(o, l);
     if (!(l->s.flags & SESSION_HEARD) || time_since(now_us, x->heard_us) <= UNDER_WAY_US) return;
+    if ((int16_t)(l->born - h->born) > (int16_t)(LIVES_US / LINK_BORN_UNIT_US)) return;
     if (h->s.flags & SESSION_HOT) { /* with the next packet, when its counters are here */
         call_back(o, h);
         return;
@@ -96,7 +100,9 @@ void keys_held_heard(struct overlay *o, uint64_t now_us, struct link *l, struct 
     l->s = h->s;
     l->s.flags = (uint8_t)((l->s.flags & 0x0f) | (lost.flags & 0xf0) | SESSION_PEER_CERT |
                            SESSION_HEARD);
-    *h = (struct held){.s = lost, .until_us = now_us + HELD_US};
+    uint16_t lost_born = l->born;
+    l->born = h->born;
+    *h = (struct held){.s = lost, .until_us = now_us + HELD_US, .born = lost_born};
     x->heard_us = now_us;
     x->keys_used_us = 0;
     index_move(o, l->s.entry, (uint16_t)(ENTRY_LINK | link_slot(o, l)));
@@ -164,7 +170,7 @@ static void put_below(struct overlay *o, uint64_t now_us, struct link *l, const 
         if (fresh == than || !is_fresh(o, fresh, link_id(o, l))) continue;
         l->kinds |= fresh->kinds;
         hello_forget_link(o, i);
-        hold(o, now_us, l, &fresh->s);
+        hold(o, now_us, l, &fresh->s, fresh->born);
         fresh_free(o, fresh);
     }
 }
@@ -173,6 +179,7 @@ static void put_below(struct overlay *o, uint64_t now_us, struct link *l, const 
 static void replace(struct overlay *o, uint64_t now_us, struct link *l, struct link *fresh)
 {
     struct session old = l->s;
+    uint16_t old_born = l->born;
     uint8_t kept = (uint8_t)(old.flags & (LINK_WANTED | LINK_TCP));
     enum path_kind old_path = link_path(l), fresh_path = link_path(fresh);
     l->kinds |= fresh->kinds;
@@ -181,7 +188,7 @@ static void replace(struct overlay *o, uint64_t now_us, struct link *l, struct l
     index_move(o, l->s.entry, (uint16_t)(ENTRY_LINK | link_slot(o, l)));
     l->born = fresh->born;
     l->tries = 0;
-    hold(o, now_us, l, &old);
+    hold(o, now_us, l, &old, old_born);
     struct extra *x = link_extra(o, l);
     const struct extra *fx = link_extra(o, fresh);
     if (x) {

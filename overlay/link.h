@@ -46,6 +46,7 @@ _Static_assert(sizeof(struct link) <= 128, "docs/memory.md: a link costs at most
 struct held {
     struct session s;  /* entry 0: none */
     uint64_t until_us; /* TIME_NEVER: until the peer was heard on the present one */
+    uint16_t born;     /* as in struct link */
 };
 struct extra {
     uint16_t slot;
