@@ -52,7 +52,7 @@ struct results {
     struct { /* bytes at their largest, but for the nodes: of one */
         uint64_t node, pools, pools_end, in_flight, tables;
     } memory;
-    uint64_t hash, links_hash; /* of all state; only of who has which links to whom */
+    uint64_t hash, links_hash; /* of all state; only of who has which near links to whom */
     uint64_t vouched;          /* keep-alives that were charged, not queued */
     struct expect_result expects[EXPECTS_MAX];
     struct sample samples[SAMPLES_MAX]; /* at even distances */

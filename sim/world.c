@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/time.h"
+#include "overlay/link.h"
 #include "sim/mix.h"
 #include "sim/quiet.h"
 #include "sim/world_step.h"
@@ -416,15 +417,14 @@ uint64_t world_hash(struct world *w)
     return h;
 }
 
-/* Links as a set: their order in a node's table is no matter. */
-static uint64_t links_of(const struct node *n)
+/* Near links as a set: their order in a node's table is no matter. Which of several far links of about one round trip a node holds
+ * hangs on which it met first, so those are not in it. */
+static uint64_t near_links_of(const struct node *n)
 {
     uint64_t sum = 0;
     struct peer_view p;
     for (uint32_t cursor = 0; node_peer_next(n, &cursor, &p);)
-        if (p.links)
-            sum += mix64(mix64(get_u64(p.id.b), get_u64(p.id.b + 8)),
-                         (uint64_t)p.links << 8 | p.path);
+        if (p.links & KIND_NEAR) sum += mix64(mix64(get_u64(p.id.b), get_u64(p.id.b + 8)), p.path);
     return sum;
 }
 
@@ -434,6 +434,6 @@ uint64_t world_links_hash(struct world *w)
     ring_sort(&w->ring);
     uint32_t step = w->ring.count / LINKS_HASHED + 1;
     for (uint32_t i = 0; i < w->ring.count; i += step)
-        h = mix64(h, links_of(w->hosts[ring_at(&w->ring, i)].node));
+        h = mix64(h, near_links_of(w->hosts[ring_at(&w->ring, i)].node));
     return h;
 }

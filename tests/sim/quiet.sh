@@ -1,7 +1,7 @@
 #!/bin/bash
-# tests/sim/quiet.sh - does --queue quiet change what the nodes do? Rings at rest and with orderly leaving, without loss: the same links, of the
-# same kinds and along the same kinds of path, at every node, whether keep-alives that must succeed are queued or only charged; and as many
-# datagrams. Many must have been charged, or the test would compare a thing with itself. Who asks around a silent path, after a crash or a
+# tests/sim/quiet.sh - does --queue quiet change what the nodes do? Rings at rest and with orderly leaving, without loss: the same near links,
+# along the same kinds of path, at every node, whether keep-alives that must succeed are queued or only charged; and as many links in all and
+# as many datagrams within 2 and 1 % (5 % where runs differ). (Which of two far links of about one round trip is held hangs on which was met first.) Many must have been charged, or the test would compare a thing with itself. Who asks around a silent path, after a crash or a
 # NAT, asks the peer that it heard last, and that may be another one while a charged keep-alive would be on its way:
 # there the ring, the look-ups and the number of links are compared.
 set -euo pipefail
@@ -56,14 +56,15 @@ for scenario in rest leave nat crash; do
     echo "FAILED  $scenario: $(value quiet vouched) keep-alives were charged with quiet, $(value all vouched) without"; failed=1
   fi
   if [[ $scenario == [rl]* && $(value all links_hash) != "$(value quiet links_hash)" ]]; then
-    echo "FAILED  $scenario: links differ: $(value all links_hash) $(value quiet links_hash)"; failed=1
+    echo "FAILED  $scenario: near links differ: $(value all links_hash) $(value quiet links_hash)"; failed=1
   fi
   all=$(value all links.direct) quiet=$(value quiet links.direct)
   if ((quiet * 50 > all * 51 || quiet * 50 < all * 49)); then
     echo "FAILED  $scenario: $all direct links, with quiet $quiet"; failed=1
   fi
   all=$(value all datagrams.sent) quiet=$(value quiet datagrams.sent)
-  if ((quiet * 100 > all * 101 || quiet * 100 < all * 99)); then
+  off=1; [[ $scenario == [rl]* ]] || off=5 # another seed changes the count by far more
+  if ((quiet * 100 > all * (100 + off) || quiet * 100 < all * (100 - off))); then
     echo "FAILED  $scenario: $all datagrams sent, with quiet $quiet"; failed=1
   fi
   echo "$scenario: $(value quiet vouched) keep-alives charged, $(value all events) and $(value quiet events) events, links $(value all links_hash)"
