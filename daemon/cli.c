@@ -97,6 +97,25 @@ static bool take_plain(struct cli *cli, struct words *w, const char *word)
     return true;
 }
 
+/* `link` alone, or with a word that it does not take: which ones it does. */
+static bool no_second(struct cli *cli, const struct cli_verb *family, size_t len,
+                      const char *second)
+{
+    char takes[80] = "";
+    const struct cli_verb *v = family;
+    for (size_t used = 0; v->name && strncmp(v->name, family->name, len + 1) == 0; v++) {
+        int n = snprintf(takes + used, sizeof takes - used, "%s%s", used ? ", " : "",
+                         v->name + len + 1);
+        used += n > 0 && (size_t)n < sizeof takes - used ? (size_t)n : 0;
+    }
+    if (!*second || *second == '-')
+        fail(&cli->fail, FAIL_USAGE, "", "`%.*s` needs a second word", (int)len, family->name);
+    else
+        fail(&cli->fail, FAIL_USAGE, "", "there is no verb `%.*s %.60s`", (int)len, family->name,
+             second);
+    return fail_hint(&cli->fail, "`%.*s` takes: %s", (int)len, family->name, takes);
+}
+
 /* "config" "check": the verbs of two words take the second one here. "help" may stand before any of them. */
 static bool take_verb(struct cli *cli, struct words *w, const char *word, enum cli_parsed *what)
 {
@@ -111,7 +130,8 @@ static bool take_verb(struct cli *cli, struct words *w, const char *word, enum c
         if (strcmp(v->name + len + 1, second) == 0) return w->at++, cli->verb = v, true;
     }
     if (family && (*what == CLI_HELP || is_help(second))) return cli->verb = family, true;
-    return usage(cli, family ? "`%.60s` needs a second word" : "there is no verb `%.60s`", word);
+    return family ? no_second(cli, family, len, second)
+                  : usage(cli, "there is no verb `%.60s`", word);
 }
 
 static bool take_word(struct cli *cli, struct words *w, enum cli_parsed *what)
@@ -204,16 +224,20 @@ void cli_print_json(const struct json_t *result)
 int cli_failed(const struct cli *cli)
 {
     const struct fail *f = &cli->fail;
+    char hint[sizeof f->hint];
+    snprintf(hint, sizeof hint, "%s", f->hint);
+    if (cli->verb && strcmp(f->hint, "see --help") == 0) /* what reads parameters knows no verb */
+        snprintf(hint, sizeof hint, "see `ringlet %s --help`", cli->verb->name);
     if (cli->json) {
         struct json_t *outer = js_object(), *error = js_object();
         js_put_text(error, "code", f->code);
         js_put_text(error, "message", f->message);
-        js_put_text(error, "hint", f->hint);
+        js_put_text(error, "hint", hint);
         js_put(outer, "error", error);
         cli_print_json(outer);
         js_free(outer);
     } else {
-        fprintf(stderr, "ringlet: %s%s%s\n", f->message, f->hint[0] ? ": " : "", f->hint);
+        fprintf(stderr, "ringlet: %s%s%s\n", f->message, hint[0] ? ": " : "", hint);
     }
     return f->status ? f->status : 1;
 }

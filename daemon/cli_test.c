@@ -111,6 +111,22 @@ static void wrong_usage_is_status_2(void **state)
     }
 }
 
+static void a_missing_second_word_is_named(void **state)
+{
+    static const char *const lines[][3] = {
+        {"link", "`link` needs a second word", "`link` takes: add, drop, list"},
+        {"link --json", "`link` needs a second word", "`link` takes: add, drop, list"},
+        {"link frob bob", "there is no verb `link frob`", "`link` takes: add, drop, list"},
+        {"config", "`config` needs a second word", "`config` takes: check"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        assert_int_equal(parse(lines[i][0]), CLI_FAILED);
+        assert_string_equal(cli.fail.message, lines[i][1]);
+        assert_string_equal(cli.fail.hint, lines[i][2]);
+    }
+}
+
 static void words_find_their_place(void **state)
 {
     (void)state;
@@ -263,6 +279,7 @@ int main(void)
         cmocka_unit_test(options_become_parameters),
         cmocka_unit_test(json_stands_before_or_after),
         cmocka_unit_test(wrong_usage_is_status_2),
+        cmocka_unit_test(a_missing_second_word_is_named),
         cmocka_unit_test(words_find_their_place),
         cmocka_unit_test(the_table_is_whole),
         cmocka_unit_test(durations),

@@ -70,7 +70,7 @@ for i in 1 2 3; do r ben send --broadcast "again $i" >/dev/null; done
 refused 1 "too many broadcasts" ben send --broadcast "once too often"
 refused 2 "1025 bytes: at most 1024" ann send ben "x$long"
 refused 2 "one line" ann send ben $'two\nlines'
-refused 2 "missing" ann send ben
+refused 2 "text is missing: see .ringlet send --help" ann send ben
 refused 2 "missing" ann send ben ""
 refused 1 "no node nobody" ann send nobody hello
 r ann --json send ben "x$long" >"$out" && bad "too long, and fine?" || jq -e '.error.code == "usage"' "$out" >/dev/null || bad "$(<"$out")"
