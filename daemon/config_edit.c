@@ -15,6 +15,7 @@ static const char template[] =
     "# offload = yes                  many packets of a flow as one, where the kernel can\n"
     "# stun = HOST:PORT               (not used in this version) also ask this STUN server\n"
     "# tcp = ADDRESS:PORT             listen for TCP there instead of at `listen`; or no\n"
+    "# offload = yes                  many packets of a flow as one, where the kernel can; or no\n"
     "# user = ringlet                 whom to become after the start; else nobody\n"
     "# log = info                     error, warn, info, debug, or classes like link,path "
     "(reload)\n";

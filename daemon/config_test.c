@@ -162,9 +162,16 @@ static void the_template_parses_and_fills_up_to_its_bound(void **state)
     char host[80];
     bool good = true;
     int n = 0;
+    static const char *const keys[] = {"listen", "advertise", "seed", "port-mapping", "offload",
+                                       "stun",   "tcp",       "user", "log"};
     (void)state;
     assert_true(config_template(&t));
     assert_true(parse(t.text));
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        char line[40];
+        snprintf(line, sizeof line, "\n# %s = ", keys[i]);
+        if (!strstr(t.text, line)) fail_msg("the template does not name %s", keys[i]);
+    }
     for (; good; n++) {
         snprintf(host, sizeof host, "h%050d:1", n);
         good = config_add(&t, "node", "seed", host);
