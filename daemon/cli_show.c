@@ -204,14 +204,16 @@ void show_peers(const struct json_t *r)
     grid_print(&g);
 }
 
-/* "this node", "now" (there is a session with it), "5 min ago" */
+/* "this node", "now" (there is a session with it), "5 min ago"; "refused": others hold its slot of the invite */
 static const char *seen(const struct json_t *o, char out[CELL])
 {
     bool self = false, up = false;
     char ago[CELL];
     (void)js_get_bool(o, "self", &self);
     (void)js_get_bool(o, "up", &up);
-    if (self || up) return self ? "this node" : "now";
+    if (self) return "this node";
+    if (strcmp(text(o, "slot_state"), "refused") == 0) return "refused";
+    if (up) return "now";
     snprintf(out, CELL, "%.40s ago", span_text(number(o, "seen_s"), ago));
     return out;
 }

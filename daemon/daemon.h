@@ -89,6 +89,7 @@ struct daemon {
     uv_timer_t calendar, remember, resolving, stopping, slots;
     bool remember_due, left_all; /* left_all: nothing is to be written any more */
     bool told_joined;            /* what was said last of joined and alone */
+    bool told_silent;            /* that no seed answers; once until we are joined */
     uint64_t remembered_us, resolved_us;
     uint32_t calendar_ticks;
     uv_signal_t term, interrupt, hangup;
@@ -135,7 +136,8 @@ void requests_cancel(struct daemon *d, const void *context); /* its answers are 
 void slots_notice(struct daemon *d, const struct notice *n); /* about our own */
 /* notices.c */
 void notices_take(struct daemon *d, const struct notice *n);
-void notices_remember(struct daemon *d); /* write `peers` soon */
+void notices_seeds_silent(struct daemon *d); /* nobody has answered for 10 s */
+void notices_remember(struct daemon *d);     /* write `peers` soon */
 void notices_remember_now(struct daemon *d);
 /* methods_admin.c */
 bool reload_config(struct daemon *d, struct json_t *made, struct fail *f);

@@ -35,6 +35,7 @@ static void on_resolve_due(uv_timer_t *t)
 {
     struct daemon *d = t->data;
     d->resolved_us = clock_us();
+    notices_seeds_silent(d);
     resolve_start(&d->seeds, &d->config.seed);
     if (!d->seeds.asking) on_seeds(d); /* all numeric */
 }

@@ -242,7 +242,25 @@ static bool is_news(struct daemon *d, const struct notice *n)
     if (!joined && n->type != NOTICE_ALONE) return true;
     if (joined && d->told_joined) return false;
     d->told_joined = joined;
+    if (joined) d->told_silent = false;
     return true;
+}
+
+void notices_seeds_silent(struct daemon *d)
+{
+    char list[300] = "";
+    struct node_view v;
+    node_view(d->node, &v);
+    if (d->told_silent || d->seeds.count == 0 || v.sessions > 0) return;
+    d->told_silent = true;
+    for (size_t i = 0, used = 0; i < d->seeds.count && used < sizeof list; i++) {
+        const struct resolve_name *n = &d->seeds.names[i];
+        int len = snprintf(list + used, sizeof list - used, "%s%s%s", i ? ", " : "", n->text,
+                           n->count ? "" : " (a name without an address)");
+        used += len > 0 ? (size_t)len : 0;
+    }
+    log_say(&d->log, LOG_WARN,
+            "no seed answers: %s: is a daemon running there, and does its port let UDP in?", list);
 }
 
 void notices_take(struct daemon *d, const struct notice *n)

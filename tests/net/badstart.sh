@@ -147,6 +147,11 @@ r other create other --listen 0.0.0.0:7998 --advertise "$s:7998" >/dev/null || b
 r other invite >"$TMPDIR/t4"
 fresh; join "token: of another overlay" overlay "$(<"$TMPDIR/t4")" "$TMPDIR/bad"
 
+# Its only seed is not there: that is said once, and meanwhile the rest of this test goes on.
+HOST[lost]=four
+r lost join "$(<"$TMPDIR/t4")" --seed nosuch.invalid:7464 >/dev/null || bad "lost: join"
+start lost --no-tun
+
 echo "== used up"
 # What is there when somebody was refused: certificate, identity and configuration as before.
 kept() { (cd "$TMPDIR/$1" && sha256sum identity overlay ringlet.conf networks/home/certificate); }
@@ -180,6 +185,7 @@ ended thief 1 "used up: its slot is held by $(node_id good): .*new invite"
 ended thief 1 'used up'
 alive good
 within 5 spent 1 1 || bad "invites: spent is $(r seed invites --json | jq -c '[.[].spent]')"
+r good members | grep -q '^thief .* refused ' || bad "members do not tell that the thief is refused: $(r good members)"
 [[ $(r good members --json | jq -r '.[] | select(.name == "seed") | .slot_state') == null ]] || bad "members: the seed is on no invite"
 
 # A token for two: the third is told so when it has looked at both slots.
@@ -208,4 +214,10 @@ r seed invite >"$TMPDIR/t6"
 r third join "$(<"$TMPDIR/t6")" --host third >/dev/null || bad "third: join with a new token"
 : >"$TMPDIR/third.log"; start third --no-tun
 within 30 held third || bad "third, with a new invite: $(slot_of third)"
+
+echo "== nobody answers"
+silent() { grep -c "warn  no seed answers: $s:7998, nosuch\.invalid:7464 (a name without an address): is a daemon" "$TMPDIR/lost.log"; }
+within 15 silent || bad "lost does not say that its seeds are silent: $(<"$TMPDIR/lost.log")"
+[[ $(silent) == 1 ]] || bad "lost says it $(silent) times"
+grep -q 'no seed answers' "$TMPDIR"/{seed,good,first,second}.log && bad "who has sessions says that no seed answers"
 verdict
