@@ -8,7 +8,7 @@
 #   JOBS=2       how many compilers check starts at a time
 #   FUZZ_SECONDS=120   how long `make fuzz` explores with each entry
 #
-# Sources are found by themselves: every folder of $(CORE), daemon/ and sim/ becomes an archive
+# Sources are found by themselves: every folder of the core, daemon/ and sim/ becomes an archive
 # build/lib/FOLDER.a, FOLDER/NAME_test.c a test program. A test is linked with its own folder and
 # those to the left of it, so a call in the wrong direction does not even link.
 
@@ -82,8 +82,14 @@ all: $(call lib,$(PRESENT)) $(PROGRAMS)
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
-	@echo 'targets: all deps demo check check-long unit sim net fuzz sim-million bench layers'
-	@echo '         format format-check install clean'
+	@echo; printf '  %-14s%s\n' \
+	  all 'build/ringlet, build/ringlet-sim (plain make)' deps 'install what the build and the tests need' \
+	  demo 'two hosts behind NATs find each other: half a minute' check 'every test: under 10 minutes' \
+	  check-long 'and those that take longer' unit 'tests of modules, sanitized' net 'tests of daemons in network namespaces' \
+	  sim 'the standard scenarios: under 30 minutes' sim-million '100,000 nodes, then 1,000,000: many hours' \
+	  fuzz 'look for new inputs' bench 'how fast: docs/performance.md' micro 'build/bench/micro, the steps of a packet' \
+	  layers 'who may call whom' format 'clang-format' format-check 'says what format would change' \
+	  install 'programs, man page, systemd unit' clean 'remove build/'
 
 # --- compiling and linking --------------------------------------------------------------------
 
@@ -179,7 +185,9 @@ sim: all
 	@tests/run --table sim sim $(T)
 
 sim-million: all
-	@tests/run --table million sim $(T)
+	@echo 'sim-million: 100,000 nodes, then 1,000,000: many hours each, and up to 11 GiB; on a terminal it shows how far it is, ^C ends it'
+	@echo '             the first alone: build/ringlet-sim sim/scenarios/million.sim --nodes 100000 --queue quiet'
+	@tests/run --table million --jobs 1 sim $(T)
 
 fuzz:
 	$(FUZZING)

@@ -104,6 +104,15 @@ expect '^PASS sim/known --repeat 2 '
 expect 'ran sim/scenarios/known.sim --repeat 2$'
 refuse 'million|1000000'
 expect '^FAIL sim/forgotten .*not in tests/sim.list'
+# A million nodes take hours: what is told on a terminal meanwhile is seen there, by nobody else.
+printf '%s\n' '#!/bin/sh' 'test -t 2 && echo "half of it" >&2; echo end' >"$tmp/build/ringlet-sim"
+rm "$tmp/sim/scenarios/forgotten.sim"
+script -qec "$tmp/tests/run --table million sim" /dev/null </dev/null >"$tmp/out" 2>&1
+expect '^half of it'
+expect '^PASS sim/known --nodes 1000000 '
+script -qec "$tmp/tests/run --show sim" /dev/null </dev/null >"$tmp/out" 2>&1
+expect '^PASS sim/known --repeat 2 '
+refuse 'half of it'
 mkdir -p "$tmp/base"
 touch "$tmp/base/x_test.c"
 "$tmp/tests/run" unit >"$tmp/out" 2>&1
