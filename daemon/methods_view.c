@@ -306,6 +306,8 @@ void method_why(struct call *c)
         return;
     }
     target_failed(d, text, e, &f);
+    if (e == ERR_NOT_FOUND && target_is_member(d, text))
+        fail(&f, FAIL_NOT_FOUND, "", "there is no session with %.80s", text);
     if (e == ERR_NOT_FOUND)
         fail_hint(&f, "send it something first, then ask again: `ringlet ping %.80s`", text);
     call_failed(c, &f);

@@ -66,11 +66,30 @@ bool target_read(const struct daemon *d, const struct json_t *params, struct tar
     return read_name(d, text, out, f);
 }
 
+bool target_is_member(const struct daemon *d, const char *text)
+{
+    struct member_view m;
+    char id[ID_TEXT], ip[ENDPOINT_TEXT];
+    uint8_t v4[16];
+    for (uint32_t cursor = 0; node_member_next(d->node, &cursor, &m);) {
+        id_print(&m.id, id);
+        if (strcmp(text, m.name.s) == 0 || strcmp(text, id) == 0) return true;
+        if (strcmp(text, ip_print(m.ipv6, ip)) == 0) return true;
+        ip_from_v4(v4, m.ipv4);
+        if (m.ipv4 && strcmp(text, ip_print(v4, ip)) == 0) return true;
+    }
+    return false;
+}
+
 bool target_failed(const struct daemon *d, const char *text, enum err e, struct fail *f)
 {
     char list[300] = "";
     switch (e) {
     case ERR_NOT_FOUND:
+        if (target_is_member(d, text))
+            return fail(f, FAIL_NOT_FOUND,
+                        "is it running? `ringlet members` tells when it was last seen",
+                        "the ring does not find %.80s now", text);
         return fail(f, FAIL_NOT_FOUND, "`ringlet members` lists those known; is it running?",
                     "no node %.80s is known", text);
     case ERR_AMBIGUOUS:

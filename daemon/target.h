@@ -6,5 +6,7 @@
 
 bool target_read(const struct daemon *d, const struct json_t *params, struct target *out,
                  struct fail *f);
+/* Whether a member that we know of has this name, id or address; it may be away. */
+bool target_is_member(const struct daemon *d, const char *text);
 /* What an answer's error means to whoever asked about `text`. Always false. */
 bool target_failed(const struct daemon *d, const char *text, enum err e, struct fail *f);
