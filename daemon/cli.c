@@ -234,7 +234,13 @@ int cli_failed(const struct cli *cli)
         js_put_text(error, "message", f->message);
         js_put_text(error, "hint", hint);
         js_put(outer, "error", error);
-        cli_print_json(outer);
+        if (cli->verb && cli->verb->run == cli_watch) { /* the last line of many */
+            char *line = js_print(outer);
+            puts(line);
+            free(line);
+        } else {
+            cli_print_json(outer);
+        }
         js_free(outer);
     } else {
         fprintf(stderr, "ringlet: %s%s%s\n", f->message, hint[0] ? ": " : "", hint);

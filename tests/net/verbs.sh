@@ -175,6 +175,10 @@ cp "$TMPDIR/watched" "$out"; WHAT="ann: ringlet watch"; has . at_ms:number event
 jq -c 'select(.event == "peer-down" and .name == "bob")' "$TMPDIR/watched" >"$out"; has . id:string 'why:string|null'
 j 0 ann members --json; is 'any(.[]; .name == "bob" and (.up | not))'
 v 0 ann members && grep -q '^bob .* ago ' "$out" || bad "bob has stopped, and members does not say so: $(<"$out")"
+v 1 ann why bob; grep -q 'there is no session with bob: send it something first' "$err" || bad "why, of a member that has stopped: $(<"$err")"
+v 1 ann ping bob -c 1; grep -q 'the ring does not find bob now: .*members' "$err" || bad "ping, of a member that has stopped: $(<"$err")"
+j 1 ann ping "$bob_id" -c 1 --json; error not-found
+j 3 bob watch --json; error no-daemon; [[ $(wc -l <"$out") == 1 ]] || bad "watch --json: the error is not one line, as events are"
 for node in seed ann bob; do # neighbours came and went
   [[ $(grep -c "joined the ring" "$TMPDIR/$node.log") == 1 ]] || bad "$node joined the ring $(grep -c "joined the ring" "$TMPDIR/$node.log") times"
 done
