@@ -261,7 +261,7 @@ int daemon_run(const char *dir, const struct run_options *o, struct fail *f)
     log_init(&d->log);
     tuns_init(&d->tuns);
     ensure(uv_loop_init(&d->loop) == 0);
-    bool good = state_open(&d->state, dir, false, f) && state_lock(&d->state, f);
+    bool good = state_open(&d->state, dir, false, f) && state_lock_within(&d->state, 1000, f);
     good = good && start(d, f);
     if (good) {
         char id[ID_TEXT];

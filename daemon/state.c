@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LOCK_PAUSE_MS 10u
+
 static const char *whole(const struct state *s, const char *name, char out[PATH_MAX])
 {
     snprintf(out, PATH_MAX, "%s/%.800s", s->path, name);
@@ -101,6 +103,15 @@ bool state_lock(struct state *s, struct fail *f)
     if (ftruncate(fd, 0) == 0 && pwrite(fd, holder, (size_t)len, 0) < 0) errno = 0;
     s->lock = fd;
     return true;
+}
+
+bool state_lock_within(struct state *s, unsigned ms, struct fail *f)
+{
+    for (unsigned waited = 0;; waited += LOCK_PAUSE_MS) {
+        if (state_lock(s, f)) return true;
+        if (strcmp(f->code, fail_name(FAIL_IN_USE)) != 0 || waited >= ms) return false;
+        (void)usleep(LOCK_PAUSE_MS * 1000u);
+    }
 }
 
 bool state_locked(const char *path)

@@ -27,6 +27,8 @@ bool state_open(struct state *s, const char *path, bool make, struct fail *f);
 void state_close(struct state *s);
 /* One writer at a time: daemons for their life, commands for their change. FAIL_IN_USE names the holder. */
 bool state_lock(struct state *s, struct fail *f);
+/* The same for a daemon's start: a command that is at its change holds it for milliseconds and is waited for, `ms` at most. */
+bool state_lock_within(struct state *s, unsigned ms, struct fail *f);
 bool state_locked(const char *path); /* does somebody hold it now? */
 
 /* Text files; `out` gets a NUL behind. A file longer than max - 1 is damaged. */

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -113,6 +114,32 @@ static void two_users_of_one_directory_are_refused(void **state)
     state_close(&x->s);
     assert_true(state_lock(&other, &x->f)); /* the kernel lets go with the descriptor */
     state_close(&other);
+}
+
+static void a_command_at_its_change_is_waited_for(void **state)
+{
+    struct scene *x = *state;
+    struct state other;
+    int ready[2], status;
+    char byte;
+    assert_int_equal(pipe(ready), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        bool held = state_lock(&x->s, &x->f);
+        if (write(ready[1], "x", 1) != 1) _exit(1);
+        usleep(200000);
+        _exit(held ? 0 : 1);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_true(state_open(&other, x->dir, false, &x->f));
+    assert_false(state_lock_within(&other, 20, &x->f)); /* not for ever */
+    assert_string_equal(x->f.code, "in-use");
+    assert_true(state_lock_within(&other, 10000, &x->f));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    state_close(&other);
+    close(ready[0]);
+    close(ready[1]);
 }
 
 static void the_directory_may_move(void **state)
@@ -286,6 +313,7 @@ int main(void)
         TEST(a_full_disk_changes_nothing),
         TEST(a_crash_leaves_no_trap),
         TEST(two_users_of_one_directory_are_refused),
+        TEST(a_command_at_its_change_is_waited_for),
         TEST(the_directory_may_move),
         TEST(labels_are_names_in_order),
         TEST(a_missing_directory_says_what_to_do),
