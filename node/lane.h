@@ -16,7 +16,7 @@
  * Full: sessions: DOWN_HOT is answered by UP_HANDBACK; rows: the one unused for longest goes; channels: refused, counted;
  * the up queue: the packet is dropped and counted; arena or list: the step reports less, or the message waits in the queue.
  *
- * Source: ours, design 2 and 4. Units: microseconds, bytes. Owns: its tables, allocated at lane_new within limits; wiped
+ * Source: ours, docs/decisions/0002. Units: microseconds, bytes. Owns: its tables, allocated at lane_new within limits; wiped
  * by lane_free; the queues are borrowed. Errors: ERR_NO_MEMORY, ERR_INVALID (limits.hot is 0). Cost: no allocation and one
  * AEAD pass over a payload; a relayed packet two seals at its ends, one open and one seal at the relay. */
 #pragma once

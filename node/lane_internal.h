@@ -15,7 +15,7 @@
 #include <stddef.h>
 
 #define USED_EVERY_US   SECONDS(1)
-#define ROAM_EVERY_US   SECONDS(1) /* design 7: one challenge a second and session */
+#define ROAM_EVERY_US   SECONDS(1) /* one challenge a second and session */
 /* What one packet or one message may need of the arena and of the list. */
 #define LANE_ROOM       4096u
 #define LANE_ROOM_COUNT 2u

@@ -1,6 +1,6 @@
 /* overlay/hello.c - handshakes under way: dial, answer, retry; certificates before anything else.
  *
- * Source: design 4 (Noise XXpsk3 around handshake.h, knock.h). An unproven id changes no state: a link exists only once keys
+ * Source: docs/wire.md (Noise XXpsk3 around handshake.h, knock.h). An unproven id changes no state: a link exists only once keys
  * are agreed, and counts only once the peer's certificate chain verified. */
 #include "overlay/core.h"
 #include <string.h>

@@ -1,6 +1,6 @@
 /* overlay/path.c - from "we share keys" to "we talk directly": candidates, probing, roaming, falling back.
  *
- * Session first, path later (design 4, 7): candidates are swapped inside the session, both ends probe at once with sealed PINGs, and
+ * Session first, path later (docs/architecture.md): candidates are swapped inside the session, both ends probe at once with sealed PINGs, and
  * the first PONG that proves a way moves the path. Until then bytes flow routed or through a relay. */
 #include "overlay/core.h"
 #include <string.h>

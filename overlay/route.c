@@ -1,6 +1,6 @@
 /* overlay/route.c - recursive, greedy routing by ring distance; every hop acknowledges, every hop retries.
  *
- * Source: Brunet's AHSender for greedy; the acknowledgement per hop is ours (design 5). A frame is delivered here when it is for us, or when
+ * Source: Brunet's AHSender for greedy; the acknowledgement per hop is ours (docs/wire.md). A frame is delivered here when it is for us, or when
  * it asks for the nearest and no link lies nearer. A retry goes to
  * the next best that still makes progress: it never ends at us merely because a link was avoided. */
 #include "overlay/core.h"

@@ -230,7 +230,7 @@ static bool trimmed(struct overlay *o, struct link *l, uint64_t now_us, struct o
     return true;
 }
 
-/* Keys that nobody renewed in time (design 4): 180 s after it was due under use, or 2 h; the link ends. */
+/* Keys that nobody renewed in time: 180 s after it was due under use, or 2 h; the link ends. */
 static bool outlived(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
 {
     const struct extra *x = link_extra(o, l);
