@@ -380,6 +380,8 @@ void on_refer(struct overlay *o, uint64_t now_us, const struct arrival *a, const
               size_t len, struct outbox *out);
 
 /* --- upkeep.c --- */
+#define REKEY_USED_US                                                                              \
+    SECONDS(120) /* keys in use are renewed so often; unused for as long, use begins anew */
 uint8_t link_ping_flags(const struct overlay *o,
                         const struct link *l); /* of a PING or PONG: wanted, digest */
 void link_ping(struct overlay *o, struct link *l, uint64_t now_us, const struct way *way,

@@ -185,9 +185,10 @@ void heat_used(struct overlay *o, uint64_t now_us, struct link *l, struct held *
         if (u->heard_us) keys_held_heard(o, u->heard_us, l, h);
         return;
     }
+    bool rested = time_since(now_us, x->used_us) >= REKEY_USED_US;
     x->used_us = now_us;
     if (u->heard_us) keys_heard(o, now_us, l);
-    if (!x->keys_used_us) x->keys_used_us = now_us;
+    if (!x->keys_used_us || rested) x->keys_used_us = now_us;
     x->hot_tx_next = u->newest_tx;
     if (o->stats) {
         o->stats[link_slot(o, l)].rx_bytes += u->rx_bytes;

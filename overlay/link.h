@@ -78,10 +78,11 @@ struct extra {
     struct endpoint roam;
     uint64_t roam_at_us;
     /* traffic */
-    bool hot, told;        /* told: vnet knows that the lane has it */
-    uint64_t used_us;      /* last inner traffic */
-    uint64_t keys_used_us; /* first traffic under the present keys; 0: none yet */
-    uint64_t silent_us;    /* since when we send without hearing; 0: not */
+    bool hot, told;   /* told: vnet knows that the lane has it */
+    uint64_t used_us; /* last inner traffic */
+    uint64_t
+        keys_used_us; /* traffic under the present keys began, after a rest if there was one; 0: none yet */
+    uint64_t silent_us; /* since when we send without hearing; 0: not */
     uint64_t hot_heard_us;
     uint64_t hot_tx_next;
     /* own ping command */

@@ -12,7 +12,6 @@
 #define PING_TRIES        3
 #define PING_TRIES_ROUTED 3 /* each through another waypoint; its hops are retried, too */
 #define TOKEN_LIFE_US     SECONDS(60)
-#define REKEY_USED_US     SECONDS(120)
 #define REKEY_IDLE_US     SECONDS(3600)
 #define REKEY_PACKETS     0xf0000000u
 #define KEYS_LATE_US      SECONDS(180)
@@ -235,7 +234,8 @@ static bool outlived(struct overlay *o, struct link *l, uint64_t now_us, struct 
 {
     const struct extra *x = link_extra(o, l);
     uint64_t age = link_age_us(l, now_us);
-    uint64_t in_use = x && x->keys_used_us ? time_since(now_us, x->keys_used_us) : 0;
+    bool used = x && x->used_us && time_since(now_us, x->used_us) < REKEY_USED_US;
+    uint64_t in_use = used && x->keys_used_us ? time_since(now_us, x->keys_used_us) : 0;
     bool late = age >= REKEY_USED_US + KEYS_LATE_US && in_use >= KEYS_LATE_US;
     if (!late && age < KEYS_IDLE_MAX_US) return false;
     upkeep_dead(o, now_us, l, "its keys were not renewed in time", out);

@@ -72,6 +72,22 @@ static void idle(void **state)
     party_close(p);
 }
 
+/* A question every five minutes: the keys are renewed each time, and the link is never taken for one that nobody renews. */
+static void now_and_then(void **state)
+{
+    struct party *p = party_of(&crypto_fake, 3, 2, true, NULL);
+    struct guest *a = p->guests[0], *b = p->guests[1];
+    struct keys k = {0};
+    (void)state;
+    uint32_t down = a->notices[NOTICE_PEER_DOWN] + b->notices[NOTICE_PEER_DOWN];
+    for (uint32_t i = 1; i <= 24; i++) {
+        assert_int_equal(talk(p, 10 * i, 1, MILLIS(20), &k), 0);
+        party_run(p, MINUTES(5));
+    }
+    assert_int_equal(a->notices[NOTICE_PEER_DOWN] + b->notices[NOTICE_PEER_DOWN], down);
+    party_close(p);
+}
+
 struct hole {
     uint32_t hello3, lost;
 };
@@ -203,8 +219,9 @@ static void held_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(held_back),        cmocka_unit_test(under_traffic), cmocka_unit_test(idle),
-        cmocka_unit_test(certificate_lost), cmocka_unit_test(counters_end),
+        cmocka_unit_test(held_back),    cmocka_unit_test(under_traffic),
+        cmocka_unit_test(idle),         cmocka_unit_test(certificate_lost),
+        cmocka_unit_test(counters_end), cmocka_unit_test(now_and_then),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
