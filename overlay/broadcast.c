@@ -251,10 +251,7 @@ static void counted_send(struct overlay *o, uint64_t now_us, struct link *l,
                          uint32_t lost, struct outbox *out)
 {
     uint8_t frame[64];
-    struct pack k = pack_of(frame + 1, sizeof frame - 1);
-    frame[0] = KIND_CONTROL;
-    pack_array(&k, 6);
-    pack_uint(&k, CONTROL_COUNTED);
+    struct pack k = control_pack(frame, sizeof frame, CONTROL_COUNTED, 6);
     pack_bin(&k, origin->b, ID_SIZE);
     pack_uint(&k, number);
     pack_bool(&k, done);
@@ -275,10 +272,7 @@ static void count_send(struct overlay *o, uint64_t now_us, struct link *l,
                        const struct broadcast *b, struct outbox *out)
 {
     uint8_t frame[48];
-    struct pack k = pack_of(frame + 1, sizeof frame - 1);
-    frame[0] = KIND_CONTROL;
-    pack_array(&k, 3);
-    pack_uint(&k, CONTROL_COUNT);
+    struct pack k = control_pack(frame, sizeof frame, CONTROL_COUNT, 3);
     pack_bin(&k, b->origin.b, ID_SIZE);
     pack_uint(&k, b->number);
     ensure(!k.bad);
@@ -290,12 +284,9 @@ static void broadcast_send(struct overlay *o, uint64_t now_us, struct link *l,
 {
     uint8_t frame[FRAME_MAX], arc[2 * ID_SIZE];
     uint64_t left_us = time_since(b->until_us, now_us) / 8 * 7;
-    struct pack k = pack_of(frame + 1, sizeof frame - 1);
     memcpy(arc, c->start.b, ID_SIZE);
     memcpy(arc + ID_SIZE, c->end.b, ID_SIZE);
-    frame[0] = KIND_CONTROL;
-    pack_array(&k, 7);
-    pack_uint(&k, CONTROL_BROADCAST);
+    struct pack k = control_pack(frame, sizeof frame, CONTROL_BROADCAST, 7);
     pack_uint(&k, b->number);
     pack_uint(&k, b->text->at_s);
     pack_bin(&k, b->text->proof, PROOF);

@@ -72,17 +72,9 @@ static struct request *ask_start(struct overlay *o, uint64_t now_us, uint8_t wha
 static void ask_send(struct overlay *o, uint64_t now_us, struct request *r, unsigned op,
                      struct span what, struct outbox *out)
 {
-    struct id via = request_via(o);
-    struct pack k = pack_of(r->body + 1, sizeof r->body - 1);
-    r->body[0] = KIND_CONTROL;
-    pack_array(&k, 4);
-    pack_uint(&k, op);
-    pack_uint(&k, r->id);
-    pack_bin(&k, via.b, ID_SIZE);
+    struct pack k = request_pack(o, r, op);
     pack_bin(&k, what.p, what.len);
-    ensure(!k.bad);
-    r->body_len = (uint16_t)(k.len + 1);
-    request_send(o, now_us, r, out);
+    request_packed(o, now_us, r, &k, out);
 }
 
 /* We are the root ourselves. */

@@ -68,6 +68,15 @@ static void on_routed_control(struct overlay *o, uint64_t now_us, struct link *l
     }
 }
 
+struct pack control_pack(uint8_t *frame, size_t max, unsigned op, uint32_t count)
+{
+    struct pack k = pack_of(frame + 1, max - 1);
+    frame[0] = KIND_CONTROL;
+    pack_array(&k, count);
+    pack_uint(&k, op);
+    return k;
+}
+
 void on_control(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
                 const uint8_t *frame, size_t len, struct outbox *out)
 {

@@ -498,6 +498,8 @@ void route_forget_link(struct overlay *o, uint64_t now_us, uint16_t slot, struct
 uint8_t route_ttl(const struct overlay *o);
 
 /* --- control.c --- */
+/* Begins a CONTROL frame: its kind, and [op, ...] of `count` places, of which the caller packs the other count - 1. */
+struct pack control_pack(uint8_t *frame, size_t max, unsigned op, uint32_t count);
 void on_control(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
                 const uint8_t *frame, size_t len, struct outbox *out);
 
@@ -505,6 +507,10 @@ void on_control(struct overlay *o, uint64_t now_us, struct link *l, const struct
 struct request *request_start(struct overlay *o, uint64_t now_us, uint8_t what,
                               const struct id *target, uint64_t timeout_us);
 void request_send(struct overlay *o, uint64_t now_us, struct request *r, struct outbox *out);
+/* Its body: [op, request, via, one place more, which the caller packs]; then request_packed, also for bodies of other places. */
+struct pack request_pack(struct overlay *o, struct request *r, unsigned op);
+void request_packed(struct overlay *o, uint64_t now_us, struct request *r, const struct pack *k,
+                    struct outbox *out);
 struct request *request_by_id(const struct overlay *o, uint32_t id);
 void request_end(struct overlay *o, struct request *r);
 void request_tick(struct overlay *o, uint64_t now_us, struct outbox *out);

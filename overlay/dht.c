@@ -225,11 +225,8 @@ static void store_send(struct overlay *o, uint64_t now_us, const struct record_e
                        uint16_t slot, struct outbox *out)
 {
     uint8_t frame[CONTROL_MAX];
-    struct pack k = pack_of(frame + 1, sizeof frame - 1);
     if (e->until_us < now_us + SECONDS(1) || o->links[slot].state != LINK_UP) return;
-    frame[0] = KIND_CONTROL;
-    pack_array(&k, 3);
-    pack_uint(&k, CONTROL_STORE);
+    struct pack k = control_pack(frame, sizeof frame, CONTROL_STORE, 3);
     pack_bin(&k, e->bytes, e->len);
     pack_uint(
         &k,
@@ -266,10 +263,7 @@ static void got_send(struct overlay *o, uint64_t now_us, const struct id *to, co
                      struct outbox *out)
 {
     uint8_t frame[CONTROL_MAX];
-    struct pack k = pack_of(frame + 1, sizeof frame - 1);
-    frame[0] = KIND_CONTROL;
-    pack_array(&k, 4);
-    pack_uint(&k, CONTROL_GOT);
+    struct pack k = control_pack(frame, sizeof frame, CONTROL_GOT, 4);
     pack_uint(&k, request);
     pack_uint(&k, result);
     pack_bin(&k, e ? e->bytes : frame, e ? e->len : 0);

@@ -150,10 +150,7 @@ void close_send(struct overlay *o, struct link *l, uint64_t now_us, unsigned rea
                 struct outbox *out)
 {
     uint8_t frame[16];
-    struct pack k = pack_of(frame + 1, sizeof frame - 1);
-    frame[0] = KIND_CONTROL;
-    pack_array(&k, 2);
-    pack_uint(&k, CONTROL_CLOSE);
+    struct pack k = control_pack(frame, sizeof frame, CONTROL_CLOSE, 2);
     pack_uint(&k, reason);
     frame_send(o, l, now_us, frame, k.len + 1, NULL, out);
 }

@@ -62,15 +62,10 @@ void overlay_message(struct overlay *o, uint64_t now_us, const struct id *id, co
         return;
     }
     r->external = request;
-    struct pack k = pack_of(r->body + 1, sizeof r->body - 1);
-    r->body[0] = KIND_CONTROL;
-    pack_array(&k, 3);
-    pack_uint(&k, CONTROL_MESSAGE);
+    struct pack k = control_pack(r->body, sizeof r->body, CONTROL_MESSAGE, 3);
     pack_uint(&k, r->id);
     pack_str(&k, text, len);
-    ensure(!k.bad);
-    r->body_len = (uint16_t)(k.len + 1);
-    request_send(o, now_us, r, out);
+    request_packed(o, now_us, r, &k, out);
 }
 
 /* Once more, or for the first time; request.c counts and watches the time. */
@@ -94,10 +89,7 @@ static void taken_send(struct overlay *o, uint64_t now_us, struct link *l, uint6
                        enum message_result result, struct outbox *out)
 {
     uint8_t frame[16];
-    struct pack k = pack_of(frame + 1, sizeof frame - 1);
-    frame[0] = KIND_CONTROL;
-    pack_array(&k, 3);
-    pack_uint(&k, CONTROL_TAKEN);
+    struct pack k = control_pack(frame, sizeof frame, CONTROL_TAKEN, 3);
     pack_uint(&k, number);
     pack_uint(&k, result);
     ensure(!k.bad);

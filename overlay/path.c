@@ -44,10 +44,7 @@ void candidates_send(struct overlay *o, uint64_t now_us, struct link *l, bool as
             o, (uint16_t)(i & 1 ? (start + count - 1 - step) % count : (start + step) % count));
         if (p != l && link_path(p) == PATH_DIRECT && !p->tries) common[n++] = link_slot(o, p);
     }
-    struct pack k = pack_of(frame + 1, sizeof frame - 1);
-    frame[0] = KIND_CONTROL;
-    pack_array(&k, 5);
-    pack_uint(&k, CONTROL_CANDIDATES);
+    struct pack k = control_pack(frame, sizeof frame, CONTROL_CANDIDATES, 5);
     pack_bool(&k, ask);
     pack_uint(&k, observe_mapping(&o->observe, o->locals, o->local_count));
     candidates_pack(&own, &k);

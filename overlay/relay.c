@@ -14,10 +14,7 @@ static void say(struct overlay *o, uint64_t now_us, struct link *l, enum control
                 const struct id *id, const uint32_t *channel, struct outbox *out)
 {
     uint8_t frame[64];
-    struct pack k = pack_of(frame + 1, sizeof frame - 1);
-    frame[0] = KIND_CONTROL;
-    pack_array(&k, channel ? 3 : 2);
-    pack_uint(&k, op);
+    struct pack k = control_pack(frame, sizeof frame, op, channel ? 3 : 2);
     pack_bin(&k, id->b, ID_SIZE);
     if (channel) pack_uint(&k, *channel);
     frame_send(o, l, now_us, frame, k.len + 1, NULL, out);

@@ -89,20 +89,29 @@ static void answer(struct overlay *o, uint64_t now_us, struct request *r, enum e
     request_end(o, r);
 }
 
+struct pack request_pack(struct overlay *o, struct request *r, unsigned op)
+{
+    struct id via = request_via(o);
+    struct pack k = control_pack(r->body, sizeof r->body, op, 4);
+    pack_uint(&k, r->id);
+    pack_bin(&k, via.b, ID_SIZE);
+    return k;
+}
+
+void request_packed(struct overlay *o, uint64_t now_us, struct request *r, const struct pack *k,
+                    struct outbox *out)
+{
+    ensure(!k->bad);
+    r->body_len = (uint16_t)(k->len + 1);
+    request_send(o, now_us, r, out);
+}
+
 /* FIND [request, via, ttl], whether it asks for the nearest or traces the way to one. */
 static void find_ask(struct overlay *o, uint64_t now_us, struct request *r, struct outbox *out)
 {
-    struct id via = request_via(o);
-    struct pack k = pack_of(r->body + 1, sizeof r->body - 1);
-    r->body[0] = KIND_CONTROL;
-    pack_array(&k, 4);
-    pack_uint(&k, CONTROL_FIND);
-    pack_uint(&k, r->id);
-    pack_bin(&k, via.b, ID_SIZE);
+    struct pack k = request_pack(o, r, CONTROL_FIND);
     pack_uint(&k, route_ttl(o));
-    ensure(!k.bad);
-    r->body_len = (uint16_t)(k.len + 1);
-    request_send(o, now_us, r, out);
+    request_packed(o, now_us, r, &k, out);
 }
 
 void find_send(struct overlay *o, uint64_t now_us, const struct id *target, uint8_t purpose,
@@ -153,10 +162,7 @@ void on_find(struct overlay *o, uint64_t now_us, const struct arrival *a, struct
     uint8_t at[ENDPOINT_WIRE];
     if (!observe_believed(&o->observe, &own, 1)) (void)observe_newest(&o->observe, &own);
     endpoint_encode(&own, at);
-    struct pack k = pack_of(frame + 1, sizeof frame - 1);
-    frame[0] = KIND_CONTROL;
-    pack_array(&k, 5);
-    pack_uint(&k, CONTROL_FOUND);
+    struct pack k = control_pack(frame, sizeof frame, CONTROL_FOUND, 5);
     pack_uint(&k, request);
     pack_bin(&k, o->self.id.b, ID_SIZE);
     pack_uint(&k, ttl >= a->ttl ? ttl - a->ttl + 1 : 1);
@@ -242,10 +248,7 @@ void trace_passed(struct overlay *o, uint64_t now_us, const struct routed *r, st
     unpack_copy(&u, via.b, ID_SIZE);
     uint64_t ttl = unpack_uint(&u, 255);
     if (u.bad || op != CONTROL_FIND || !budget_take(&o->route_budget, now_us, 100, 200)) return;
-    struct pack k = pack_of(frame + 1, sizeof frame - 1);
-    frame[0] = KIND_CONTROL;
-    pack_array(&k, 4);
-    pack_uint(&k, CONTROL_HOP);
+    struct pack k = control_pack(frame, sizeof frame, CONTROL_HOP, 4);
     pack_uint(&k, request);
     pack_uint(&k, ttl >= r->ttl ? ttl - r->ttl + 1 : 1);
     pack_bin(&k, o->self.id.b, ID_SIZE);

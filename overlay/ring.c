@@ -100,10 +100,7 @@ void near_list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask
         uint16_t slot = o->order[(pos + count - NEAR_SIDE_MAX % count + i) % count];
         if (slot != link_slot(o, l) && !in_list(list, n, slot)) list[n++] = slot;
     }
-    struct pack k = pack_of(frame + 1, sizeof frame - 1);
-    frame[0] = KIND_CONTROL;
-    pack_array(&k, 4);
-    pack_uint(&k, CONTROL_NEAR);
+    struct pack k = control_pack(frame, sizeof frame, CONTROL_NEAR, 4);
     pack_bool(&k, ask);
     pack_array(&k, 2u * n);
     for (uint8_t i = 0; i < n; i++) {
@@ -272,10 +269,7 @@ void ring_neighbour_dead(struct overlay *o, uint64_t now_us, const struct id *id
                          struct outbox *out)
 {
     uint8_t frame[64];
-    struct pack k = pack_of(frame + 1, sizeof frame - 1);
-    frame[0] = KIND_CONTROL;
-    pack_array(&k, 2);
-    pack_uint(&k, CONTROL_DEAD);
+    struct pack k = control_pack(frame, sizeof frame, CONTROL_DEAD, 2);
     pack_bin(&k, id->b, ID_SIZE);
     for (uint8_t i = 0; i < o->near_count; i++) {
         struct link *l = &o->links[o->near[i].slot];
