@@ -382,6 +382,10 @@ void on_refer(struct overlay *o, uint64_t now_us, const struct arrival *a, const
 /* --- upkeep.c --- */
 #define REKEY_USED_US                                                                              \
     SECONDS(120) /* keys in use are renewed so often; unused for as long, use begins anew */
+static inline bool used_lately(const struct extra *x, uint64_t now_us) /* x may be NULL */
+{
+    return x && x->used_us && time_since(now_us, x->used_us) < REKEY_USED_US;
+}
 uint8_t link_ping_flags(const struct overlay *o,
                         const struct link *l); /* of a PING or PONG: wanted, digest */
 void link_ping(struct overlay *o, struct link *l, uint64_t now_us, const struct way *way,
@@ -586,12 +590,13 @@ bool link_vouched(struct overlay *o, struct link *l, uint64_t now_us, uint64_t *
 bool overlay_heat_link(struct overlay *o,
                        struct link *l);            /* into the lane; false: no lane or no room */
 void heat_cool(struct overlay *o, struct link *l); /* frees its receiver index, too */
+void lane_call_back(struct overlay *o, uint32_t index);
 void lane_forget(struct overlay *o, uint32_t index);
 /* index: its present session, or one that it holds */
 void heat_handed_back(struct overlay *o, struct link *l, uint32_t index,
                       const struct hot_counters *c);
-void heat_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
-void heat_rekeyed(struct overlay *o, uint64_t now_us, struct link *l, uint32_t old_index);
+void heat_tick(struct overlay *o, uint64_t now_us);
+void heat_rekeyed(struct overlay *o, struct link *l, uint32_t old_index);
 /* h: of that session which the link holds; NULL: of its present one */
 void heat_used(struct overlay *o, uint64_t now_us, struct link *l, struct held *h,
                const struct hot_used *u, struct outbox *out);

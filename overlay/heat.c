@@ -29,6 +29,13 @@ static bool push_keys(struct overlay *o, const struct link *l, uint32_t old_inde
     return e == OK;
 }
 
+/* The lane is to hand the session's counters back; if it cannot be told now, it is asked again when there is a reason again. */
+void lane_call_back(struct overlay *o, uint32_t index)
+{
+    struct hot_message m = {.op = DOWN_COLD, .index = index};
+    if (hot_push(o->down, &m, NULL) != OK) drop(o, DROP_FULL);
+}
+
 /* All places are taken: the one that has rested longest gives its own back, for the next who asks. */
 static void cool_idlest(struct overlay *o)
 {
@@ -37,9 +44,7 @@ static void cool_idlest(struct overlay *o)
         struct extra *x = o->extras[i];
         if (x && x->hot && (!idlest || x->used_us < idlest->used_us)) idlest = x;
     }
-    if (!idlest) return;
-    struct hot_message m = {.op = DOWN_COLD, .index = link_index(&o->links[idlest->slot])};
-    if (hot_push(o->down, &m, NULL) != OK) drop(o, DROP_FULL);
+    if (idlest) lane_call_back(o, link_index(&o->links[idlest->slot]));
 }
 
 bool overlay_heat_link(struct overlay *o, struct link *l)
@@ -94,9 +99,7 @@ void overlay_cool(struct overlay *o, const struct id *id)
 {
     struct link *l = link_by_id(o, id);
     struct extra *x = l ? link_extra(o, l) : NULL;
-    if (!x || !x->hot || !o->down) return;
-    struct hot_message m = {.op = DOWN_COLD, .index = link_index(l)};
-    if (hot_push(o->down, &m, NULL) != OK) drop(o, DROP_FULL); /* its rows are gone anyway */
+    if (x && x->hot && o->down) lane_call_back(o, link_index(l)); /* its rows are gone anyway */
 }
 
 /* A lane's session with this index is to be forgotten, and the index free again: never the second without the first,
@@ -153,10 +156,9 @@ void heat_handed_back(struct overlay *o, struct link *l, uint32_t index,
 }
 
 /* l has new keys; the lane goes on opening the old ones until keys_tick() takes them away. */
-void heat_rekeyed(struct overlay *o, uint64_t now_us, struct link *l, uint32_t old_index)
+void heat_rekeyed(struct overlay *o, struct link *l, uint32_t old_index)
 {
     struct extra *x = link_extra(o, l);
-    (void)now_us;
     l->s.flags &= (uint8_t)~SESSION_HOT;
     if (!x || !push_keys(o, l, old_index)) {
         if (x) x->hot = false;
@@ -185,7 +187,7 @@ void heat_used(struct overlay *o, uint64_t now_us, struct link *l, struct held *
         if (u->heard_us) keys_held_heard(o, u->heard_us, l, h);
         return;
     }
-    bool rested = time_since(now_us, x->used_us) >= REKEY_USED_US;
+    bool rested = !used_lately(x, now_us);
     x->used_us = now_us;
     if (u->heard_us) keys_heard(o, now_us, l);
     if (!x->keys_used_us || rested) x->keys_used_us = now_us;
@@ -202,9 +204,8 @@ void heat_used(struct overlay *o, uint64_t now_us, struct link *l, struct held *
         link_verify(o, l, now_us, out);
 }
 
-void heat_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
+void heat_tick(struct overlay *o, uint64_t now_us)
 {
-    (void)out;
     if (o->owed) pay_owed(o, now_us);
     for (uint16_t i = 0; i < o->common->limits.extras; i++) {
         struct extra *x = o->extras[i];
@@ -216,9 +217,8 @@ void heat_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
             wake_at(o, at);
             continue;
         }
-        struct hot_message m = {.op = DOWN_COLD, .index = link_index(l)};
         x->used_us = 0;
         l->kinds &= (uint8_t)~KIND_DEMAND;
-        if (hot_push(o->down, &m, NULL) != OK) drop(o, DROP_FULL);
+        lane_call_back(o, link_index(l));
     }
 }

@@ -43,13 +43,6 @@ static bool holds_any(const struct extra *x)
     return false;
 }
 
-/* The lane accepts the present session and the one before it; an older one is opened here. */
-static void call_back(struct overlay *o, const struct held *h)
-{
-    struct hot_message m = {.op = DOWN_COLD, .index = h->s.entry};
-    if ((h->s.flags & SESSION_HOT) && hot_push(o->down, &m, NULL) != OK) drop(o, DROP_FULL);
-}
-
 /* `s` is lower than the present one from now on: it opens until the peer was heard above it, and HELD_US more. */
 static void hold(struct overlay *o, uint64_t now_us, struct link *l, const struct session *s,
                  uint16_t born)
@@ -62,7 +55,9 @@ static void hold(struct overlay *o, uint64_t now_us, struct link *l, const struc
     }
     held_drop(o, &x->held[HELD_MAX - 1]);
     memmove(&x->held[1], &x->held[0], sizeof x->held - sizeof *x->held);
-    if (x->held[1].s.entry) call_back(o, &x->held[1]);
+    /* the lane accepts the present session and the one before it; an older one is opened here */
+    if (x->held[1].s.entry && (x->held[1].s.flags & SESSION_HOT))
+        lane_call_back(o, x->held[1].s.entry);
     x->held[0] = (struct held){.s = *s, .until_us = TIME_NEVER, .born = born};
     if (l->s.flags & SESSION_HEARD) x->held[0].until_us = now_us + HELD_US;
     index_move(o, s->entry, (uint16_t)(ENTRY_HELD | link_slot(o, l)));
@@ -93,7 +88,7 @@ void keys_held_heard(struct overlay *o, uint64_t now_us, struct link *l, struct 
     if (!(l->s.flags & SESSION_HEARD) || time_since(now_us, x->heard_us) <= UNDER_WAY_US) return;
     if ((int16_t)(l->born - h->born) > (int16_t)(LIVES_US / LINK_BORN_UNIT_US)) return;
     if (h->s.flags & SESSION_HOT) { /* with the next packet, when its counters are here */
-        call_back(o, h);
+        lane_call_back(o, h->s.entry);
         return;
     }
     struct session lost = l->s;
@@ -108,7 +103,7 @@ void keys_held_heard(struct overlay *o, uint64_t now_us, struct link *l, struct 
     index_move(o, l->s.entry, (uint16_t)(ENTRY_LINK | link_slot(o, l)));
     index_move(o, lost.entry, (uint16_t)(ENTRY_HELD | link_slot(o, l)));
     wake_at(o, h->until_us);
-    if (lost.flags & SESSION_HOT) heat_rekeyed(o, now_us, l, lost.entry);
+    if (lost.flags & SESSION_HOT) heat_rekeyed(o, l, lost.entry);
     session_wipe(&lost);
     char text[ID_TEXT];
     trace(o->trace, now_us, LINK, "%.8s > other keys: it has lost the present ones",
@@ -211,7 +206,7 @@ static void replace(struct overlay *o, uint64_t now_us, struct link *l, struct l
     }
     l->heard_ms = ms32(now_us);
     fresh_free(o, fresh);
-    if (old.flags & SESSION_HOT) heat_rekeyed(o, now_us, l, old.entry);
+    if (old.flags & SESSION_HOT) heat_rekeyed(o, l, old.entry);
     session_wipe(&old);
 }
 

@@ -205,7 +205,7 @@ void overlay_timer(struct overlay *o, uint64_t now_us, struct outbox *out)
     join_tick(o, now_us, out);
     far_tick(o, now_us, out);
     relay_tick(o, now_us, out);
-    heat_tick(o, now_us, out);
+    heat_tick(o, now_us);
     dht_tick(o, now_us, out);
     pinned_tick(o, now_us, out);
     broadcast_tick(o, now_us, out);

@@ -58,8 +58,7 @@ void candidates_send(struct overlay *o, uint64_t now_us, struct link *l, bool as
 static uint64_t retry_at(struct overlay *o, uint64_t now_us, const struct extra *x)
 {
     uint64_t pause_us = punch_retry_us(x->punch_failures, &o->rng);
-    bool used = x->used_us && time_since(now_us, x->used_us) < MINUTES(2);
-    return now_us + (used ? time_min(pause_us, RETRY_USED_US) : pause_us);
+    return now_us + (used_lately(x, now_us) ? time_min(pause_us, RETRY_USED_US) : pause_us);
 }
 
 bool mapping_depends(uint64_t mapping)

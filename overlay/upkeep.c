@@ -234,8 +234,9 @@ static bool outlived(struct overlay *o, struct link *l, uint64_t now_us, struct 
 {
     const struct extra *x = link_extra(o, l);
     uint64_t age = link_age_us(l, now_us);
-    bool used = x && x->used_us && time_since(now_us, x->used_us) < REKEY_USED_US;
-    uint64_t in_use = used && x->keys_used_us ? time_since(now_us, x->keys_used_us) : 0;
+    uint64_t in_use = used_lately(x, now_us) && x->keys_used_us
+                          ? time_since(now_us, x->keys_used_us)
+                          : 0;
     bool late = age >= REKEY_USED_US + KEYS_LATE_US && in_use >= KEYS_LATE_US;
     if (!late && age < KEYS_IDLE_MAX_US) return false;
     upkeep_dead(o, now_us, l, "its keys were not renewed in time", out);
@@ -246,11 +247,10 @@ static void rekey_if_due(struct overlay *o, struct link *l, uint64_t now_us, str
 {
     const struct extra *x = link_extra(o, l);
     uint64_t age = link_age_us(l, now_us);
-    bool used = x && x->used_us && time_since(now_us, x->used_us) < REKEY_USED_US;
     bool many = l->s.tx_next > REKEY_PACKETS || (x && x->hot && x->hot_tx_next > REKEY_PACKETS);
-    if (!(l->s.flags & SESSION_INITIATOR) || !keys_settled(o, l) ||
-        (age < (used ? REKEY_USED_US : REKEY_IDLE_US) && !many))
-        return;
+    bool due = age >= (used_lately(x, now_us) ? REKEY_USED_US : REKEY_IDLE_US) || many;
+    /* keys_settled looks at all links: only where a new key is due */
+    if (!due || !(l->s.flags & SESSION_INITIATOR) || !keys_settled(o, l)) return;
     struct endpoint at = link_endpoint(l);
     if (link_path(l) == PATH_DIRECT)
         (void)hello_dial(o, now_us, &at, link_id(o, l), l->kinds, false, out);
