@@ -1,7 +1,7 @@
 /* overlay/core.h - the inside of struct overlay, shared by the files of overlay/ and nobody else.
  *
  * One file per concern; each keeps its own part of the state and its own deadlines, and says wake_at() when it arms one:
- *   links.c (table)   tables.c (of pooled things)   hello.c (handshakes)   chains.c (certificates)   keys.c (several sessions with one peer)   receive.c (arrivals)   send.c (frames out)   upkeep.c (pings, death, rekey)
+ *   links.c (table)   tables.c (of pooled things)   hello.c (handshakes)   hellos.c (the table of them)   chains.c (certificates)   keys.c (several sessions with one peer)   receive.c (arrivals)   send.c (frames out)   upkeep.c (pings, death, rekey)
  *   path.c (direct paths, roaming)   relay.c (channels)   ring.c (near links)   far.c (far links)   route.c (hop by hop)
  *   refer.c (newcomers handed on)   control.c (MessagePack bodies)   request.c (questions of ours)   join.c (seeds, remembered peers)   dht.c (records kept)   claim.c (records of ours)
  *   demand.c, pinned.c (links for these reasons)   message.c (text to a node)   broadcast.c (to all)   seldom.c (what most nodes never have)   view.c
@@ -319,13 +319,6 @@ bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const 
 bool hello_heard_of(struct overlay *o, uint64_t now_us, const struct link *by, const struct id *id,
                     const struct id *waypoint, const struct endpoint *at, bool brief,
                     struct outbox *out);
-bool hello_pending(const struct overlay *o, const struct id *id);
-struct hello *hello_asking(const struct overlay *o,
-                           uint32_t index); /* ours, HELLO1 sent and not answered; NULL */
-bool hello_near_pending(
-    const struct overlay *o);               /* somebody who would be near is just being asked */
-void hello_enough_seeds(struct overlay *o); /* on the ring: what seeds were asked is forgotten */
-bool hello_dialling(const struct overlay *o);
 void on_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
                size_t len, struct outbox *out);
 void on_hello2(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
@@ -335,11 +328,24 @@ void on_hello3(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
 void on_cookie(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
                size_t len, struct outbox *out);
 void hello_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
+
+/* --- hellos.c: the table of those under way --- */
+struct hello *hello_new(struct overlay *o, bool initiator); /* NULL: no room */
+struct hello *hello_by_meaning(const struct overlay *o, uint16_t meaning);
+struct hello *hello_asking(const struct overlay *o,
+                           uint32_t index); /* ours, HELLO1 sent and not answered; NULL */
+bool hello_pending(const struct overlay *o, const struct id *id);
+bool hello_dialling(const struct overlay *o);
+/* Is another HELLO3 to the same peer waiting for its answer? One at a time: so both ends agree which came later. */
+bool hello3_waits(const struct overlay *o, const struct hello *own);
+/* May one be begun with whoever has that id (zero: not known)? */
+bool hello_may_begin(const struct overlay *o, const struct id *id);
+void hello_enough_seeds(struct overlay *o); /* on the ring: what seeds were asked is forgotten */
 void hello_forget_link(struct overlay *o, uint16_t slot);
-void hello_end(struct overlay *o, struct hello *h,
-               bool keep_index); /* keep_index: its receiver index now belongs to a link */
 /* Those of ours with the peer of `l` that have no keys yet. */
 void hello_forget_target(struct overlay *o, struct link *l);
+void hello_end(struct overlay *o, struct hello *h,
+               bool keep_index); /* keep_index: its receiver index now belongs to a link */
 
 /* --- chains.c --- */
 /* The one that handshakes show: of the lowest number in use. */

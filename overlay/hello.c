@@ -17,119 +17,6 @@
 #define PLAIN_EVERY           4
 #define WORD_MAX              8 /* handshakes at a time on one peer's word: as many as would be near */
 
-static struct hello *hello_by_meaning(const struct overlay *o, uint16_t meaning)
-{
-    if ((meaning & ENTRY_KIND) != ENTRY_HELLO) return NULL;
-    uint16_t n = (uint16_t)(meaning & ~ENTRY_KIND);
-    return n < o->common->limits.handshakes ? o->hellos[n] : NULL;
-}
-
-static struct hello *hello_new(struct overlay *o, bool initiator)
-{
-    if (!tables_need(o)) return NULL;
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
-        if (o->hellos[i]) continue;
-        uint32_t index = index_new(o, (uint16_t)(ENTRY_HELLO | i));
-        if (!index) return NULL;
-        struct hello *h = pool_take(o->extra_pool);
-        if (!h) {
-            index_free(o, index);
-            return NULL;
-        }
-        h->entry = (uint16_t)index;
-        h->link_slot = NO_SLOT;
-        handshake_init(&h->hs, o->crypto, &o->common->key, initiator, index);
-        o->hellos[i] = h;
-        o->hello_count++;
-        return h;
-    }
-    return NULL;
-}
-
-void hello_end(struct overlay *o, struct hello *h, bool keep_index)
-{
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
-        if (o->hellos[i] != h) continue;
-        o->hellos[i] = NULL;
-        o->hello_count--;
-        break;
-    }
-    if (!keep_index && h->link_slot == NO_SLOT) index_free(o, h->entry);
-    handshake_wipe(&h->hs);
-    pool_give(o->extra_pool, h);
-}
-
-void hello_forget_link(struct overlay *o, uint16_t slot)
-{
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
-        struct hello *h = o->hellos[i];
-        if (h && h->link_slot == slot) hello_end(o, h, true);
-    }
-}
-
-void hello_forget_target(struct overlay *o, struct link *l)
-{
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
-        struct hello *h = o->hellos[i];
-        if (!h || !h->hs.initiator || h->link_slot != NO_SLOT ||
-            !id_equal(&h->target, link_id(o, l)))
-            continue;
-        l->kinds |= h->kinds;
-        hello_end(o, h, false);
-    }
-}
-
-/* Is another HELLO3 to the same peer waiting for its answer? One at a time: so both ends agree which came later. */
-static bool hello3_waits(const struct overlay *o, const struct hello *own)
-{
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
-        const struct hello *h = o->hellos[i];
-        if (h && h != own && h->hs.initiator && h->link_slot != NO_SLOT &&
-            id_equal(&h->hs.peer_id, &own->hs.peer_id))
-            return true;
-    }
-    return false;
-}
-
-/* May one be begun with whoever has that id (zero: not known)? */
-static bool may_begin(const struct overlay *o, const struct id *id)
-{
-    const struct link *l = link_by_id(o, id);
-    return !l || keys_settled(o, l);
-}
-
-bool hello_pending(const struct overlay *o, const struct id *id)
-{
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
-        const struct hello *h = o->hellos[i];
-        if (h && h->hs.initiator &&
-            (id_equal(&h->target, id) || (h->link_slot != NO_SLOT && id_equal(&h->hs.peer_id, id))))
-            return true;
-    }
-    return false;
-}
-
-struct hello *hello_asking(const struct overlay *o, uint32_t index)
-{
-    struct hello *h = hello_by_meaning(o, index_meaning(o, index));
-    return h && h->hs.initiator && h->hs.stage == 1 ? h : NULL;
-}
-
-void hello_enough_seeds(struct overlay *o)
-{
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
-        struct hello *h = o->hellos[i];
-        if (h && h->hs.initiator && h->from_seed && h->link_slot == NO_SLOT) hello_end(o, h, false);
-    }
-}
-
-bool hello_dialling(const struct overlay *o)
-{
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++)
-        if (o->hellos[i] && o->hellos[i]->hs.initiator) return true;
-    return false;
-}
-
 static void hello_send(struct overlay *o, uint64_t now_us, const struct hello *h,
                        const uint8_t *bytes, size_t len, struct outbox *out)
 {
@@ -192,7 +79,7 @@ bool hello_dial(struct overlay *o, uint64_t now_us, const struct endpoint *at, c
         const struct hello *h = o->hellos[i];
         if (h && h->hs.initiator && !h->routed && endpoint_equal(&h->at, at)) return false;
     }
-    struct hello *h = may_begin(o, id) ? hello_new(o, true) : NULL;
+    struct hello *h = hello_may_begin(o, id) ? hello_new(o, true) : NULL;
     if (!h) return false;
     h->at = *at;
     h->target = *id;
@@ -208,7 +95,7 @@ static struct hello *route_begin(struct overlay *o, uint64_t now_us, const struc
                                  const struct id *waypoint, const struct endpoint *at,
                                  uint8_t kinds, struct outbox *out)
 {
-    if (hello_pending(o, id) || id_equal(id, &o->self.id) || !may_begin(o, id)) return NULL;
+    if (hello_pending(o, id) || id_equal(id, &o->self.id) || !hello_may_begin(o, id)) return NULL;
     struct hello *h = hello_new(o, true);
     if (!h) return NULL;
     h->routed = true;

@@ -1,0 +1,115 @@
+/* overlay/hellos.c - the table of handshakes under way: who is in it, a new place in it, and what ends them.
+ *
+ * Bounded by limits.handshakes; full: hello_new() returns NULL, and the door asks for cookies before that (knock.h). */
+#include "overlay/core.h"
+
+struct hello *hello_by_meaning(const struct overlay *o, uint16_t meaning)
+{
+    if ((meaning & ENTRY_KIND) != ENTRY_HELLO) return NULL;
+    uint16_t n = (uint16_t)(meaning & ~ENTRY_KIND);
+    return n < o->common->limits.handshakes ? o->hellos[n] : NULL;
+}
+
+struct hello *hello_new(struct overlay *o, bool initiator)
+{
+    if (!tables_need(o)) return NULL;
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+        if (o->hellos[i]) continue;
+        uint32_t index = index_new(o, (uint16_t)(ENTRY_HELLO | i));
+        if (!index) return NULL;
+        struct hello *h = pool_take(o->extra_pool);
+        if (!h) {
+            index_free(o, index);
+            return NULL;
+        }
+        h->entry = (uint16_t)index;
+        h->link_slot = NO_SLOT;
+        handshake_init(&h->hs, o->crypto, &o->common->key, initiator, index);
+        o->hellos[i] = h;
+        o->hello_count++;
+        return h;
+    }
+    return NULL;
+}
+
+void hello_end(struct overlay *o, struct hello *h, bool keep_index)
+{
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+        if (o->hellos[i] != h) continue;
+        o->hellos[i] = NULL;
+        o->hello_count--;
+        break;
+    }
+    if (!keep_index && h->link_slot == NO_SLOT) index_free(o, h->entry);
+    handshake_wipe(&h->hs);
+    pool_give(o->extra_pool, h);
+}
+
+void hello_forget_link(struct overlay *o, uint16_t slot)
+{
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+        struct hello *h = o->hellos[i];
+        if (h && h->link_slot == slot) hello_end(o, h, true);
+    }
+}
+
+void hello_forget_target(struct overlay *o, struct link *l)
+{
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+        struct hello *h = o->hellos[i];
+        if (!h || !h->hs.initiator || h->link_slot != NO_SLOT ||
+            !id_equal(&h->target, link_id(o, l)))
+            continue;
+        l->kinds |= h->kinds;
+        hello_end(o, h, false);
+    }
+}
+
+bool hello3_waits(const struct overlay *o, const struct hello *own)
+{
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+        const struct hello *h = o->hellos[i];
+        if (h && h != own && h->hs.initiator && h->link_slot != NO_SLOT &&
+            id_equal(&h->hs.peer_id, &own->hs.peer_id))
+            return true;
+    }
+    return false;
+}
+
+bool hello_may_begin(const struct overlay *o, const struct id *id)
+{
+    const struct link *l = link_by_id(o, id);
+    return !l || keys_settled(o, l);
+}
+
+bool hello_pending(const struct overlay *o, const struct id *id)
+{
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+        const struct hello *h = o->hellos[i];
+        if (h && h->hs.initiator &&
+            (id_equal(&h->target, id) || (h->link_slot != NO_SLOT && id_equal(&h->hs.peer_id, id))))
+            return true;
+    }
+    return false;
+}
+
+struct hello *hello_asking(const struct overlay *o, uint32_t index)
+{
+    struct hello *h = hello_by_meaning(o, index_meaning(o, index));
+    return h && h->hs.initiator && h->hs.stage == 1 ? h : NULL;
+}
+
+void hello_enough_seeds(struct overlay *o)
+{
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+        struct hello *h = o->hellos[i];
+        if (h && h->hs.initiator && h->from_seed && h->link_slot == NO_SLOT) hello_end(o, h, false);
+    }
+}
+
+bool hello_dialling(const struct overlay *o)
+{
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++)
+        if (o->hellos[i] && o->hellos[i]->hs.initiator) return true;
+    return false;
+}
