@@ -2,8 +2,6 @@
 
 #include "vnet/ip.h"
 
-#define PROTO_UDP 17
-
 bool offload_read(const struct virtio_net_hdr *h, struct event *e)
 {
     struct ip_view v;

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#define PROTO_UDP 17
-
 /* --- IP --- */
 
 /* The row says who holds the source: this session, or the one that continues it after a rekey. */

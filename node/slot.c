@@ -102,8 +102,7 @@ static void disputed(struct step *s, const struct member *m)
     struct members *all = &s->n->members;
     for (uint32_t i = 0; i < all->count; i++) {
         struct member *o = &all->list[i];
-        if (!o->used || o == m || o->slot.state != SLOT_HELD || o->is.slot != m->is.slot ||
-            memcmp(o->is.invite, m->is.invite, sizeof m->is.invite) != 0)
+        if (!o->used || o == m || o->slot.state != SLOT_HELD || !same_slot(&o->is, &m->is))
             continue;
         if (o->slot.due_us <= s->now_us + OLD_US - DISPUTED_US) ask(s, o);
     }

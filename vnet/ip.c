@@ -3,15 +3,6 @@
 #include "base/bytes.h"
 #include <string.h>
 
-#define PROTO_HOPOPTS  0
-#define PROTO_ICMP     1
-#define PROTO_TCP      6
-#define PROTO_UDP      17
-#define PROTO_ROUTING  43
-#define PROTO_FRAGMENT 44
-#define PROTO_ICMP6    58
-#define PROTO_DSTOPTS  60
-
 #define IP4_HEADER    20u
 #define IP6_HEADER    40u
 #define ICMP_HEADER   8u

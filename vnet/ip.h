@@ -13,6 +13,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What may follow an IP header (IANA's protocol numbers). */
+#define PROTO_HOPOPTS  0
+#define PROTO_ICMP     1
+#define PROTO_TCP      6
+#define PROTO_UDP      17
+#define PROTO_ROUTING  43
+#define PROTO_FRAGMENT 44
+#define PROTO_ICMP6    58
+#define PROTO_DSTOPTS  60
+
 struct ip_view {
     uint8_t version;          /* 4 or 6 */
     uint8_t protocol;         /* of the payload as the first header says */

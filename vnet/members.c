@@ -119,7 +119,7 @@ static bool ipv4_take(struct members *m, uint8_t network, const struct membershi
     return true;
 }
 
-static bool same_slot(const struct membership *a, const struct membership *b)
+bool same_slot(const struct membership *a, const struct membership *b)
 {
     return a->uses && b->uses && a->slot == b->slot &&
            memcmp(a->invite, b->invite, sizeof a->invite) == 0;

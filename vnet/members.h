@@ -45,6 +45,8 @@ struct members {
 };
 void members_init(struct members *m, uint32_t max);
 void members_fini(struct members *m);
+/* Do both certificates name the same slot of the same invite? */
+bool same_slot(const struct membership *a, const struct membership *b);
 /* Add or refresh. *conflict is set when its IPv4 was refused because another member holds it. */
 MUST_CHECK enum err members_put(struct members *m, uint8_t network, const struct membership *is,
                                 uint32_t ipv4, const uint8_t ipv6[16], uint64_t now_us,

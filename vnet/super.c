@@ -4,12 +4,6 @@
 #include "base/err.h"
 #include <string.h>
 
-#define PROTO_HOPOPTS 0
-#define PROTO_TCP     6
-#define PROTO_UDP     17
-#define PROTO_ROUTING 43
-#define PROTO_DSTOPTS 60
-
 #define IP4_HEADER 20u
 #define IP6_HEADER 40u
 #define TCP_HEADER 20u
