@@ -1,5 +1,22 @@
 # tests/net/transfer.bash - bytes through the tunnel, compared by hash; sourced by transfer*.sh, after lib.bash.
 
+# three_hosts DELAY SWAP LOSS: ann is a seed, ben's link loses 1 %, cat's delays, exchanges and loses; all reach ann.
+# Sets ann, ben, cat to their IPv4 addresses.
+three_hosts() {
+  lab <<END
+ann none
+ben none loss=1
+cat none delay=$1 swap=$2 loss=$3
+END
+  local node
+  seed ann ann
+  member ben ben ann
+  member cat cat ann
+  await ben; await cat
+  ann=$(ip4 ann) ben=$(ip4 ben) cat=$(ip4 cat)
+  for node in ben cat; do within 12 reach $node "$ann" || fail "$node does not reach ann"; done
+}
+
 offload() { # offload NODE yes|no: restarts it
   local conf=$TMPDIR/$1/ringlet.conf
   sed -i '/^offload/d; s/^\[node\]/&\noffload = '"$2"'/' "$conf"

@@ -3,17 +3,7 @@
 # More bytes: both ways at once, over loss and other orders, through a relay, and past a daemon that stands still for 10 s.
 . tests/net/lib.bash
 . tests/net/transfer.bash
-lab <<'END'
-ann none
-ben none loss=1
-cat none delay=5 swap=5 loss=0.5
-END
-seed ann ann
-member ben ben ann
-member cat cat ann
-await ben; await cat
-ann=$(ip4 ann) ben=$(ip4 ben) cat=$(ip4 cat)
-for node in ben cat; do within 12 reach $node "$ann" || fail "$node does not reach ann"; done
+three_hosts 5 5 0.5
 
 echo "== 200 MB each way"
 blob 200
