@@ -45,14 +45,20 @@ static uint32_t owner_now(struct world *w, const struct id *target)
     return ring_owner(&w->ring, target);
 }
 
-void lookups_begin(struct lookups *l, struct world *w, struct rng *r, uint32_t phase,
+void lookups_begin(struct lookups *l, struct world *w, struct rng *r, uint32_t phase, bool pairs,
                    uint64_t timeout_us)
 {
     struct lookup k = {.node = world_random_live(w, r),
                        .phase = phase,
                        .at_us = w->now_us,
                        .next_free = LOOKUP_UNDER_WAY};
-    rng_bytes(r, k.target.b, sizeof k.target.b);
+    if (pairs && w->live_count > 1) { /* "who is nearest to me" is another question */
+        uint32_t other = world_random_live(w, r);
+        while (other == k.node) other = world_random_live(w, r);
+        k.target = w->hosts[other].id;
+    } else {
+        rng_bytes(r, k.target.b, sizeof k.target.b);
+    }
     k.owner = owner_now(w, &k.target);
     uint32_t slot = slot_take(l);
     l->slots[slot] = k;

@@ -33,7 +33,8 @@ struct lookups {
 void lookups_init(struct lookups *l);
 void lookups_fini(struct lookups *l);
 /* Asks from a random live node; the answers may come at once: look at w->replies. */
-void lookups_begin(struct lookups *l, struct world *w, struct rng *r, uint32_t phase,
+/* pairs: for the place of another random live node, not a random id. */
+void lookups_begin(struct lookups *l, struct world *w, struct rng *r, uint32_t phase, bool pairs,
                    uint64_t timeout_us);
 void lookups_reply(struct lookups *l, struct world *w, const struct reply *reply);
 void lookups_end(struct lookups *l, const struct world *w); /* what is under way got no answer */

@@ -32,7 +32,7 @@ static void set_up(struct fixture *f)
     /* one whose asker knows nobody yet answers at once, itself: the slot is put back under way */
     struct rng r;
     rng_stream(&f->world->root, "test", 0, &r);
-    lookups_begin(&f->lookups, f->world, &r, 2, SECONDS(10));
+    lookups_begin(&f->lookups, f->world, &r, 2, false, SECONDS(10));
     f->slot = 0;
     f->asked = f->lookups.slots[f->slot];
 }

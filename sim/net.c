@@ -34,7 +34,9 @@ void net_init(struct net *n, const struct network_spec *spec, const struct matri
     rng_stream(root, "net", 0, &r);
     rng_bytes(&r, n->loss_key, sizeof n->loss_key);
     rng_bytes(&r, n->place_key, sizeof n->place_key);
+    rng_bytes(&r, n->reach_key, sizeof n->reach_key);
     n->loss_below = ((uint64_t)spec->loss << 32) / MILLION;
+    n->reach_below = ((uint64_t)(spec->reach % MILLION) << 32) / MILLION;
 }
 
 struct net_place net_place(const struct net *n, uint32_t node)
@@ -67,6 +69,15 @@ bool net_lost(const struct net *n, uint32_t from, uint32_t to, uint32_t sequence
     put_u32(msg + 4, to);
     put_u32(msg + 8, sequence);
     return crypto_siphash(msg, sizeof msg, n->loss_key) >> 32 < n->loss_below;
+}
+
+bool net_reaches(const struct net *n, uint32_t a, uint32_t b)
+{
+    uint8_t msg[8];
+    if (n->reach_below == 0 || a == b) return true;
+    put_u32(msg, a < b ? a : b);
+    put_u32(msg + 4, a < b ? b : a);
+    return crypto_siphash(msg, sizeof msg, n->reach_key) >> 32 < n->reach_below;
 }
 
 uint32_t net_ip(uint32_t node)

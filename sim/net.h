@@ -18,8 +18,9 @@
 struct net {
     struct network_spec spec;
     const struct matrix *matrix; /* lent; NETWORK_MATRIX */
-    uint8_t loss_key[16], place_key[16];
-    uint64_t loss_below; /* a 32-bit hash below it is a loss */
+    uint8_t loss_key[16], place_key[16], reach_key[16];
+    uint64_t loss_below;  /* a 32-bit hash below it is a loss */
+    uint64_t reach_below; /* .. is a pair that can talk; 0: all can */
 };
 struct net_place {        /* where a node is */
     uint16_t access_10us; /* between it and its region's middle; NETWORK_MATRIX: its row */
@@ -31,6 +32,8 @@ void net_init(struct net *n, const struct network_spec *spec, const struct matri
 struct net_place net_place(const struct net *n, uint32_t node);
 uint64_t net_latency_us(const struct net *n, struct net_place from, struct net_place to);
 bool net_lost(const struct net *n, uint32_t from, uint32_t to, uint32_t sequence);
+/* Do datagrams between these two ever arrive? The same in both directions, and for ever. */
+bool net_reaches(const struct net *n, uint32_t a, uint32_t b);
 
 uint32_t net_ip(uint32_t node);                /* its public address */
 bool net_node_of(uint32_t ip, uint32_t *node); /* whose public address; false: nobody's */

@@ -37,6 +37,29 @@ static void test_addresses(void **state)
     assert_false(net_node_of(net_ip(5) + 1, &node));
 }
 
+/* Who hears whom: so many pairs, alike in both directions, whatever is sent. */
+static void test_reach(void **state)
+{
+    (void)state;
+    struct net some = net_of(1, (struct network_spec){.reach = 700000}),
+               other = net_of(2, some.spec), all = net_of(1, (struct network_spec){0}),
+               also_all = net_of(1, (struct network_spec){.reach = MILLION});
+    uint32_t pairs = 0, talk = 0, differ = 0;
+    for (uint32_t a = 0; a < 500; a++) {
+        assert_true(net_reaches(&some, a, a));
+        for (uint32_t b = 0; b < a; b++) {
+            bool is = net_reaches(&some, a, b);
+            pairs++;
+            talk += is;
+            differ += is != net_reaches(&other, a, b);
+            assert_int_equal(is, net_reaches(&some, b, a));
+            assert_true(net_reaches(&all, a, b) && net_reaches(&also_all, a, b));
+        }
+    }
+    assert_in_range(talk * 1000 / pairs, 693, 707);
+    assert_true(differ > pairs / 4);
+}
+
 static void test_loss(void **state)
 {
     (void)state;
@@ -103,9 +126,8 @@ static void test_matrix(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_loss),
-        cmocka_unit_test(test_latency),
+        cmocka_unit_test(test_addresses), cmocka_unit_test(test_reach),
+        cmocka_unit_test(test_loss),      cmocka_unit_test(test_latency),
         cmocka_unit_test(test_matrix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

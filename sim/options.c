@@ -15,7 +15,8 @@ const char options_help[] =
     "  --nodes N         so many nodes instead of what FILE says\n"
     "  --seed S          all chance derives from it (default 1)\n"
     "  --repeat K        K runs, with the seeds S to S+K-1\n"
-    "  --set NAME=VALUE  limits.links=64 and the like; loss=1%, latency=20ms, trace=ring,link\n"
+    "  --set NAME=VALUE  limits.links=64 and the like; loss=1%, reach=70%, latency=20ms, "
+    "trace=ring,link\n"
     "  --crypto WHICH    fake (default: as fast as may be) or real; both make the same rings\n"
     "  --queue WHICH     all (default) or quiet: keep-alives that must succeed are only counted\n"
     "  --json FILE       all figures; - is the standard output\n"
@@ -184,6 +185,8 @@ static bool set_one(const char *set, struct scenario *s, struct limits *l)
     name[len] = 0;
     if (strncmp(name, "limits.", 7) == 0) return set_limit(l, name + 7, value);
     if (strcmp(name, "loss") == 0) return text_share(value, &s->network.loss);
+    if (strcmp(name, "reach") == 0)
+        return text_share(value, &s->network.reach) && s->network.reach > 0;
     if (strcmp(name, "bandwidth") == 0) return text_rate(value, &s->network.bits_per_s);
     if (strcmp(name, "latency") == 0) return text_time(value, &s->network.latency_us);
     return false;

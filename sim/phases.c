@@ -36,7 +36,7 @@ static void act_lookups(struct phases *all, const struct phase *p, struct phase_
 {
     if (all->world->live_count == 0) return;
     lookups_begin(&all->lookups, all->world, &st->rng, (uint32_t)(p - all->scenario->phases),
-                  p->timeout_us);
+                  p->pairs, p->timeout_us);
     phases_replies(all);
 }
 

@@ -18,7 +18,7 @@ static bool find(struct world *w, const struct endpoint *at, struct both *b)
         return false;
     b->to = &w->hosts[b->to_node];
     if (b->to->state != HOST_LIVE || b->from->state != HOST_LIVE) return false;
-    return !w->partitioned || b->from->place.side == b->to->place.side;
+    return world_reaches(w, b->from_node, b->to_node);
 }
 
 /* Both datagrams pass what boxes there are, along mappings that live. */

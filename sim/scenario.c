@@ -53,6 +53,9 @@ bool network_parse(struct network_spec *n, struct line *l, const char **why)
     if (line_accept(l, "bandwidth") &&
         (!text_rate(line_take(l), &n->bits_per_s) || n->bits_per_s < 1000))
         return false;
+    *why = "reach wants the share of the pairs that hear each other, more than 0%: reach 70%";
+    if (line_accept(l, "reach") && (!text_share(line_take(l), &n->reach) || n->reach == 0))
+        return false;
     *why = NULL;
     return true;
 }

@@ -46,6 +46,7 @@ struct network_spec {
     uint32_t regions;    /* NETWORK_REGIONS */
     uint64_t latency_us; /* NETWORK_CONSTANT: one way */
     uint32_t loss;       /* of each datagram */
+    uint32_t reach;      /* of the pairs of nodes that hear each other; 0: all */
     uint64_t bits_per_s; /* of a node's way out; 0: no bound */
     char matrix[SCENARIO_NAME];
 };
@@ -85,6 +86,7 @@ struct phase {
     uint8_t hostility;  /* HOSTILE: enum hostility */
     uint8_t side_count; /* PARTITION: in sides; the rest of the nodes is one more */
     bool all;           /* JOIN: whoever has not started yet */
+    bool pairs;         /* LOOKUPS: of nodes, not of random ids */
     uint32_t line;
     uint64_t at_us;
     uint64_t over_us; /* spread over, or lasting, so long */

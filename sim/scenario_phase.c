@@ -45,6 +45,7 @@ static const char *parse_lookups(struct phase *p, struct line *l)
 {
     if (!text_u32(line_take(l), &p->count) || p->count == 0)
         return "lookups wants a number: at 60s lookups 1000 over 60s";
+    p->pairs = line_accept(l, "pairs");
     const char *wrong = parse_over(p, l, "over");
     if (wrong) return wrong;
     if (line_accept(l, "timeout") &&

@@ -151,6 +151,9 @@ static void test_refusals(void **state)
          "x.sim:2: bandwidth wants a rate, at least 1kbit: bandwidth 10Mbit"},
         {"nodes 5\nnetwork constant 5ms bandwidth 0.1kbit\n",
          "x.sim:2: bandwidth wants a rate, at least 1kbit: bandwidth 10Mbit"},
+        {"nodes 5\nnetwork constant 5ms reach 0%\n",
+         "x.sim:2: reach wants the share of the pairs that hear each other, more than 0%: reach "
+         "70%"},
         {"nodes 5\nclock skew 2000h\n",
          "x.sim:2: clock wants the greatest error of a node's calendar, at most 1000h: clock skew "
          "2h"},
@@ -186,8 +189,10 @@ static void test_defaults(void **state)
 static void test_lookups_at(void **state)
 {
     (void)state;
-    assert_true(parse("nodes 10\nat 0s join all\nat 30s lookups 5\nat 60s lookups 5\nend 90s\n"
-                      "expect lookups at 60s ok >= 100%\nexpect lookups at 30s wrong <= 0\n"));
+    assert_true(parse(
+        "nodes 10\nat 0s join all\nat 30s lookups 5 pairs over 1s\nat 60s lookups 5\nend 90s\n"
+        "expect lookups at 60s ok >= 100%\nexpect lookups at 30s wrong <= 0\n"));
+    assert_true(s.phases[1].pairs && !s.phases[2].pairs);
     assert_int_equal(s.expects[0].metric, METRIC_LOOKUPS_OK);
     assert_true(s.expects[0].at_given);
     assert_int_equal(s.expects[0].at_us, SECONDS(60));
@@ -203,14 +208,16 @@ static void test_lookups_at(void **state)
 static void test_models(void **state)
 {
     (void)state;
-    assert_true(parse("nodes 10\nnetwork matrix king.txt loss 1% bandwidth 1.5Mbit\nclock skew 2h\n"
-                      "nat upnp 50% udp-blocked 50%\nat 0s join all\n"
-                      "at 30s partition 33% 33% for 10s\nat 50s hostile 10% lie for 5s\n"
-                      "at 60s churn weibull median 10m leave 50% for 5s\n"
-                      "at 70s churn pareto median 10m for 5s\nend 90s\n"));
+    assert_true(parse(
+        "nodes 10\nnetwork matrix king.txt loss 1% bandwidth 1.5Mbit reach 70%\nclock skew 2h\n"
+        "nat upnp 50% udp-blocked 50%\nat 0s join all\n"
+        "at 30s partition 33% 33% for 10s\nat 50s hostile 10% lie for 5s\n"
+        "at 60s churn weibull median 10m leave 50% for 5s\n"
+        "at 70s churn pareto median 10m for 5s\nend 90s\n"));
     assert_int_equal(s.network.model, NETWORK_MATRIX);
     assert_string_equal(s.network.matrix, "king.txt");
     assert_int_equal(s.network.bits_per_s, 1500000);
+    assert_int_equal(s.network.reach, 700000);
     assert_int_equal(s.skew_us, HOURS(2));
     assert_int_equal(s.phases[1].side_count, 2);
     assert_int_equal(s.phases[1].sides[1], 330000);

@@ -203,13 +203,41 @@ static void refresh_seeds(struct world *w, uint32_t wanted)
     }
 }
 
+/* The first seed that a node is told of. */
+static uint32_t first_seed(const struct world *w, uint32_t node)
+{
+    return w->seeds[node % w->seed_count];
+}
+
+/* An overlay that a newcomer cannot get into is no use to it: who hears none of the seeds hears the first it is told of after all. */
+static bool by_its_first_seed(const struct world *w, uint32_t node, uint32_t seed)
+{
+    if (w->seed_count == 0 || first_seed(w, node) != seed) return false;
+    for (uint32_t i = 0; i < w->seed_count; i++)
+        if (net_reaches(&w->net, node, w->seeds[i])) return false;
+    return true;
+}
+
+/* Are they a pair that can talk? Seeds always hear each other, or the overlay would begin as several. */
+static bool can_talk(const struct world *w, uint32_t a, uint32_t b)
+{
+    if (net_reaches(&w->net, a, b) || (is_seed(w, a) && is_seed(w, b))) return true;
+    return by_its_first_seed(w, a, b) || by_its_first_seed(w, b, a);
+}
+
+bool world_reaches(const struct world *w, uint32_t a, uint32_t b)
+{
+    if (w->partitioned && w->hosts[a].place.side != w->hosts[b].place.side) return false;
+    return can_talk(w, a, b);
+}
+
 /* Everybody's list begins at another seed, so that they share the work. */
 static uint32_t seed_list(const struct world *w, uint32_t self, struct endpoint out[WORLD_SEEDS])
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < w->seed_count; i++) {
         uint32_t seed = w->seeds[(self + i) % w->seed_count];
-        if (seed == self || count == w->config.limits.seeds) continue;
+        if (seed == self || count == w->config.limits.seeds || !can_talk(w, self, seed)) continue;
         out[count++] = endpoint_v4(net_ip(seed), NET_PORT);
     }
     return count;

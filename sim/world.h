@@ -42,7 +42,7 @@ struct host {                      /* a node and its place in the world */
     X(SENT, "sent")                                                                                \
     X(ARRIVED, "arrived")                                                                          \
     X(LOST, "lost")           /* by chance */                                                      \
-    X(CUT, "cut")             /* between the sides of a partition */                               \
+    X(CUT, "cut")             /* between the sides of a partition, or two that cannot talk */      \
     X(NOBODY, "nobody")       /* an address of no live node */                                     \
     X(FILTERED, "filtered")   /* by a NAT */                                                       \
     X(SWALLOWED, "swallowed") /* by a hostile sender */                                            \
@@ -120,6 +120,8 @@ void world_gone(struct world *w, uint32_t node); /* a leaving node may stop */
 /* Cuts `count` groups of the live nodes, and of later ones, off from each other and the rest; world_heal ends it. */
 void world_partition(struct world *w, const uint32_t *shares, uint32_t count, const struct rng *r);
 void world_heal(struct world *w);
+/* Can datagrams pass between these two now? */
+bool world_reaches(const struct world *w, uint32_t a, uint32_t b);
 /* `share` of the live nodes, but no seed, are hostile from now on; none: nobody is any more. */
 void world_hostile(struct world *w, enum hostility what, uint32_t share, struct rng *r);
 void world_flood(struct world *w, struct rng *r); /* one datagram of one of them */

@@ -51,7 +51,7 @@ static void send_one(struct world *w, uint32_t from, const struct endpoint *to,
     if (h->nat) port = nat_out(h->nat, &w->nats, w->now_us, NET_PORT, ip, to->port);
     if (!net_node_of(ip, &node) || node >= w->host_count) return count(w, NET_NOBODY);
     const struct host *other = &w->hosts[node];
-    if (w->partitioned && other->place.side != h->place.side) return count(w, NET_CUT);
+    if (!world_reaches(w, from, node)) return count(w, NET_CUT);
     if (!tcp && net_lost(&w->net, from, node, sequence)) return count(w, NET_LOST);
     uint64_t at_us = leaves_us + net_latency_us(&w->net, h->place, other->place);
     struct flight *f = events_send(&w->events, at_us, node, from, sequence, len);
