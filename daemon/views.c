@@ -88,6 +88,14 @@ void view_put_ms(struct json_t *o, const char *key, uint32_t us)
         js_put_null(o, key);
 }
 
+void view_put_size(struct json_t *o, const char *key, uint32_t bytes)
+{
+    if (bytes)
+        js_put_int(o, key, bytes);
+    else
+        js_put_null(o, key);
+}
+
 void view_put_name(struct json_t *o, const char *key, const struct name_text *name)
 {
     js_put_text(o, key, name->s[0] ? name->s : NULL);

@@ -12,8 +12,9 @@ void view_put_id(struct json_t *o, const char *key, const struct id *id);    /* 
 void view_put_ipv4(struct json_t *o, const char *key, uint32_t ipv4);        /* 0: null */
 void view_put_ipv6(struct json_t *o, const char *key, const uint8_t ip[16]); /* zero: null */
 void view_put_endpoint(struct json_t *o, const char *key,
-                       const struct endpoint *e);                 /* none: null */
-void view_put_ms(struct json_t *o, const char *key, uint32_t us); /* 0: null */
+                       const struct endpoint *e);                      /* none: null */
+void view_put_ms(struct json_t *o, const char *key, uint32_t us);      /* 0: null */
+void view_put_size(struct json_t *o, const char *key, uint32_t bytes); /* 0: null */
 void view_put_name(struct json_t *o, const char *key,
                    const struct name_text *name);                            /* empty: null */
 void view_put_network(struct json_t *o, const struct daemon *d, int number); /* "network" */

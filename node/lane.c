@@ -137,6 +137,8 @@ static void on_path(struct lane *l, const struct hot_message *m)
     s->way = (struct way){.path = m->path, .endpoint = m->endpoint};
     s->way.via = m->via;
     s->way.channel = m->channel;
+    s->way.mtu = m->path == PATH_ROUTED ? LANE_MTU_ROUTED : LANE_MTU_MAX;
+    if (m->value && m->value < s->way.mtu) s->way.mtu = (uint16_t)m->value;
 }
 
 /* --- the rest of what control says --- */

@@ -24,6 +24,7 @@
 
 struct way {      /* where a session's datagrams go */
     uint8_t path; /* enum path_kind */
+    uint16_t mtu; /* the largest inner packet that passes */
     struct endpoint endpoint;
     uint32_t via, channel; /* PATH_RELAYED: the relay's session index, and its channel */
 };

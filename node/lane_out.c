@@ -2,10 +2,12 @@
 #include "node/lane_internal.h"
 #include "vnet/address.h"
 #include "vnet/ip.h"
+#include "vnet/mss.h"
 
 #include <string.h>
 
 #define RELAY_OVERHEAD (DATA_OVERHEAD + RELAYED_HEADER)
+#define PIECE_OVERHEAD (RELAY_OVERHEAD + DATA_OVERHEAD + IP_HEADER)
 
 _Static_assert(LANE_HEADROOM >= IP_HEADER, "the frame's header stands before the packet");
 _Static_assert(INNER_MTU_L3 <= LANE_MTU_MAX, "the usual MTU fits, direct and relayed once");
@@ -203,10 +205,9 @@ static bool find_course(struct lane *l, uint8_t network, const uint8_t *packet, 
     }
     c->row = lane_row(l, network, c->v.dst);
     c->s = c->row ? &l->sessions[c->row->session - 1] : NULL;
-    c->mtu = c->s && c->s->way.path == PATH_ROUTED && LANE_MTU_ROUTED < c->n->mtu_bytes
-                 ? LANE_MTU_ROUTED
-                 : c->n->mtu_bytes;
+    c->mtu = c->n->mtu_bytes;
     c->open = c->s && lane_way_is_open(l, &c->s->way);
+    if (c->open && c->s->way.mtu < c->mtu) c->mtu = c->s->way.mtu;
     return true;
 }
 
@@ -218,6 +219,7 @@ static void send_packet(struct lane *l, uint64_t now_us, const struct course *c,
     frame[1] = c->n->tag;
     frame[2] = csum_open ? IP_CSUM_OPEN : 0;
     c->s->used.tx_packets++;
+    if (len > c->s->used.largest) c->s->used.largest = len;
     lane_send(l, now_us, c->s, &c->s->way, frame, len + IP_HEADER, out);
 }
 
@@ -228,19 +230,49 @@ static void refuse_too_big(struct lane *l, uint8_t network, const uint8_t *packe
     answer_too_big(network, packet, v, mtu, out);
 }
 
+/* TCP that does not fit is cut as if it were a super-packet: the sender need not learn of it. */
+static bool recut(struct lane *l, uint64_t now_us, const struct course *c, uint8_t *packet,
+                  bool csum_open, struct actions *out)
+{
+    struct super_cut cut;
+    if (!c->open || !super_cut_begin(&cut, packet, &c->v, 1) || cut.head_len >= c->mtu ||
+        !super_may_recut(&cut) || !(csum_open || super_sum_is_good(&cut, packet, &c->v)))
+        return false;
+    uint32_t at = cut.head_len, left = c->v.len - at;
+    cut.segment = (uint16_t)(c->mtu - cut.head_len);
+    if (!actions_room(out, left + (left / cut.segment + 1) * (cut.head_len + PIECE_OVERHEAD),
+                      left / cut.segment + 1))
+        return false;
+    while (left > 0) {
+        uint32_t size = super_cut_next(&cut, packet + at, left);
+        send_packet(l, now_us, c, packet + at - cut.head_len, cut.head_len + size, cut.csum_open,
+                    out);
+        at += size;
+        left -= size;
+    }
+    return true;
+}
+
 void lane_packet(struct lane *l, uint64_t now_us, uint8_t network, uint8_t *packet, uint32_t len,
                  bool csum_open, bool again, struct actions *out)
 {
     struct course c;
     if (!find_course(l, network, packet, len, &c)) return;
+    bool narrow = c.mtu < c.n->mtu_bytes;
     if (c.v.len > c.mtu) {
-        refuse_too_big(l, network, packet, &c.v, c.mtu, out);
+        if (narrow && recut(l, now_us, &c, packet, csum_open, out)) {
+            c.row->used_us = now_us;
+            lane_worked(l, c.s, now_us);
+        } else {
+            refuse_too_big(l, network, packet, &c.v, c.mtu, out);
+        }
         return;
     }
     if (!c.open) {
         miss(l, network, &c.v, packet, csum_open, c.s, again);
         return;
     }
+    if (narrow) mss_clamp(packet, &c.v, c.mtu, csum_open);
     c.row->used_us = now_us;
     lane_worked(l, c.s, now_us);
     send_packet(l, now_us, &c, packet, c.v.len, csum_open, out);
@@ -260,6 +292,8 @@ static uint32_t lane_super(struct lane *l, uint64_t now_us, const struct event *
         lane_drop(l, DROP_NOT_IP);
         return in->tun.len;
     }
+    if (cut.head_len + cut.segment > c.mtu && cut.head_len < c.mtu && super_may_recut(&cut))
+        cut.segment = (uint16_t)(c.mtu - cut.head_len);
     uint32_t at = cut.head_len, left = c.v.len - at;
     uint32_t segment = left < cut.segment ? left : cut.segment;
     if (cut.head_len + segment > c.mtu) {

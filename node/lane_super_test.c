@@ -164,25 +164,143 @@ static void in_parts(void **state)
     dropped(&w->b, DROP_COUNT, 0);
 }
 
+/* UDP is not cut otherwise than it was. */
 static void too_big_is_answered_once(void **state)
 {
     struct world *w = *state;
     connect_sides(&w->a, &w->b, AB, BA);
     path(&w->a, AB, PATH_ROUTED, NULL, 0, 0);
-    uint32_t len = tcp4(w->buffer + LANE_HEADROOM, &w->a, &w->b, 10 * SEGMENT, 5, TCP_ACK);
+    uint32_t len = udp4(w->buffer + LANE_HEADROOM, &w->a, &w->b, 10 * SEGMENT);
     assert_int_equal(super_in(w, &w->a, 0, len, SEGMENT), len);
     assert_int_equal(lane_drops(w->a.lane)[DROP_TOO_BIG], 1);
     assert_int_equal(w->a.out.count, 1);
     const uint8_t *icmp = w->a.list[0].tun.bytes;
     assert_int_equal(icmp[20], 3), assert_int_equal(icmp[21], 4);
     assert_int_equal(get_u32(icmp + 24), LANE_MTU_ROUTED);
-    assert_int_equal(get_u16(icmp + 28 + 2), 52 + SEGMENT); /* the first segment is quoted.. */
-    assert_int_equal(get_u32(icmp + 28 + 24), 5);           /* ..with its sequence number */
+    assert_int_equal(get_u16(icmp + 28 + 2), 28 + SEGMENT); /* the first datagram is quoted */
     actions_clear(&w->a.out);
     /* what fits is routed, a segment a frame */
     len = tcp4(w->buffer + LANE_HEADROOM, &w->a, &w->b, 3000, 5, TCP_ACK);
     super_in(w, &w->a, 0, len, LANE_MTU_ROUTED - 52);
     for (int i = 0; i < 3; i++) hear_of(&w->a, UP_ROUTE);
+}
+
+/* --- a path that is narrower than the device --- */
+
+#define NARROW 1217
+
+static void narrow(struct world *w, uint32_t mtu)
+{
+    struct hot_message m = {.op = DOWN_PATH, .index = AB, .path = PATH_DIRECT, .value = mtu};
+    m.endpoint = w->b.at;
+    say(&w->a, &m, NULL);
+    timer(&w->a);
+}
+
+static uint32_t stream_at_b(struct world *w, uint8_t *stream, uint32_t seq)
+{
+    uint32_t had = 0;
+    for (uint32_t i = 0; i < w->a.out.count; i++) {
+        const struct action *s = &w->a.list[i];
+        uint32_t segment = s->send.segment ? s->send.segment : s->send.len;
+        assert_true(segment <= NARROW + IP_HEADER + DATA_OVERHEAD);
+        memcpy(wire, s->send.bytes, s->send.len);
+        wire_in(&w->b, &w->a.at, wire, s->send.len, (uint16_t)segment);
+    }
+    actions_clear(&w->a.out);
+    for (uint32_t i = 0; i < w->b.out.count; i++) {
+        uint32_t n = whole(&w->b.list[i], got);
+        struct ip_view v;
+        assert_true(ip_view(got, n, &v) && v.len == n);
+        assert_int_equal(get_u32(got + 24), seq + had);
+        memcpy(stream + had, got + 52, n - 52);
+        had += n - 52;
+    }
+    actions_clear(&w->b.out);
+    return had;
+}
+
+/* Whatever the kernel thinks of the MSS: super-packets and packets of TCP are cut to what passes. */
+static void tcp_is_cut_to_fit(void **state)
+{
+    struct world *w = *state;
+    static uint8_t stream[65536];
+    connect_sides(&w->a, &w->b, AB, BA);
+    narrow(w, NARROW);
+    uint32_t len = tcp4(big, &w->a, &w->b, 30 * SEGMENT + 3, 77, TCP_ACK | TCP_PSH);
+    memcpy(w->buffer + LANE_HEADROOM, big, len);
+    assert_int_equal(super_in(w, &w->a, 0, len, SEGMENT), len);
+    assert_int_equal(stream_at_b(w, stream, 77), len - 52);
+    assert_memory_equal(stream, big + 52, len - 52);
+    for (int open = 0; open < 2; open++) {
+        len = tcp4(big, &w->a, &w->b, SEGMENT, 5, TCP_ACK | TCP_PSH);
+        struct ip_view v;
+        assert_true(ip_view(big, len, &v));
+        if (!open) ip_finish_checksum(big, &v);
+        struct event e = {.type = EV_TUN, .tun = {.number = NUMBER, .len = len}};
+        e.tun.bytes = memcpy(w->buffer + LANE_HEADROOM, big, len);
+        e.tun.csum_open = (uint8_t)open;
+        step(&w->a, &e);
+        assert_int_equal(stream_at_b(w, stream, 5), SEGMENT);
+        assert_memory_equal(stream, big + 52, SEGMENT);
+    }
+    dropped(&w->a, DROP_COUNT, 0);
+    dropped(&w->b, DROP_COUNT, 0);
+}
+
+static void too_big(struct world *w, const uint8_t *packet, uint32_t len)
+{
+    assert_int_equal(tun_in(w, &w->a, packet, len), len);
+    assert_int_equal(w->a.out.count, 1);
+    assert_int_equal(w->a.list[0].type, ACT_TUN);
+    assert_int_equal(get_u32(w->a.list[0].tun.bytes + 24), NARROW);
+    actions_clear(&w->a.out);
+}
+
+/* A checksum that is wrong must stay wrong; SYN, RST and URG stand at a place; a signature is of the whole segment. */
+static void what_is_not_cut(void **state)
+{
+    struct world *w = *state;
+    struct ip_view v;
+    static const uint8_t flags[] = {TCP_ACK | 0x02, TCP_ACK | 0x04, TCP_ACK | 0x20};
+    connect_sides(&w->a, &w->b, AB, BA);
+    narrow(w, NARROW);
+    for (unsigned i = 0; i < 5; i++) {
+        uint32_t len = tcp4(big, &w->a, &w->b, SEGMENT, 5, i < 3 ? flags[i] : TCP_ACK);
+        if (i == 4) memcpy(big + 40, "\x13\x0aqrstuvwx\1\1", 12);
+        assert_true(ip_view(big, len, &v));
+        ip_finish_checksum(big, &v);
+        if (i == 3) big[100] ^= 1;
+        too_big(w, big, len);
+    }
+    too_big(w, big, udp4(big, &w->a, &w->b, SEGMENT));
+    assert_int_equal(lane_drops(w->a.lane)[DROP_TOO_BIG], 6);
+    /* of an open path nothing is cut that fits it */
+    narrow(w, 0);
+    send4(w, &w->a, &w->b, INNER_MTU_L3, 3);
+    assert_int_equal(sent(&w->a, &w->b.at, wire), INNER_MTU_L3 + IP_HEADER + DATA_OVERHEAD);
+}
+
+/* Both ways: what we offer, and what is offered to us. */
+static void syn_is_clamped(void **state)
+{
+    struct world *w = *state;
+    connect_sides(&w->a, &w->b, AB, BA);
+    narrow(w, NARROW);
+    for (int in = 0; in < 2; in++) {
+        struct side *from = in ? &w->b : &w->a, *to = in ? &w->a : &w->b;
+        uint32_t len = tcp4(big, from, to, 0, 5, 0x02);
+        memcpy(big + 40, "\2\4\5\x3c\1\1\1\1\1\1\1\1", 12); /* 1340 */
+        struct event e = {.type = EV_TUN, .tun = {.number = NUMBER, .len = len}};
+        e.tun.bytes = memcpy(w->buffer + LANE_HEADROOM, big, len);
+        e.tun.csum_open = 1;
+        step(from, &e);
+        uint32_t n = sent(from, &to->at, wire);
+        wire_in(to, &from->at, wire, n, 0);
+        assert_int_equal(to->out.count, 1);
+        assert_int_equal(get_u16(to->list[0].tun.bytes + 42), NARROW - 40);
+        actions_clear(&to->out);
+    }
 }
 
 /* Without a way every segment is a packet that misses it, and whole. */
@@ -293,6 +411,9 @@ int main(void)
         WITH(packets_for_who_did_not_ask),
         WITH(in_parts),
         WITH(too_big_is_answered_once),
+        WITH(tcp_is_cut_to_fit),
+        WITH(what_is_not_cut),
+        WITH(syn_is_clamped),
         WITH(a_miss_is_of_packets),
         WITH(over_a_relay),
         WITH(a_mixed_batch),

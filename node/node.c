@@ -41,6 +41,7 @@ static struct own_network *own_network_new(const struct node *n, const struct ne
     net->number = c->number;
     net->tag = tag;
     net->mtu_bytes = c->mtu_bytes;
+    overlay_mtu(n->overlay, c->mtu_bytes);
     net->group_count = m->group_count;
     memcpy(net->groups, m->groups, m->group_count * sizeof *net->groups);
     return net;

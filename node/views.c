@@ -71,6 +71,7 @@ bool node_peer_next(const struct node *n, uint32_t *cursor, struct peer_view *v)
     v->endpoint = p.endpoint;
     v->via = p.via;
     v->rtt_us = p.rtt_us;
+    v->mtu_bytes = p.mtu_bytes;
     v->rx_bytes = p.rx_bytes, v->tx_bytes = p.tx_bytes, v->since_us = p.since_us;
     memcpy(v->why, p.why, sizeof v->why);
     const struct member *m = members_by_id(&n->members, -1, &p.id);

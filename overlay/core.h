@@ -2,7 +2,7 @@
  *
  * One file per concern; each keeps its own part of the state and its own deadlines, and says wake_at() when it arms one:
  *   links.c (table)   tables.c (of pooled things)   hello.c (handshakes)   hellos.c (the table of them)   chains.c (certificates)   keys.c (several sessions with one peer)   receive.c (arrivals)   send.c (frames out)   upkeep.c (pings, death, rekey)
- *   path.c (direct paths, roaming)   relay.c (channels)   ring.c (near links)   far.c (far links)   route.c (hop by hop)
+ *   path.c (direct paths, roaming)   sizing.c (their MTU)   relay.c (channels)   ring.c (near links)   far.c (far links)   route.c (hop by hop)
  *   refer.c (newcomers handed on)   control.c (MessagePack bodies)   request.c (questions of ours)   join.c (seeds, remembered peers)   dht.c (records kept)   claim.c (records of ours)
  *   demand.c, pinned.c (links for these reasons)   message.c (text to a node)   broadcast.c (to all)   seldom.c (what most nodes never have)   view.c
  */
@@ -23,6 +23,7 @@
 #define FAILED_MAX    8
 #define ACKS_MAX      32
 #define NO_SLOT       0xffffu
+#define MTU_OVER_UNIT 4u
 
 /* index map: what a receiver index stands for */
 #define ENTRY_FREE  0x0000u
@@ -151,6 +152,7 @@ struct overlay {
     uint16_t extra_count, hello_count, inflight_count, request_count;
     uint16_t owed; /* receiver indices that a lane has still to forget */
     uint8_t ack_count;
+    uint8_t mtu_over; /* the largest MTU of our networks: INNER_MTU_L3 and so many MTU_OVER_UNIT */
     /* ring */
     struct near_info near[2 * NEAR_SIDE_MAX];
     uint32_t near_digest;
@@ -396,6 +398,9 @@ uint8_t link_ping_flags(const struct overlay *o,
                         const struct link *l); /* of a PING or PONG: wanted, digest */
 void link_ping(struct overlay *o, struct link *l, uint64_t now_us, const struct way *way,
                uint8_t flags, struct outbox *out); /* way NULL: the path */
+/* Along the path, padded to the length of an inner packet of `size`; not shorter than a plain one. */
+void link_ping_sized(struct overlay *o, struct link *l, uint64_t now_us, uint16_t size,
+                     struct outbox *out);
 void link_verify(struct overlay *o, struct link *l, uint64_t now_us,
                  struct outbox *out); /* is it alive? ask now */
 void on_ping(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
@@ -438,6 +443,17 @@ void on_candidates(struct overlay *o, uint64_t now_us, struct link *l, struct un
 void path_restart_all(struct overlay *o, uint64_t now_us,
                       struct outbox *out); /* our network changed */
 void local_candidates(const struct overlay *o, struct candidates *out);
+
+/* --- sizing.c --- */
+void sizing_begin(struct overlay *o, const struct link *l); /* its path is new, or it is hot now */
+void sizing_end(struct overlay *o, const struct link *l);   /* it is cold */
+void sizing_tick(struct overlay *o, uint64_t now_us, struct link *l, struct extra *x,
+                 struct outbox *out);
+void sizing_answered(struct overlay *o, uint64_t now_us, struct link *l, uint8_t i,
+                     uint64_t rtt_us);
+void sizing_used(struct overlay *o, uint64_t now_us, struct link *l, uint32_t largest);
+/* What the lane is told: the largest inner packet that passes; 0: no bound is known. */
+uint16_t sizing_bound(const struct overlay *o, const struct link *l);
 
 /* --- relay.c --- */
 void relay_seek(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out);

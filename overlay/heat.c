@@ -62,6 +62,7 @@ bool overlay_heat_link(struct overlay *o, struct link *l)
     x->told = false;
     if (!x->used_us) x->used_us = 1; /* heated for a relay: rests until it is used */
     o->heated = true;
+    sizing_begin(o, l);
     path_tell_lane(o, l);
     return true;
 }
@@ -138,6 +139,7 @@ void heat_cool(struct overlay *o, struct link *l)
         index_free(o, link_index(l));
     l->s.flags &= (uint8_t)~SESSION_HOT;
     if (x) x->hot = false;
+    sizing_end(o, l);
 }
 
 void heat_handed_back(struct overlay *o, struct link *l, uint32_t index,
@@ -147,7 +149,10 @@ void heat_handed_back(struct overlay *o, struct link *l, uint32_t index,
     struct held *h = keys_held(o, l, index);
     struct session *s = h ? &h->s : &l->s;
     if (!x || !(s->flags & SESSION_HOT)) return;
-    if (!h) x->hot = false;
+    if (!h) {
+        x->hot = false;
+        sizing_end(o, l);
+    }
     s->flags &= (uint8_t)~SESSION_HOT;
     s->tx_next = c->tx_next < UINT32_MAX ? (uint32_t)c->tx_next
                                          : UINT32_MAX; /* at the hard stop: rekey is due */
@@ -162,6 +167,7 @@ void heat_rekeyed(struct overlay *o, struct link *l, uint32_t old_index)
     l->s.flags &= (uint8_t)~SESSION_HOT;
     if (!x || !push_keys(o, l, old_index)) {
         if (x) x->hot = false;
+        sizing_end(o, l);
         return;
     }
     l->s.flags |= SESSION_HOT;
@@ -192,6 +198,7 @@ void heat_used(struct overlay *o, uint64_t now_us, struct link *l, struct held *
     if (u->heard_us) keys_heard(o, now_us, l);
     if (!x->keys_used_us || rested) x->keys_used_us = now_us;
     x->hot_tx_next = u->newest_tx;
+    sizing_used(o, now_us, l, u->largest);
     if (o->stats) {
         o->stats[link_slot(o, l)].rx_bytes += u->rx_bytes;
         o->stats[link_slot(o, l)].tx_bytes += u->tx_bytes;

@@ -28,7 +28,7 @@ enum hot_op {
                     * via: the index before a rekey, of the same peer (0: none): its path, rows and channels go over to the
                     * new one, and what still comes under the old one is accepted until DOWN_COLD. No room: UP_HANDBACK */
     DOWN_COLD, /* give it back: UP_HANDBACK answers; its rows and channels are forgotten. flag 1: no answer */
-    DOWN_PATH, /* path, endpoint | via+channel */
+    DOWN_PATH, /* path, endpoint | via+channel; value: the largest inner packet that passes, 0: no bound is known */
     DOWN_SEAL, /* seal bytes (a frame) and send it to `endpoint`; none: along `path` (via+channel) of this
                     * message; PATH_NONE there: along the session's path */
     DOWN_NETWORK, /* bytes: struct lane_network; flag 1: remove, with its rows */
@@ -80,6 +80,7 @@ struct hot_used {
     uint64_t tx_packets, rx_packets; /* IP and relayed ones only: what keeps a session hot */
     uint64_t heard_us;               /* the last good datagram; 0: none since it is hot */
     uint64_t newest_tx;              /* counter of the next packet: rekey before it runs out */
+    uint32_t largest, pad;           /* the largest inner packet sent */
 };
 struct lane_network {
     uint8_t tag;    /* the network byte on the wire: first byte of H(network key) */

@@ -10,6 +10,7 @@
 #pragma once
 #include "nat/candidate.h"
 #include "nat/punch.h"
+#include "overlay/mtu.h"
 #include "overlay/session.h"
 
 enum link_state { LINK_FREE, LINK_CERT, LINK_UP };
@@ -85,6 +86,7 @@ struct extra {
     uint64_t silent_us; /* since when we send without hearing; 0: not */
     uint64_t hot_heard_us;
     uint64_t hot_tx_next;
+    struct mtu mtu; /* of the present path, while hot */
     /* own ping command */
     uint32_t ping_request;
     uint64_t ping_sent_us, ping_until_us;

@@ -87,6 +87,8 @@ void overlay_remember(struct overlay *o, const struct overlay_seed_peer *list,
 /* Bring up a session with id and keep a demand link while used. OE_UP (at once if it is up) or OE_FAILED follows. */
 void overlay_want(struct overlay *o, uint64_t now_us, const struct id *id, struct outbox *out);
 /* Put the session in the lane (traffic starts). Its index, 0 if there is no certified session or no room. */
+/* A network of ours has this MTU: paths are probed up to the largest. */
+void overlay_mtu(struct overlay *o, uint16_t mtu_bytes);
 uint32_t overlay_heat(struct overlay *o, uint64_t now_us, const struct id *id);
 void overlay_cool(struct overlay *o, const struct id *id); /* out of the lane, soon */
 /* Sessions that went into the lane since last asked, for whatever reason: their address rows are wanted there.
@@ -158,6 +160,7 @@ struct overlay_peer {
     struct endpoint endpoint;
     struct id via;
     uint32_t rtt_us;
+    uint16_t mtu_bytes; /* the largest inner packet on its path; 0: nobody asks, it is cold */
     uint64_t rx_bytes, tx_bytes, since_us;
     char why[160];
 };

@@ -204,6 +204,7 @@ void path_tell_lane(struct overlay *o, struct link *l)
         m.channel = w.channel;
         if (!m.via) m.path = PATH_ROUTED; /* no room for the relay's session in the lane */
     }
+    m.value = sizing_bound(o, l);
     if (hot_push(o->down, &m, NULL) != OK) drop(o, DROP_FULL);
 }
 
@@ -233,6 +234,7 @@ void path_move(struct overlay *o, uint64_t now_us, struct link *l, enum path_kin
             memset(&x->roam, 0, sizeof x->roam);
         }
     }
+    sizing_begin(o, l);
     path_tell_lane(o, l);
     if (from != to) {
         struct overlay_event *e = outbox_event(out, OE_PATH, link_id(o, l));
@@ -353,6 +355,7 @@ static void extra_tick(struct overlay *o, uint64_t now_us, struct link *l, struc
         if (x->offer_slot) wake_at(o, x->offer_us);
     }
     if (x->punching) probe(o, now_us, l, x, out);
+    sizing_tick(o, now_us, l, x, out);
     if (x->punch_at_us && !x->punching && link_path(l) != PATH_DIRECT) {
         if (x->punch_at_us <= now_us) {
             candidates_send(o, now_us, l, true, out);

@@ -285,6 +285,7 @@ void relay_forget_link(struct overlay *o, uint16_t slot)
         if (link_path(l) == PATH_RELAYED && l->state == LINK_UP) {
             link_set_path(l, PATH_ROUTED);
             x->why = "the relay is gone";
+            sizing_begin(o, l);
             path_tell_lane(o, l);
         }
     }

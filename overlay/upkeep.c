@@ -17,8 +17,9 @@
 #define KEYS_LATE_US      SECONDS(180)
 #define KEYS_IDLE_MAX_US  HOURS(2)
 
+/* size: of the inner packet that this one stands for (sizing.c); 0: for none. */
 static uint64_t token_make(const struct overlay *o, const struct link *l, const struct way *way,
-                           uint32_t time32)
+                           uint32_t time32, uint16_t size)
 {
     uint8_t b[40];
     struct writer w = writer_of(b, sizeof b);
@@ -34,6 +35,7 @@ static uint64_t token_make(const struct overlay *o, const struct link *l, const 
         write_u16(&w, way->relay);
         write_u32(&w, way->channel);
     }
+    if (size) write_u16(&w, size);
     return (uint64_t)time32 << 32 | (crypto_siphash(b, w.len, o->token_key) & 0xffffffffu);
 }
 
@@ -44,17 +46,30 @@ uint8_t link_ping_flags(const struct overlay *o, const struct link *l)
     return wanted | (l->kinds & KIND_NEAR ? PING_DIGEST : 0);
 }
 
-void link_ping(struct overlay *o, struct link *l, uint64_t now_us, const struct way *way,
-               uint8_t flags, struct outbox *out)
+static void ping(struct overlay *o, struct link *l, uint64_t now_us, const struct way *way,
+                 uint8_t flags, uint16_t size, struct outbox *out)
 {
-    uint8_t frame[PING_SIZE];
+    uint8_t frame[KIND_PING_MAX] = {0};
     struct way own = link_way(o, l);
     if (!way) way = &own;
     struct ping p = {.flags = (uint8_t)(flags | link_ping_flags(o, l)),
-                     .token = token_make(o, l, way, (uint32_t)now_us)};
+                     .token = token_make(o, l, way, (uint32_t)now_us, size)};
     if (p.flags & PING_DIGEST) p.digest = o->near_digest;
-    size_t len = ping_write(frame, sizeof frame, &p);
-    frame_send(o, l, now_us, frame, len, way, out);
+    size_t len = ping_write(frame, sizeof frame, &p), padded = size + IP_HEADER;
+    if (padded > KIND_PING_MAX) padded = KIND_PING_MAX;
+    frame_send(o, l, now_us, frame, padded > len ? padded : len, way, out);
+}
+
+void link_ping(struct overlay *o, struct link *l, uint64_t now_us, const struct way *way,
+               uint8_t flags, struct outbox *out)
+{
+    ping(o, l, now_us, way, flags, 0, out);
+}
+
+void link_ping_sized(struct overlay *o, struct link *l, uint64_t now_us, uint16_t size,
+                     struct outbox *out)
+{
+    ping(o, l, now_us, NULL, 0, size, out);
 }
 
 static struct way arrival_way(const struct overlay *o, const struct arrival *a)
@@ -138,6 +153,19 @@ static void pong_moves(struct overlay *o, uint64_t now_us, struct link *l, const
     }
 }
 
+/* Of a PING that asked for a size of the present path? */
+static bool sized_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct way *way,
+                       uint64_t token, uint64_t rtt_us)
+{
+    const struct extra *x = link_extra(o, l);
+    for (uint8_t i = 0; x && i < x->mtu.count; i++) {
+        if (token != token_make(o, l, way, (uint32_t)(token >> 32), x->mtu.sizes[i])) continue;
+        sizing_answered(o, now_us, l, i, rtt_us);
+        return true;
+    }
+    return false;
+}
+
 void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
              const uint8_t *f, size_t len, struct outbox *out)
 {
@@ -149,8 +177,9 @@ void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
     struct way way = arrival_way(o, a);
     uint32_t then = (uint32_t)(p.token >> 32);
     uint64_t rtt = (uint32_t)((uint32_t)now_us - then);
-    if (rtt > TOKEN_LIFE_US || p.token != token_make(o, l, &way, then)) {
-        drop(o, DROP_UNASKED);
+    if (rtt > TOKEN_LIFE_US || p.token != token_make(o, l, &way, then, 0)) {
+        if (rtt > TOKEN_LIFE_US || !sized_pong(o, now_us, l, &way, p.token, rtt))
+            drop(o, DROP_UNASKED);
         return;
     }
     wanted(l, p.flags & PING_WANTED);

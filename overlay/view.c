@@ -47,6 +47,7 @@ bool overlay_peer_next(const struct overlay *o, uint32_t *cursor, struct overlay
     if (p->path == PATH_RELAYED && x && x->relay_slot)
         p->via = *link_id(o, &o->links[x->relay_slot - 1]);
     p->rtt_us = link_rtt_us(l);
+    if (x && x->hot) p->mtu_bytes = x->mtu.now;
     if (o->stats) {
         const struct link_stats *s = &o->stats[link_slot(o, l)];
         p->rx_bytes = s->rx_bytes, p->tx_bytes = s->tx_bytes, p->since_us = s->since_us;

@@ -31,7 +31,7 @@ enum outer {
 // clang-format off
 /*    name      kind min   max  what it is for */
 #define KINDS(X)                                                                                   \
-    X(PING,     0x01, 14, 1500, "are you there, from here? padded when a path's MTU is probed")    \
+    X(PING,     0x01, 14, 2048, "are you there, from here? padded when a path's MTU is probed")    \
     X(PONG,     0x02, 33,   33, "yes; and this is the endpoint I saw")                             \
     X(CERT,     0x03,  2, 1100, "a certificate chain; the only kind before both chains verify")    \
     X(CONTROL,  0x04,  2, 1200, "MessagePack: see overlay/control.h")                              \

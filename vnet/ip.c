@@ -3,12 +3,13 @@
 #include "base/bytes.h"
 #include <string.h>
 
-#define IP4_HEADER    20u
-#define IP6_HEADER    40u
-#define ICMP_HEADER   8u
-#define EXTENSIONS    8 /* extension headers looked at; more of them are nobody's honest packet */
-#define ICMP_TTL      64
-#define IP6_MTU_LEAST 1280u /* RFC 8200, section 5 */
+#define IP4_HEADER         20u
+#define IP6_HEADER         40u
+#define ICMP_HEADER        8u
+#define IP4_MORE_OR_OFFSET 0x3fffu
+#define EXTENSIONS         8 /* extension headers looked at; more of them are nobody's honest packet */
+#define ICMP_TTL           64
+#define IP6_MTU_LEAST      1280u /* RFC 8200, section 5 */
 
 static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 
@@ -88,6 +89,23 @@ bool ip_view(const uint8_t *p, size_t len, struct ip_view *out)
     if (p[0] >> 4 == 4) return view4(p, len, out);
     if (p[0] >> 4 == 6) return view6(p, len, out);
     return false;
+}
+
+uint32_t ip_transport(const uint8_t *p, const struct ip_view *v, uint8_t *protocol)
+{
+    uint32_t at = v->header_len;
+    *protocol = v->protocol;
+    if (v->version == 4) return get_u16(p + 6) & IP4_MORE_OR_OFFSET ? 0 : at;
+    for (int i = 0; i < EXTENSIONS; i++) {
+        if (*protocol != PROTO_HOPOPTS && *protocol != PROTO_ROUTING && *protocol != PROTO_DSTOPTS)
+            return *protocol == PROTO_FRAGMENT ? 0 : at;
+        if (v->len - at < 8) return 0;
+        uint32_t size = (p[at + 1] + 1u) * 8u;
+        if (size > v->len - at) return 0;
+        *protocol = p[at];
+        at += size;
+    }
+    return 0;
 }
 
 bool ip_is_v4(const uint8_t ip[16])

@@ -35,6 +35,8 @@ struct ip_view {
     bool is_icmp_error;       /* never answered with another error */
 };
 bool ip_view(const uint8_t *p, size_t len, struct ip_view *out);
+/* Where the transport header begins, past IPv6's extension headers, and whose it is; 0: a fragment, or not found. */
+uint32_t ip_transport(const uint8_t *packet, const struct ip_view *v, uint8_t *protocol);
 bool ip_is_v4(const uint8_t ip[16]); /* v4-mapped */
 
 /* The one's complement sum, folded to 16 bits, and its complement; `start`: a sum to go on from. */

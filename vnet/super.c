@@ -11,30 +11,21 @@
 #define IP_LEN_MAX 65535u
 
 #define TCP_FIN            0x01u
+#define TCP_SYN            0x02u
+#define TCP_RST            0x04u
 #define TCP_PSH            0x08u
 #define TCP_ACK            0x10u
+#define TCP_URG            0x20u
 #define TCP_ECE            0x40u
 #define TCP_CWR            0x80u
+#define TCP_OPTION_END     0
+#define TCP_OPTION_NOTHING 1
+#define TCP_OPTION_MD5     19
+#define TCP_OPTION_AO      29
 #define IP4_DF             0x40u /* in byte 6 */
 #define IP4_MORE_OR_OFFSET 0x3fffu
 
 /* --- headers --- */
-
-/* Where TCP or UDP begins, past IPv6's extension headers; 0: neither, or not found. */
-static uint32_t find_transport(const uint8_t *p, const struct ip_view *v, uint8_t *protocol)
-{
-    uint32_t at = v->header_len;
-    *protocol = v->protocol;
-    if (v->version == 4) return get_u16(p + 6) & IP4_MORE_OR_OFFSET ? 0 : at;
-    while (*protocol == PROTO_HOPOPTS || *protocol == PROTO_ROUTING || *protocol == PROTO_DSTOPTS) {
-        if (v->len - at < 8) return 0;
-        uint32_t size = (p[at + 1] + 1u) * 8u;
-        if (size > v->len - at || at + size > SUPER_HEAD_MAX) return 0;
-        *protocol = p[at];
-        at += size;
-    }
-    return at;
-}
 
 /* The header's length; 0: neither TCP nor UDP, or not whole. */
 static uint32_t transport_header(const uint8_t *p, uint32_t left, uint8_t protocol)
@@ -75,7 +66,7 @@ bool super_cut_begin(struct super_cut *c, const uint8_t *packet, const struct ip
                      uint16_t segment)
 {
     uint8_t protocol;
-    uint32_t at = v->fragment ? 0 : find_transport(packet, v, &protocol);
+    uint32_t at = ip_transport(packet, v, &protocol);
     uint32_t size = at ? transport_header(packet + at, v->len - at, protocol) : 0;
     if (size == 0 || segment == 0 || at + size > SUPER_HEAD_MAX || at + size >= v->len)
         return false;
@@ -88,6 +79,34 @@ bool super_cut_begin(struct super_cut *c, const uint8_t *packet, const struct ip
     c->csum_open = at == v->header_len;
     c->pseudo = pseudo_sum(packet, v->version, protocol);
     return true;
+}
+
+/* RFC 2385, 5925: a signature of the segment as it is. An option that does not parse may be one, too. */
+static bool is_signed(const uint8_t *tcp, uint32_t len)
+{
+    for (uint32_t at = TCP_HEADER; at < len && tcp[at] != TCP_OPTION_END;) {
+        if (tcp[at] == TCP_OPTION_NOTHING) {
+            at++;
+            continue;
+        }
+        if (len - at < 2 || tcp[at + 1] < 2 || tcp[at + 1] > len - at) return true;
+        if (tcp[at] == TCP_OPTION_MD5 || tcp[at] == TCP_OPTION_AO) return true;
+        at += tcp[at + 1];
+    }
+    return false;
+}
+
+bool super_may_recut(const struct super_cut *c)
+{
+    const uint8_t *own = c->head + c->transport;
+    return c->protocol == PROTO_TCP && !(own[13] & (TCP_SYN | TCP_RST | TCP_URG)) &&
+           !is_signed(own, c->head_len - c->transport);
+}
+
+bool super_sum_is_good(const struct super_cut *c, const uint8_t *packet, const struct ip_view *v)
+{
+    uint32_t below = v->len - c->transport;
+    return ip_checksum(packet + c->transport, below, c->pseudo + below) == 0;
 }
 
 uint32_t super_cut_next(struct super_cut *c, uint8_t *payload, uint32_t left)

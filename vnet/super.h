@@ -30,6 +30,10 @@ struct super_cut {
 /* v: the view of packet. segment: payload of a piece. */
 bool super_cut_begin(struct super_cut *c, const uint8_t *packet, const struct ip_view *v,
                      uint16_t segment);
+/* May its payload be cut otherwise than its sender did? TCP without SYN, RST, URG or a signature: a stream has no segments. */
+bool super_may_recut(const struct super_cut *c);
+/* Is the transport checksum of this packet, which is not open, right? Its pieces will not bear it. One pass. */
+bool super_sum_is_good(const struct super_cut *c, const uint8_t *packet, const struct ip_view *v);
 /* The next piece: its headers go before `payload`, of which `left` bytes are left. Returns its payload's size: at most
  * `segment`, and left for the last one. */
 uint32_t super_cut_next(struct super_cut *c, uint8_t *payload, uint32_t left);

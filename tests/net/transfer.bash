@@ -29,7 +29,7 @@ offload() { # offload NODE yes|no: restarts it
 blob() { # blob MEGABYTES: $TMPDIR/blob, of random bytes
   head -c "$(($1 << 20))" /dev/urandom >"$TMPDIR/blob"
 }
-# carry FROM TO ADDRESS SECONDS: the blob, over one connection, arrives as it was
+# carry FROM TO ADDRESS SECONDS: the blob, over one connection, arrives as it was; under $CONGESTION, if that is set
 carry() {
   local pid rate t
   $natlab exec "${HOST[$2]}" timeout "$4" socat -u "TCP6-LISTEN:5001,reuseaddr,ipv6only=0" \
@@ -38,7 +38,7 @@ carry() {
   within 5 on "${HOST[$2]}" ss -Hltn 'sport = :5001' || true
   sleep 0.3
   t=$(now_ms)
-  on "${HOST[$1]}" timeout "$4" socat -u "OPEN:$TMPDIR/blob" "TCP:$3:5001" 2>>"$TMPDIR/$1.log" ||
+  on "${HOST[$1]}" timeout "$4" socat -u "OPEN:$TMPDIR/blob" "TCP:$3:5001${CONGESTION:+,setsockopt-string=6:13:$CONGESTION}" 2>>"$TMPDIR/$1.log" ||
     bad "$1 to $2: the sender did not finish in $4 s"
   wait $pid || true
   t=$(($(now_ms) - t))

@@ -106,7 +106,7 @@ v 1 ann status --wait alone --timeout 1s
 v 2 ann status --wait nonsense
 j 0 ann peers --json; is 'length >= 1'
 has '.[]' id:string 'network:string|null' 'name:string|null' 'ipv4:string|null' 'ipv6:string|null' links:array path:string \
-  'endpoint:string|null' 'via:string|null' 'rtt_ms:number|null' rx_bytes:number tx_bytes:number since_s:number 'why:string|null'
+  'endpoint:string|null' 'via:string|null' 'rtt_ms:number|null' 'mtu:number|null' rx_bytes:number tx_bytes:number since_s:number 'why:string|null'
 is 'all(.[]; .path | IN("direct", "relayed", "routed", "none"))'
 is 'all(.[]; (.path == "direct") == (.endpoint != null) and (.path == "relayed") == (.via != null))'
 is 'all(.[]; all(.links[]; IN("near", "far", "demand", "leaf", "pinned")))'

@@ -1,0 +1,69 @@
+#!/bin/bash
+# test: timeout=240
+# A hop of the underlay carries 1280 bytes and says nothing about what it drops: from the start, and from the midst of a
+# transfer on, under cubic and BBR, IPv4 and IPv6 inside. Then the hop is gone: the path is found wide again.
+. tests/net/lib.bash
+. tests/net/transfer.bash
+lab <<'END'
+ann none delay=5 rate=16mbit
+ben none delay=5
+END
+on core nft -f - <<'END'
+table inet silent {
+  chain out {
+    type filter hook output priority 0
+    icmp type destination-unreachable drop
+    icmpv6 type packet-too-big drop
+  }
+}
+END
+hop() { # hop BYTES: what the hop between ann and ben carries
+  local site
+  for site in ann ben; do on core ip link set dev $site mtu "$1"; done
+}
+mtu_is() { [[ $(peer ann ben mtu) == "$1" && $(peer ben ann mtu) == "$1" ]]; } # mtu_is BYTES: of the path, both ways
+large() { on ann ping -n -q -c 1 -W 1 -M "do" -s $((1500 - 28)) "$($natlab addr ben)"; } # on the underlay itself
+wide_again() { # by itself, under large packets both ways
+  on ann ping -n -q -c 1 -W 1 -s 1000 "$ben" >/dev/null || return 1
+  mtu_is 1380
+}
+narrow=$((1280 - 28 - 32 - 3)) # IPv4, UDP; DATA; kind, network, flags
+
+large >/dev/null || fail "the underlay does not carry 1500 bytes"
+hop 1280
+! large >"$TMPDIR/large" || fail "the hop carries 1500 bytes"
+! grep -qi "frag\|too" "$TMPDIR/large" || fail "the hop is not silent: $(cat "$TMPDIR/large")"
+
+seed ann ann
+member ben ben ann
+await ben
+ann=$(ip4 ann) ben=$(ip4 ben)
+ann6=$(r ann status --json | jq -r '.networks[0].ipv6') ben6=$(r ben status --json | jq -r '.networks[0].ipv6')
+blob 4
+
+echo "== from the start"
+carry ben ann "$ann" 20 # nothing was sent before
+within 5 mtu_is "$narrow" || bad "its MTU: $(peer ann ben mtu), $(peer ben ann mtu), not $narrow"
+carry ann ben "$ben" 20
+carry ann ben "[$ben6]" 20
+carry ben ann "[$ann6]" 20
+
+for CONGESTION in cubic bbr; do
+  if ! grep -qw $CONGESTION /proc/sys/net/ipv4/tcp_available_congestion_control; then
+    echo "== shrinking under a transfer, $CONGESTION: SKIPPED, not in this kernel"
+    continue
+  fi
+  for to in "$ben" "[$ben6]"; do
+    echo "== wide again"
+    hop 1500
+    t=$(now_ms)
+    within 40 wide_again || fail "still $(peer ann ben mtu), $(peer ben ann mtu) 40 s after the hop carries 1500 bytes"
+    echo "  after $(($(now_ms) - t)) ms"
+    echo "== shrinking under a transfer, $CONGESTION"
+    (sleep 1; hop 1280) &
+    pid=$!
+    carry ann ben "$to" 20
+    wait $pid
+  done
+done
+verdict
