@@ -13,111 +13,152 @@ struct free_object {
 struct pool_chunk { /* in front of its objects */
     struct free_object *free_list;
     uint32_t taken, made; /* handed out now; ever used */
-    uint32_t place, room; /* in pool.chunks; objects it may hold */
+    uint32_t place;       /* in pool.chunks */
+    uint32_t size;        /* number of its pool_size */
     uint64_t pad;
 };
 _Static_assert(sizeof(struct pool_chunk) == 32, "objects behind it are aligned to 16");
 
+void pool_init_sizes(struct pool *p, const size_t *sizes, uint32_t count, uint32_t max,
+                     uint32_t per_chunk)
+{
+    ensure(count > 0 && count <= POOL_SIZES && per_chunk > 0);
+    *p = (struct pool){.max = max, .size_count = count, .chunk_bytes = 64};
+    for (uint32_t i = 0; i < count; i++) {
+        ensure(sizes[i] > (i ? sizes[i - 1] : 0) && sizes[i] < UINT32_MAX / 4 / per_chunk);
+        p->sizes[i].bytes = (uint32_t)((sizes[i] + 15) & ~(size_t)15);
+    }
+    p->size = p->sizes[count - 1].bytes;
+    while (p->chunk_bytes < sizeof(struct pool_chunk) + per_chunk * p->size) p->chunk_bytes *= 2;
+    for (uint32_t i = 0; i < count; i++)
+        p->sizes[i].per_chunk = (uint32_t)((p->chunk_bytes - sizeof(struct pool_chunk)) /
+                                           p->sizes[i].bytes);
+}
+
 void pool_init(struct pool *p, size_t size, uint32_t max, uint32_t per_chunk)
 {
-    ensure(size > 0 && size < SIZE_MAX / 4 / (per_chunk ? per_chunk : 1));
-    ensure(per_chunk > 0);
-    *p = (struct pool){.size = (size + 15) & ~(size_t)15, .max = max};
-    p->chunk_bytes = 64;
-    while (p->chunk_bytes < sizeof(struct pool_chunk) + per_chunk * p->size) p->chunk_bytes *= 2;
-    p->per_chunk = (uint32_t)((p->chunk_bytes - sizeof(struct pool_chunk)) / p->size);
+    pool_init_sizes(p, &size, 1, max, per_chunk);
 }
 
 void pool_fini(struct pool *p)
 {
     for (uint32_t i = 0; i < p->place_count; i++) free(p->chunks[i]);
+    for (uint32_t i = 0; i < p->size_count; i++) free(p->sizes[i].rooms);
     free(p->chunks);
-    free(p->rooms);
     *p = (struct pool){0};
 }
 
 /* --- chunks --- */
 
-static void set_room(struct pool *p, uint32_t place, bool room)
+static void set_room(struct pool_size *s, uint32_t place, bool room)
 {
     uint64_t bit = UINT64_C(1) << place % 64;
-    p->rooms[place / 64] = room ? p->rooms[place / 64] | bit : p->rooms[place / 64] & ~bit;
-    if (room && place / 64 < p->first) p->first = place / 64;
+    s->rooms[place / 64] = room ? s->rooms[place / 64] | bit : s->rooms[place / 64] & ~bit;
+    if (room && place / 64 < s->first) s->first = place / 64;
+}
+
+static bool places_grow(struct pool *p)
+{
+    uint32_t room = p->place_room ? p->place_room * 2 : 64;
+    struct pool_chunk **chunks = realloc(p->chunks, room * sizeof(*chunks));
+    if (!chunks) return false;
+    p->chunks = chunks;
+    for (uint32_t i = 0; i < p->size_count; i++) {
+        uint64_t *rooms = realloc(p->sizes[i].rooms, room / 64 * sizeof *rooms);
+        if (!rooms) return false;
+        memset(rooms + p->place_room / 64, 0, (room - p->place_room) / 64 * sizeof *rooms);
+        p->sizes[i].rooms = rooms;
+    }
+    p->place_room = room;
+    return true;
 }
 
 /* A place for one more: one that a chunk was given back from, or a new one. UINT32_MAX: no memory. */
 static uint32_t place_free(struct pool *p)
 {
-    if (p->chunk_count < p->place_count)
-        for (uint32_t i = 0; i < p->place_count; i++)
-            if (!p->chunks[i]) return i;
-    if (p->place_count == p->place_room) {
-        uint32_t room = p->place_room ? p->place_room * 2 : 64;
-        struct pool_chunk **chunks = realloc(p->chunks, room * sizeof(*chunks));
-        if (chunks) p->chunks = chunks;
-        uint64_t *rooms = realloc(p->rooms, room / 64 * sizeof *rooms);
-        if (rooms) p->rooms = rooms;
-        if (!chunks || !rooms) return UINT32_MAX;
-        memset(rooms + p->place_room / 64, 0, (room - p->place_room) / 64 * sizeof *rooms);
-        p->place_room = room;
-    }
+    for (; p->free_place < p->place_count; p->free_place++)
+        if (!p->chunks[p->free_place]) return p->free_place;
+    if (p->place_count == p->place_room && !places_grow(p)) return UINT32_MAX;
     p->chunks[p->place_count] = NULL;
     return p->place_count++;
 }
 
-static struct pool_chunk *chunk_add(struct pool *p)
+static struct pool_chunk *chunk_add(struct pool *p, uint32_t size)
 {
     uint32_t place = place_free(p);
     struct pool_chunk *c = place == UINT32_MAX ? NULL
                                                : aligned_alloc(p->chunk_bytes, p->chunk_bytes);
     if (!c) return NULL;
-    *c = (struct pool_chunk){.place = place, .room = p->per_chunk};
+    *c = (struct pool_chunk){.place = place, .size = size};
     p->chunks[place] = c;
-    set_room(p, place, true);
-    p->empty++;
+    set_room(&p->sizes[size], place, true);
+    p->sizes[size].empty++;
     if (++p->chunk_count > p->chunks_max) p->chunks_max = p->chunk_count;
     return c;
 }
 
-static struct pool_chunk *chunk_with_room(struct pool *p)
+static struct pool_chunk *chunk_with_room(struct pool *p, uint32_t size)
 {
+    struct pool_size *s = &p->sizes[size];
     uint32_t words = (p->place_count + 63) / 64;
-    while (p->first < words && p->rooms[p->first] == 0) p->first++;
-    if (p->first == words) return chunk_add(p);
-    return p->chunks[p->first * 64 + (uint32_t)__builtin_ctzll(p->rooms[p->first])];
+    while (s->first < words && s->rooms[s->first] == 0) s->first++;
+    if (s->first >= words) return chunk_add(p, size);
+    return p->chunks[s->first * 64 + (uint32_t)__builtin_ctzll(s->rooms[s->first])];
 }
 
 /* One empty chunk is kept, or a pool at the edge would ask the system all the time. */
 static void chunk_is_empty(struct pool *p, struct pool_chunk *c)
 {
-    p->empty++;
-    if (p->empty < 2) return;
+    struct pool_size *s = &p->sizes[c->size];
+    s->empty++;
+    if (s->empty < 2) return;
     p->chunks[c->place] = NULL;
-    set_room(p, c->place, false);
+    if (c->place < p->free_place) p->free_place = c->place;
+    set_room(s, c->place, false);
     p->chunk_count--;
-    p->empty--;
+    s->empty--;
     free(c);
 }
 
 /* --- objects --- */
 
-void *pool_take(struct pool *p)
+static uint32_t size_for(const struct pool *p, size_t size)
 {
+    uint32_t i = 0;
+    ensure(size <= p->size);
+    while (p->sizes[i].bytes < size) i++;
+    return i;
+}
+
+size_t pool_room(const struct pool *p, size_t size)
+{
+    return p->sizes[size_for(p, size)].bytes;
+}
+
+void *pool_take_size(struct pool *p, size_t size)
+{
+    uint32_t which = size_for(p, size);
+    struct pool_size *s = &p->sizes[which];
     if (p->taken == p->max) return NULL;
-    struct pool_chunk *c = chunk_with_room(p);
+    struct pool_chunk *c = chunk_with_room(p, which);
     if (!c) return NULL;
     struct free_object *object = c->free_list;
     if (object) {
         c->free_list = object->next;
         object->next = NULL;
     } else {
-        object = (struct free_object *)(void *)((uint8_t *)(c + 1) + c->made++ * p->size);
-        memset(object, 0, p->size);
+        object = (struct free_object *)(void *)((uint8_t *)(c + 1) + (size_t)c->made++ * s->bytes);
+        memset(object, 0, s->bytes);
     }
-    if (c->taken++ == 0) p->empty--;
-    if (c->taken == c->room) set_room(p, c->place, false);
+    if (c->taken++ == 0) s->empty--;
+    if (c->taken == s->per_chunk) set_room(s, c->place, false);
     if (++p->taken > p->taken_max) p->taken_max = p->taken;
     return object;
+}
+
+void *pool_take(struct pool *p)
+{
+    return pool_take_size(p, p->size);
 }
 
 void pool_give(struct pool *p, void *object)
@@ -126,12 +167,13 @@ void pool_give(struct pool *p, void *object)
     struct pool_chunk *c = (struct pool_chunk *)(void *)((uint8_t *)object -
                                                          ((uintptr_t)object &
                                                           (p->chunk_bytes - 1)));
-    memset(object, 0, p->size);
+    struct pool_size *s = &p->sizes[c->size];
+    memset(object, 0, s->bytes);
     struct free_object *f = object;
     f->next = c->free_list;
     c->free_list = f;
     p->taken--;
-    if (c->taken == c->room) set_room(p, c->place, true);
+    if (c->taken == s->per_chunk) set_room(s, c->place, true);
     if (--c->taken == 0) chunk_is_empty(p, c);
 }
 

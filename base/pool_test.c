@@ -69,9 +69,9 @@ static void empty_chunks_go_back(void **state)
     for (int i = 0; i < MANY; i++) all[i] = pool_take(&p);
     assert_int_equal(p.taken_max, MANY);
     uint32_t most = p.chunk_count;
-    assert_int_equal(most, (MANY + p.per_chunk - 1) / p.per_chunk);
+    assert_int_equal(most, (MANY + p.sizes[0].per_chunk - 1) / p.sizes[0].per_chunk);
     for (int i = 20; i < MANY; i++) pool_give(&p, all[i]);
-    assert_true(p.chunk_count <= 20 / p.per_chunk + 2);
+    assert_true(p.chunk_count <= 20 / p.sizes[0].per_chunk + 2);
     assert_int_equal(p.chunks_max, most);
     for (int round = 0; round < 3; round++) { /* holes low down are filled before new chunks */
         for (int i = 0; i < 20; i += 2) pool_give(&p, all[i]);
@@ -84,6 +84,41 @@ static void empty_chunks_go_back(void **state)
     assert_null(pool_take(&p));
     for (int i = MANY - 1; i >= 0; i--) pool_give(&p, all[i]);
     assert_int_equal(p.chunk_count, 1);
+    pool_fini(&p);
+}
+
+/* Each size has chunks of its own, and one bound counts them all. */
+static void several_sizes(void **state)
+{
+    (void)state;
+    const size_t sizes[] = {40, 100, 700};
+    enum { MANY = 300 };
+    static uint8_t *all[MANY];
+    static size_t asked[MANY];
+    struct pool p;
+    pool_init_sizes(&p, sizes, 3, MANY, 4);
+    assert_int_equal(pool_room(&p, 1), 48);
+    assert_int_equal(pool_room(&p, 48), 48);
+    assert_int_equal(pool_room(&p, 49), 112);
+    assert_int_equal(pool_room(&p, 113), 704);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < MANY; i++) {
+            asked[i] = (size_t)(i * 37) % 700 + 1;
+            all[i] = pool_take_size(&p, asked[i]);
+            assert_non_null(all[i]);
+            assert_true(is_zero(all[i], pool_room(&p, asked[i])));
+            memset(all[i], 0xab, pool_room(&p, asked[i]));
+        }
+        assert_null(pool_take_size(&p, 1));
+        for (int i = 0; i < MANY; i++) pool_give(&p, all[(i * 7) % MANY]);
+        assert_int_equal(p.taken, 0);
+        assert_true(p.chunk_count <= 3);
+    }
+    pool_fini(&p);
+    pool_init_sizes(&p, sizes, 3, MANY, 4);
+    for (int i = 0; i < MANY; i++)
+        all[i] = pool_take_size(&p, 40); /* as dense as if it were the only size */
+    assert_int_equal(p.chunks_max, (MANY + p.sizes[0].per_chunk - 1) / p.sizes[0].per_chunk);
     pool_fini(&p);
 }
 
@@ -138,6 +173,7 @@ int main(void)
         cmocka_unit_test(bounded),
         cmocka_unit_test(wiped_when_given_back),
         cmocka_unit_test(empty_chunks_go_back),
+        cmocka_unit_test(several_sizes),
         cmocka_unit_test(none_at_all),
         cmocka_unit_test(packets),
     };

@@ -105,7 +105,7 @@ static bool env_open(struct daemon *d, struct node_env *env, struct fail *f)
     const struct limits *l = &d->config.limits;
     clock_seed(key);
     pool_init(&d->pkts, sizeof(struct pkt), (uint32_t)l->inflight + l->waiting_packets + 64u, 16);
-    pool_init(&d->extras, node_extra_size(), node_pool_max(l), 4);
+    node_pool_init(&d->extras, node_pool_max(l), 4);
     *env = (struct node_env){&crypto_real, &d->identities, &d->pkts, &d->extras, &d->log.trace};
     d->arena = aligned_alloc(64, ARENA_BYTES);
     d->list = malloc(sizeof *d->list * ACTIONS_MAX);

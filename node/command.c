@@ -210,7 +210,7 @@ void command_start(struct step *s, const struct command *c)
     if (!n->asks && (n->asks = calloc(node_limits(n)->requests, sizeof *n->asks)) != NULL)
         n->ask_max = node_limits(n)->requests;
     while (i < n->ask_max && n->asks[i]) i++;
-    struct ask *a = i < n->ask_max ? pool_take(n->env.extras) : NULL;
+    struct ask *a = i < n->ask_max ? pool_take_size(n->env.extras, sizeof(struct ask)) : NULL;
     if (!a) {
         struct reply r = {.command = c->type, .request = c->request, .err = ERR_FULL};
         step_reply(s, &r);

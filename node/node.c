@@ -4,12 +4,14 @@
 
 #define CALENDAR_MAX_S (UINT64_C(1) << 40) /* year 36812; more, or a time before 1970: unknown */
 
-size_t node_extra_size(void)
+_Static_assert(sizeof(struct ask) <= OVERLAY_POOLED_MAX, "one object of the pool");
+
+/* A routed FIND in flight, or our own; a routed HELLO1; a handshake, its HELLO3, a table; an extra, a command; the rest. */
+static const size_t pooled_sizes[] = {160, 336, 704, 1248, OVERLAY_POOLED_MAX};
+
+void node_pool_init(struct pool *p, uint32_t max, uint32_t per_chunk)
 {
-    size_t a = overlay_extra_size();
-    size_t b = sizeof(struct ask) > sizeof(struct waiting) ? sizeof(struct ask)
-                                                           : sizeof(struct waiting);
-    return a > b ? a : b;
+    pool_init_sizes(p, pooled_sizes, sizeof pooled_sizes / sizeof *pooled_sizes, max, per_chunk);
 }
 
 uint32_t node_pool_max(const struct limits *l)

@@ -62,12 +62,12 @@ struct node_config {                 /* copied, but for what is marked borrowed 
 struct node_env { /* borrowed for the node's life; may be shared by many nodes */
     const struct crypto *crypto;
     struct identities *identities;
-    struct pool *pkts; /* struct pkt */
-    struct pool
-        *extras; /* of node_extra_size() bytes: handshakes, probing, relayed paths, hot sessions */
+    struct pool *pkts;   /* struct pkt */
+    struct pool *extras; /* by node_pool_init: handshakes, probing, relayed paths, hot sessions */
     struct trace *trace; /* sinks and mask; its name is set by the driver */
 };
-size_t node_extra_size(void);
+/* In the sizes that nodes take: a chunk holds at least per_chunk of the largest. */
+void node_pool_init(struct pool *p, uint32_t max, uint32_t per_chunk);
 uint32_t node_pool_max(const struct limits *l); /* objects that one node can hold at once */
 MUST_CHECK enum err node_new(struct node **out, const struct node_config *config,
                              const struct node_env *env, uint64_t now_us);

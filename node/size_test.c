@@ -66,7 +66,7 @@ static void the_overlay(void **state)
 static void pooled(const char *what, size_t bytes)
 {
     printf("  pooled: %-26s %5zu\n", what, bytes);
-    assert_true(bytes <= node_extra_size());
+    assert_true(bytes <= OVERLAY_POOLED_MAX);
 }
 
 static void what_is_pooled(void **state)
@@ -79,9 +79,9 @@ static void what_is_pooled(void **state)
     pooled("extra of a link", sizeof(struct extra));
     pooled("command under way", sizeof(struct ask));
     pooled("waiting destination", sizeof(struct waiting));
-    printf("  one object of the pool = %zu; struct pkt = %zu\n", node_extra_size(),
+    printf("  one object of the pool = %zu; struct pkt = %zu\n", (size_t)OVERLAY_POOLED_MAX,
            sizeof(struct pkt));
-    assert_true(node_extra_size() <= POOLED_MAX);
+    assert_true(OVERLAY_POOLED_MAX <= POOLED_MAX);
 }
 
 static void a_quiet_daemon_is_within_ten_mebibytes(void **state)

@@ -114,7 +114,7 @@ static struct waiting *waiting_new(struct step *s, uint8_t network, const uint8_
         n->waiting_max = most;
     for (uint16_t i = 0; i < s->n->waiting_max; i++) {
         if (s->n->waitings[i]) continue;
-        struct waiting *w = pool_take(s->n->env.extras);
+        struct waiting *w = pool_take_size(s->n->env.extras, sizeof *w);
         if (!w) return NULL;
         w->network = network;
         memcpy(w->ip, ip, 16);

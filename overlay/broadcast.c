@@ -72,8 +72,8 @@ struct signed_text {
     uint16_t len;
     uint8_t bytes[BROADCAST_TEXT_MAX];
 };
-_Static_assert(sizeof(struct broadcast) <= sizeof(struct hello) &&
-                   sizeof(struct signed_text) <= sizeof(struct hello),
+_Static_assert(sizeof(struct broadcast) <= OVERLAY_POOLED_MAX &&
+                   sizeof(struct signed_text) <= OVERLAY_POOLED_MAX,
                "one object of the pool each");
 
 /* --- limits --- */

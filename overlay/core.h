@@ -50,9 +50,10 @@ struct hello {
     bool has_cookie;
     bool from_seed; /* dialled from the seed list or the remembered peers */
     uint16_t hello3_len;
-    uint8_t hello3[HELLO3_MAX]; /* kept until the peer's CERT has come */
-    uint16_t link_slot;         /* NO_SLOT until keys are agreed */
+    uint16_t link_slot; /* NO_SLOT until keys are agreed */
+    uint8_t *hello3;    /* pooled: kept until the peer's CERT has come; NULL: not written yet */
 };
+#define INFLIGHT_MAX 1400
 /* A routed frame waiting for its hop's acknowledgement. */
 struct inflight {
     uint16_t slot; /* link it went out on */
@@ -63,7 +64,7 @@ struct inflight {
     uint16_t arrived_on; /* NO_SLOT: ours */
     uint64_t born_us, due_us, sent_us;
     uint16_t len;
-    uint8_t frame[1400]; /* ROUTED frame */
+    uint8_t frame[]; /* ROUTED frame, at most INFLIGHT_MAX */
 };
 struct request {
     uint8_t what; /* enum request_what */
@@ -71,12 +72,13 @@ struct request {
     uint32_t id, external; /* ours on the wire; the caller's */
     struct id target;
     uint64_t sent_us, until_us, next_us;
-    uint16_t body_len;
-    uint8_t body[CONTROL_MAX]; /* the frame, for a retry */
     uint8_t mode, flags;
     uint16_t force_slot; /* first hop; NO_SLOT: greedy */
     uint8_t purpose;     /* of an internal question: far link, join */
+    uint16_t body_len, body_max;
+    uint8_t body[]; /* the frame, for a retry */
 };
+#define QUESTION_MAX 64 /* body of a FIND */
 enum request_what { REQUEST_FIND = 1, REQUEST_TRACE, REQUEST_GET, REQUEST_PUT, REQUEST_MESSAGE };
 enum purpose { PURPOSE_CALLER, PURPOSE_JOIN, PURPOSE_FAR, PURPOSE_REPAIR };
 
@@ -131,8 +133,7 @@ struct overlay {
     uint16_t *map;   /* receiver index entries */
     uint16_t link_count, up_count;
     uint16_t map_mask, map_next;
-    void **tables; /* what holds extras, hellos, inflights, requests, acks, hello_rate (tables.c) */
-    struct extra **extras;
+    struct extra **extras;    /* this and the tables below: tables.c */
     struct link_stats *stats; /* per slot, daemon only */
     /* handshakes */
     struct knock knock;
@@ -150,6 +151,8 @@ struct overlay {
     struct request **requests;
     uint32_t request_next;
     uint16_t extra_count, hello_count, inflight_count, request_count;
+    uint32_t
+        upkeep_ms; /* no link's upkeep is due before, low 32 bits of milliseconds; 0: not known */
     uint16_t owed; /* receiver indices that a lane has still to forget */
     uint8_t ack_count;
     uint8_t mtu_over; /* the largest MTU of our networks: INNER_MTU_L3 and so many MTU_OVER_UNIT */
@@ -269,7 +272,8 @@ uint64_t calendar_now(const struct overlay *o, uint64_t now_us); /* calendar sec
 
 /* --- tables.c --- */
 /* Before an entry is put into extras, hellos, inflights, requests or acks, and before hello_rate is used. false: no room. */
-bool tables_need(struct overlay *o);
+bool tables_need_links(struct overlay *o);  /* extras, hellos, hello_rate */
+bool tables_need_routes(struct overlay *o); /* inflights, requests, acks */
 size_t tables_size(const struct limits *l);
 bool tables_init(struct overlay *o); /* false: no memory */
 void tables_tick(struct overlay *o, uint64_t now_us);
@@ -409,6 +413,7 @@ void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
              const uint8_t *f, size_t len, struct outbox *out);
 void upkeep_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void upkeep_arm(struct overlay *o, struct link *l, uint64_t at_us);
+void upkeep_forget(struct overlay *o, const struct link *l); /* it ends, or is armed anew */
 /* Something sealed came; it counts for the path only if it came by it. */
 void upkeep_heard(struct overlay *o, struct link *l, uint64_t now_us, const struct arrival *a);
 void upkeep_dead(struct overlay *o, uint64_t now_us, struct link *l, const char *why,

@@ -130,7 +130,7 @@ static struct record_entry *entry_for(struct overlay *o, const struct record *r,
     uint16_t i = position(o, &r->key);
     if (i < o->record_count && id_equal(&o->records[i]->key, &r->key)) return o->records[i];
     if (over_quota(o, &r->writer) || !make_room(o, r->name.tag, until_us)) return NULL;
-    struct record_entry *e = pool_take(o->extra_pool);
+    struct record_entry *e = pool_take_size(o->extra_pool, sizeof *e);
     if (!e) return NULL;
     i = position(o, &r->key);
     memmove(o->records + i + 1, o->records + i, (size_t)(o->record_count - i) * sizeof *o->records);

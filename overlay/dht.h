@@ -34,7 +34,7 @@ struct record_entry { /* one we keep */
     uint8_t tag; /* enum record_tag */
     uint8_t bytes[RECORD_BYTES];
 };
-_Static_assert(sizeof(struct record_entry) <= sizeof(struct request), "one object of the pool");
+_Static_assert(sizeof(struct record_entry) <= OVERLAY_POOLED_MAX, "one object of the pool");
 _Static_assert(1 + 1 + 1 + 5 + 2 + ID_SIZE + 3 + RECORD_BYTES <= CONTROL_MAX, "PUT fits");
 
 struct own_claim {

@@ -75,7 +75,7 @@ static inline struct net *net_new(void)
     n->key.key[0] = 9;
     assert_int_equal(identities_init(&n->identities, 1000, key), OK);
     pool_init(&n->pkts, sizeof(struct pkt), 1000, 16);
-    pool_init(&n->extras, overlay_extra_size(), 10000, 64);
+    pool_init(&n->extras, OVERLAY_POOLED_MAX, 10000, 64);
     n->out.arena = n->arena;
     n->out.arena_size = sizeof n->arena;
     n->trace.sink = show;

@@ -75,8 +75,9 @@ static void send_hello1(struct overlay *o, uint64_t now_us, struct hello *h, str
 bool hello_dial(struct overlay *o, uint64_t now_us, const struct endpoint *at, const struct id *id,
                 uint8_t kinds, bool from_seed, struct outbox *out)
 {
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
         const struct hello *h = o->hellos[i];
+        if (h) left--;
         if (h && h->hs.initiator && !h->routed && endpoint_equal(&h->at, at)) return false;
     }
     struct hello *h = hello_may_begin(o, id) ? hello_new(o, true) : NULL;
@@ -183,8 +184,9 @@ static bool knock_ok(struct overlay *o, uint64_t now_us, const struct arrival *a
 /* The same bytes may come bare and over the ring (decision 0007): is the first of them being answered? */
 static bool being_answered(const struct overlay *o, const uint8_t *hello1)
 {
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
         const struct hello *h = o->hellos[i];
+        if (h) left--;
         if (h && !h->hs.initiator && memcmp(h->hs.noise.re, hello1 + HELLO1_HEADER, 32) == 0)
             return true;
     }
@@ -264,8 +266,9 @@ static struct link *link_from_hello(struct overlay *o, uint64_t now_us, struct h
 /* The initiator asked more than once before it heard us, under the same index: those halves wait for nothing any more. */
 static void end_repeats(struct overlay *o, const struct hello *done)
 {
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
         struct hello *h = o->hellos[i];
+        if (h) left--;
         if (h && h != done && !h->hs.initiator && h->link_slot == NO_SLOT &&
             h->hs.remote_index == done->hs.remote_index &&
             (h->routed ? id_equal(&h->target, &done->hs.peer_id)
@@ -411,6 +414,11 @@ void on_hello2(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
         if (!h->routed) h->at = a->from;
         struct hello_info own = own_info(o, h->routed ? &(struct endpoint){0} : &h->at);
         struct own_chain chain = first_chain(o);
+        if (!h->hello3 && !(h->hello3 = pool_take_size(o->extra_pool, HELLO3_MIN + chain.len))) {
+            drop(o, DROP_FULL);
+            hello_end(o, h, false);
+            return;
+        }
         h->hello3_len = (uint16_t)hello3_write(&h->hs, o->crypto, &o->common->key, &o->self, &own,
                                                chain.bytes, chain.len, h->hello3);
         ensure(h->hello3_len > 0);
@@ -481,9 +489,10 @@ static uint8_t tries_max(const struct overlay *o, const struct hello *h)
 
 void hello_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
         struct hello *h = o->hellos[i];
         if (!h) continue;
+        left--;
         if (h->next_us > now_us) {
             wake_at(o, h->next_us);
         } else if (!h->hs.initiator || h->tries >= tries_max(o, h)) {

@@ -12,12 +12,12 @@ struct hello *hello_by_meaning(const struct overlay *o, uint16_t meaning)
 
 struct hello *hello_new(struct overlay *o, bool initiator)
 {
-    if (!tables_need(o)) return NULL;
+    if (!tables_need_links(o)) return NULL;
     for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
         if (o->hellos[i]) continue;
         uint32_t index = index_new(o, (uint16_t)(ENTRY_HELLO | i));
         if (!index) return NULL;
-        struct hello *h = pool_take(o->extra_pool);
+        struct hello *h = pool_take_size(o->extra_pool, sizeof *h);
         if (!h) {
             index_free(o, index);
             return NULL;
@@ -42,21 +42,24 @@ void hello_end(struct overlay *o, struct hello *h, bool keep_index)
     }
     if (!keep_index && h->link_slot == NO_SLOT) index_free(o, h->entry);
     handshake_wipe(&h->hs);
+    if (h->hello3) pool_give(o->extra_pool, h->hello3);
     pool_give(o->extra_pool, h);
 }
 
 void hello_forget_link(struct overlay *o, uint16_t slot)
 {
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
         struct hello *h = o->hellos[i];
+        if (h) left--;
         if (h && h->link_slot == slot) hello_end(o, h, true);
     }
 }
 
 void hello_forget_target(struct overlay *o, struct link *l)
 {
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
         struct hello *h = o->hellos[i];
+        if (h) left--;
         if (!h || !h->hs.initiator || h->link_slot != NO_SLOT ||
             !id_equal(&h->target, link_id(o, l)))
             continue;
@@ -67,8 +70,9 @@ void hello_forget_target(struct overlay *o, struct link *l)
 
 bool hello3_waits(const struct overlay *o, const struct hello *own)
 {
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
         const struct hello *h = o->hellos[i];
+        if (h) left--;
         if (h && h != own && h->hs.initiator && h->link_slot != NO_SLOT &&
             id_equal(&h->hs.peer_id, &own->hs.peer_id))
             return true;
@@ -84,8 +88,9 @@ bool hello_may_begin(const struct overlay *o, const struct id *id)
 
 bool hello_pending(const struct overlay *o, const struct id *id)
 {
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
         const struct hello *h = o->hellos[i];
+        if (h) left--;
         if (h && h->hs.initiator &&
             (id_equal(&h->target, id) || (h->link_slot != NO_SLOT && id_equal(&h->hs.peer_id, id))))
             return true;
@@ -101,8 +106,9 @@ struct hello *hello_asking(const struct overlay *o, uint32_t index)
 
 void hello_enough_seeds(struct overlay *o)
 {
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
         struct hello *h = o->hellos[i];
+        if (h) left--;
         if (h && h->hs.initiator && h->from_seed && h->link_slot == NO_SLOT) hello_end(o, h, false);
     }
 }

@@ -158,7 +158,7 @@ void close_send(struct overlay *o, struct link *l, uint64_t now_us, unsigned rea
 /* 10 a second, burst 20, in 16 bits: 10 of time in 0.1 s, 6 of tokens. */
 bool link_may_hello(struct overlay *o, const struct link *l, uint64_t now_us)
 {
-    if (!tables_need(o)) return false;
+    if (!tables_need_links(o)) return false;
     uint16_t *r = &o->hello_rate[link_slot(o, l)];
     o->hello_rate_ms = ms32(now_us) | 1u;
     unsigned now = (unsigned)(now_us / MILLIS(100)) & 0x3ffu, then = *r >> 6, tokens = *r & 0x3fu;
@@ -249,6 +249,7 @@ void link_close(struct overlay *o, struct link *l, uint64_t now_us, const char *
         path_waypoint_lost(o, &id);
     }
     session_wipe(&l->s);
+    upkeep_forget(o, l);
     l->state = LINK_FREE;
     o->link_count--;
     identities_drop(o->identities, l->peer);
@@ -272,10 +273,10 @@ struct extra *link_extra(const struct overlay *o, const struct link *l)
 struct extra *link_need_extra(struct overlay *o, struct link *l)
 {
     if (l->extra) return o->extras[l->extra - 1];
-    if (!tables_need(o)) return NULL;
+    if (!tables_need_links(o)) return NULL;
     for (uint16_t i = 0; i < o->common->limits.extras; i++) {
         if (o->extras[i]) continue;
-        struct extra *x = pool_take(o->extra_pool);
+        struct extra *x = pool_take_size(o->extra_pool, sizeof *x);
         if (!x) return NULL;
         x->in_use = 1;
         x->slot = link_slot(o, l);

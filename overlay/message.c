@@ -62,7 +62,7 @@ void overlay_message(struct overlay *o, uint64_t now_us, const struct id *id, co
         return;
     }
     r->external = request;
-    struct pack k = control_pack(r->body, sizeof r->body, CONTROL_MESSAGE, 3);
+    struct pack k = control_pack(r->body, r->body_max, CONTROL_MESSAGE, 3);
     pack_uint(&k, r->id);
     pack_str(&k, text, len);
     request_packed(o, now_us, r, &k, out);

@@ -2,16 +2,12 @@
 #include "overlay/core.h"
 #include <string.h>
 
-/* Everything that is lent from the shared pool has one size: the largest of them. */
-union pooled {
-    struct hello hello;
-    struct extra extra;
-    struct inflight inflight;
-    struct request request;
-};
-_Static_assert(sizeof(union pooled) <= 2048, "docs/memory.md: one object of the pool");
-_Static_assert(sizeof(struct hello) <= 1856 && sizeof(struct inflight) <= 1472 &&
-                   sizeof(struct request) <= 1184 && sizeof(struct extra) <= 1232,
+_Static_assert(sizeof(struct inflight) + INFLIGHT_MAX <= OVERLAY_POOLED_MAX &&
+                   HELLO3_MAX <= OVERLAY_POOLED_MAX &&
+                   sizeof(struct request) + CONTROL_MAX <= OVERLAY_POOLED_MAX,
+               "docs/memory.md: one object of the pool");
+_Static_assert(sizeof(struct hello) <= 704 && sizeof(struct inflight) <= 64 &&
+                   sizeof(struct request) <= 80 && sizeof(struct extra) <= 1232,
                "docs/memory.md: what is pooled");
 _Static_assert(sizeof(struct near_info) <= 12 && sizeof(struct channel) <= 24 &&
                    sizeof(struct overlay_seed_peer) <= 40 && sizeof(struct knock) <= 184,
@@ -20,13 +16,8 @@ _Static_assert(sizeof(struct overlay) % 8 == 0, "its own struct overlay_common m
 _Static_assert(sizeof(struct overlay) <= 1600, "docs/memory.md: a node holds one");
 uint32_t overlay_pool_max(const struct limits *l)
 {
-    return (uint32_t)l->extras + l->handshakes + l->inflight + 2u * l->requests + l->records + 32u +
-           2u + 16u /* broadcasts, two each */;
-}
-
-size_t overlay_extra_size(void)
-{
-    return sizeof(union pooled);
+    return (uint32_t)l->extras + 2u * l->handshakes + l->inflight + 2u * l->requests + l->records +
+           32u + 2u + 16u /* broadcasts, two each */;
 }
 
 static uint16_t map_size(const struct limits *l)
@@ -47,8 +38,7 @@ static size_t arrays_size(const struct limits *l)
 
 size_t overlay_size(const struct limits *l)
 {
-    size_t tables = tables_size(l); /* kept only if they do not fit into an object of the pool */
-    return sizeof(struct overlay) + arrays_size(l) + (tables > sizeof(union pooled) ? tables : 0);
+    return sizeof(struct overlay) + arrays_size(l) + tables_size(l);
 }
 
 static bool allocate(struct overlay *o, bool stats)

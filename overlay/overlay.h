@@ -44,7 +44,7 @@ struct overlay_config {
     bool founder;
     bool stats; /* count bytes per session (daemon) */
 };
-size_t overlay_extra_size(void);
+#define OVERLAY_POOLED_MAX 1536u /* the largest object of the pool */
 /* Objects of the pool that a node may hold at once: no class of them can starve another. */
 uint32_t overlay_pool_max(const struct limits *l);
 size_t overlay_size(const struct limits *l);

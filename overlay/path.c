@@ -253,8 +253,9 @@ void path_move(struct overlay *o, uint64_t now_us, struct link *l, enum path_kin
 
 void path_waypoint_lost(struct overlay *o, const struct id *id)
 {
-    for (uint16_t i = 0; i < o->common->limits.extras; i++) {
+    for (uint16_t i = 0, left = o->extra_count; left && i < o->common->limits.extras; i++) {
         struct extra *x = o->extras[i];
+        if (x) left--;
         if (!x || !id_equal(&x->waypoint, id)) continue;
         x->waypoint = path_waypoint(o, &o->links[x->slot], x);
     }
@@ -367,11 +368,13 @@ static void extra_tick(struct overlay *o, uint64_t now_us, struct link *l, struc
 
 void path_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
-    for (uint16_t i = 0; i < o->common->limits.extras; i++) {
+    for (uint16_t i = 0, left = o->extra_count; left && i < o->common->limits.extras; i++) {
         struct extra *x = o->extras[i];
         if (!x) continue;
+        uint16_t count = o->extra_count;
         struct link *l = &o->links[x->slot];
         if (l->state == LINK_UP) extra_tick(o, now_us, l, x, out);
         if (l->state == LINK_UP && l->extra == i + 1) link_release_extra(o, l);
+        left = o->extra_count > count ? UINT16_MAX : (uint16_t)(left - 1); /* more: look at all */
     }
 }

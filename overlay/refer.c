@@ -73,8 +73,9 @@ bool refer_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, c
 static unsigned asked_nearer(const struct overlay *o, const struct id *id)
 {
     unsigned n = 0;
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
         const struct hello *h = o->hellos[i];
+        if (h) left--;
         n += h && h->hs.initiator && !h->routed && !id_is_zero(&h->target) &&
              id_nearer(&o->self.id, &h->target, id) <= 0;
     }

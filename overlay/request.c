@@ -20,11 +20,14 @@ bool overlay_may_wonder(const struct overlay *o)
 struct request *request_start(struct overlay *o, uint64_t now_us, uint8_t what,
                               const struct id *target, uint64_t timeout_us)
 {
-    if (!tables_need(o)) return NULL;
+    if (!tables_need_routes(o)) return NULL;
     for (uint16_t i = 0; i < o->common->limits.requests; i++) {
         if (o->requests[i]) continue;
-        struct request *r = pool_take(o->extra_pool);
+        bool question = what == REQUEST_FIND || what == REQUEST_TRACE;
+        size_t body = question ? QUESTION_MAX : CONTROL_MAX;
+        struct request *r = pool_take_size(o->extra_pool, sizeof *r + body);
         if (!r) return NULL;
+        r->body_max = (uint16_t)body;
         r->what = what;
         r->id = ++o->request_next;
         r->target = *target;
@@ -92,7 +95,7 @@ static void answer(struct overlay *o, uint64_t now_us, struct request *r, enum e
 struct pack request_pack(struct overlay *o, struct request *r, unsigned op)
 {
     struct id via = request_via(o);
-    struct pack k = control_pack(r->body, sizeof r->body, op, 4);
+    struct pack k = control_pack(r->body, r->body_max, op, 4);
     pack_uint(&k, r->id);
     pack_bin(&k, via.b, ID_SIZE);
     return k;
@@ -272,9 +275,10 @@ void on_hop(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbox 
 
 void request_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
-    for (uint16_t i = 0; i < o->common->limits.requests; i++) {
+    for (uint16_t i = 0, left = o->request_count; left && i < o->common->limits.requests; i++) {
         struct request *r = o->requests[i];
         if (!r) continue;
+        left--;
         if (r->until_us <= now_us && r->what == REQUEST_MESSAGE) {
             message_over(o, r, out);
             continue;

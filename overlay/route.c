@@ -102,12 +102,12 @@ struct id waypoint_near(const struct overlay *o, const struct id *dst, const str
 
 /* --- out, with a copy kept until the hop acknowledges --- */
 
-static struct inflight *inflight_new(struct overlay *o)
+static struct inflight *inflight_new(struct overlay *o, size_t len)
 {
-    if (!tables_need(o)) return NULL;
+    if (!tables_need_routes(o)) return NULL;
     for (uint16_t i = 0; i < o->common->limits.inflight; i++) {
         if (o->inflights[i]) continue;
-        struct inflight *f = pool_take(o->extra_pool);
+        struct inflight *f = pool_take_size(o->extra_pool, sizeof *f + len);
         if (!f) return NULL;
         f->used = true;
         f->avoid[0] = f->avoid[1] = f->avoid[2] = NO_SLOT;
@@ -141,8 +141,12 @@ static void hop_send(struct overlay *o, uint64_t now_us, struct link *l, uint8_t
     uint16_t seq = ++o->seq_next;
     put_u16(frame + 4, seq);
     if (!(frame[3] & ROUTED_NO_ACK)) {
-        struct inflight *f = inflight_new(o);
-        if (f && len <= sizeof f->frame) {
+        if (len > INFLIGHT_MAX) {
+            drop(o, DROP_TOO_BIG);
+            return;
+        }
+        struct inflight *f = inflight_new(o, len);
+        if (f) {
             f->slot = link_slot(o, l);
             f->seq = seq;
             f->arrived_on = arrived_on;
@@ -150,9 +154,6 @@ static void hop_send(struct overlay *o, uint64_t now_us, struct link *l, uint8_t
             f->born_us = now_us;
             memcpy(f->frame, frame, len);
             inflight_arm(o, f, l, now_us);
-        } else if (f) {
-            drop(o, DROP_TOO_BIG);
-            return;
         } /* none left: it goes once, unacknowledged on our side */
     }
     frame_send(o, l, now_us, frame, len, NULL, out);
@@ -239,7 +240,7 @@ static void acks_flush(struct overlay *o, uint64_t now_us, struct outbox *out)
 static void ack_owe(struct overlay *o, uint64_t now_us, const struct link *l, uint16_t seq,
                     struct outbox *out)
 {
-    if (!tables_need(o)) return; /* it will come again */
+    if (!tables_need_routes(o)) return; /* it will come again */
     if (o->ack_count == ACKS_MAX) acks_flush(o, now_us, out);
     if (o->ack_count == 0) o->ack_due_us = now_us + ACK_DELAY_US;
     o->acks[o->ack_count].slot = link_slot(o, l);
@@ -276,7 +277,7 @@ static bool hold(struct overlay *o, uint64_t now_us, const struct link *l, const
 {
     size_t len = ROUTED_HEADER + r->body_len;
     if (!ring_torn(o, now_us) || id_equal(&r->src, &r->dst)) return false;
-    struct inflight *f = len <= sizeof f->frame ? inflight_new(o) : NULL;
+    struct inflight *f = len <= INFLIGHT_MAX ? inflight_new(o, len) : NULL;
     if (!f) return false;
     f->slot = NO_SLOT;
     f->arrived_on = link_slot(o, l);
@@ -365,8 +366,9 @@ void on_ack(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, 
         drop(o, DROP_MALFORMED);
         return;
     }
-    for (uint16_t i = 0; i < o->common->limits.inflight; i++) {
+    for (uint16_t i = 0, left = o->inflight_count; left && i < o->common->limits.inflight; i++) {
         struct inflight *f = o->inflights[i];
+        if (f) left--;
         if (!f || f->slot != link_slot(o, l)) continue;
         for (uint8_t k = 0; k < a.count; k++) {
             if (a.seq[k] != f->seq) continue;
@@ -449,8 +451,9 @@ static void retry(struct overlay *o, uint64_t now_us, uint16_t i, struct outbox 
 void route_forget_link(struct overlay *o, uint64_t now_us, uint16_t slot, struct outbox *out)
 {
     (void)out;
-    for (uint16_t i = 0; i < o->common->limits.inflight; i++) {
+    for (uint16_t i = 0, left = o->inflight_count; left && i < o->common->limits.inflight; i++) {
         struct inflight *f = o->inflights[i];
+        if (f) left--;
         if (!f || f->slot != slot) continue;
         f->due_us = now_us; /* another way, at once: but not from inside a close */
         wake_at(o, now_us + 1);
@@ -465,11 +468,14 @@ void route_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         else
             wake_at(o, o->ack_due_us);
     }
-    for (uint16_t i = 0; i < o->common->limits.inflight; i++) {
+    for (uint16_t i = 0, left = o->inflight_count; left && i < o->common->limits.inflight; i++) {
         if (!o->inflights[i]) continue;
-        if (o->inflights[i]->due_us <= now_us)
-            retry(o, now_us, i, out);
-        else
+        left--;
+        if (o->inflights[i]->due_us > now_us) {
             wake_at(o, o->inflights[i]->due_us);
+            continue;
+        }
+        retry(o, now_us, i, out);
+        left = UINT16_MAX; /* it may have put others behind this one */
     }
 }

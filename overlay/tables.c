@@ -1,9 +1,9 @@
 /* overlay/tables.c - where pooled things are found by number: extras, handshakes, routed frames in flight, requests;
  * and acknowledgements due.
  *
- * A quiet node has none of them, so it has no tables either. The tables, and the HELLO rates of the links behind them,
- * are one object of the pool, taken by the first who needs an entry (tables_need) and given back by the timer when nothing
- * is in them any more and every rate is full again. Meanwhile the pointers lead to `nothing`: all NULL, read like any
+ * A quiet node has none of them, so it has no tables either. Those of the links, with their HELLO rates behind them, are one object
+ * of the pool, those of routing another; each is taken by the first who needs an entry (tables_need_*) and given back by the timer
+ * when nothing is in it any more and every rate is full again. Meanwhile the pointers lead to `nothing`: all NULL, read like any
  * table, never written. A daemon, and whoever has limits too large for one object, keeps its tables for good.
  *
  * Errors: no object left in the pool: as if the table were full. */
@@ -20,76 +20,134 @@ static const union {
     struct request *requests[NOTHING_MAX];
 } nothing;
 
+static size_t link_tables_size(const struct limits *l)
+{
+    return ((size_t)l->extras + l->handshakes) * sizeof(void *) + l->links * sizeof(uint16_t);
+}
+
+static size_t route_tables_size(const struct limits *l)
+{
+    return ((size_t)l->inflight + l->requests) * sizeof(void *) + ACKS_MAX * sizeof(struct ack_due);
+}
+
+static bool has_link_tables(const struct overlay *o)
+{
+    return o->extras && o->extras != (struct extra **)(uintptr_t)nothing.extras;
+}
+
+static bool has_route_tables(const struct overlay *o)
+{
+    return o->inflights && o->inflights != (struct inflight **)(uintptr_t)nothing.inflights;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static bool small(const struct limits *l)
+{
+    size_t most = larger(larger(l->extras, l->handshakes), larger(l->inflight, l->requests));
+    return most <= NOTHING_MAX &&
+           larger(link_tables_size(l), route_tables_size(l)) <= OVERLAY_POOLED_MAX;
+}
+
 size_t tables_size(const struct limits *l)
 {
-    return ((size_t)l->extras + l->handshakes + l->inflight + l->requests) * sizeof(void *) +
-           ACKS_MAX * sizeof(struct ack_due) + l->links * sizeof(uint16_t);
+    return small(l) ? 0 : link_tables_size(l) + route_tables_size(l);
 }
 
 static bool for_good(const struct overlay *o)
 {
-    size_t size = tables_size(&o->common->limits);
-    return o->stats || size > o->extra_pool->size || size > sizeof nothing;
+    return o->stats || !small(&o->common->limits);
 }
 
-static void no_tables(struct overlay *o)
+static void *table_take(struct overlay *o, size_t size)
 {
-    o->tables = NULL;
+    return for_good(o) ? calloc(1, size) : pool_take_size(o->extra_pool, size);
+}
+
+static void no_link_tables(struct overlay *o)
+{
     o->extras = (struct extra **)(uintptr_t)nothing.extras;
     o->hellos = (struct hello **)(uintptr_t)nothing.hellos;
-    o->inflights = (struct inflight **)(uintptr_t)nothing.inflights;
-    o->requests = (struct request **)(uintptr_t)nothing.requests;
-    o->acks = NULL;
     o->hello_rate = NULL;
 }
 
-bool tables_need(struct overlay *o)
+static void no_route_tables(struct overlay *o)
+{
+    o->inflights = (struct inflight **)(uintptr_t)nothing.inflights;
+    o->requests = (struct request **)(uintptr_t)nothing.requests;
+    o->acks = NULL;
+}
+
+bool tables_need_links(struct overlay *o)
 {
     const struct limits *l = &o->common->limits;
-    if (o->tables) return true;
-    o->tables = for_good(o) ? calloc(1, tables_size(l)) : pool_take(o->extra_pool);
-    if (!o->tables) return false;
-    o->extras = (struct extra **)o->tables;
-    o->hellos = (struct hello **)(o->tables + l->extras);
-    o->inflights = (struct inflight **)(o->tables + l->extras + l->handshakes);
-    o->requests = (struct request **)(o->tables + l->extras + l->handshakes + l->inflight);
-    o->acks = (struct ack_due *)(o->requests + l->requests);
-    o->hello_rate = (uint16_t *)(o->acks + ACKS_MAX);
+    if (has_link_tables(o)) return true;
+    void **table = table_take(o, link_tables_size(l));
+    if (!table) return false;
+    o->extras = (struct extra **)table;
+    o->hellos = (struct hello **)(table + l->extras);
+    o->hello_rate = (uint16_t *)(table + l->extras + l->handshakes);
     for (uint16_t i = 0; i < l->links; i++) o->hello_rate[i] = RATE_FULL;
+    return true;
+}
+
+bool tables_need_routes(struct overlay *o)
+{
+    const struct limits *l = &o->common->limits;
+    if (has_route_tables(o)) return true;
+    void **table = table_take(o, route_tables_size(l));
+    if (!table) return false;
+    o->inflights = (struct inflight **)table;
+    o->requests = (struct request **)(table + l->inflight);
+    o->acks = (struct ack_due *)(table + l->inflight + l->requests);
     return true;
 }
 
 bool tables_init(struct overlay *o)
 {
-    no_tables(o);
-    return !for_good(o) || tables_need(o);
-}
-
-static bool in_use(const struct overlay *o)
-{
-    return o->extra_count || o->hello_count || o->inflight_count || o->request_count ||
-           o->ack_count;
+    no_link_tables(o);
+    no_route_tables(o);
+    return !for_good(o) || (tables_need_links(o) && tables_need_routes(o));
 }
 
 void tables_tick(struct overlay *o, uint64_t now_us)
 {
-    if (!o->tables || in_use(o) || for_good(o)) return;
+    if (for_good(o)) return;
+    if (has_route_tables(o) && !o->inflight_count && !o->request_count && !o->ack_count) {
+        pool_give(o->extra_pool, o->inflights);
+        no_route_tables(o);
+    }
+    if (!has_link_tables(o) || o->extra_count || o->hello_count) return;
     if (o->hello_rate_ms && ms32(now_us) - o->hello_rate_ms + 1u < RATE_FULL_MS) return;
     o->hello_rate_ms = 0;
-    pool_give(o->extra_pool, o->tables);
-    no_tables(o);
+    pool_give(o->extra_pool, o->extras);
+    no_link_tables(o);
+}
+
+static void give_all(struct overlay *o, void **table, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (table[i]) pool_give(o->extra_pool, table[i]);
+    if (for_good(o))
+        free(table);
+    else
+        pool_give(o->extra_pool, table);
 }
 
 void tables_fini(struct overlay *o)
 {
     const struct limits *l = &o->common->limits;
-    uint32_t n = (uint32_t)l->extras + l->handshakes + l->inflight + l->requests;
-    if (!o->tables) return;
-    for (uint32_t i = 0; i < n; i++)
-        if (o->tables[i]) pool_give(o->extra_pool, o->tables[i]);
-    if (for_good(o))
-        free(o->tables);
-    else
-        pool_give(o->extra_pool, o->tables);
-    no_tables(o);
+    if (has_link_tables(o)) {
+        for (uint16_t i = 0; i < l->handshakes; i++)
+            if (o->hellos[i] && o->hellos[i]->hello3)
+                pool_give(o->extra_pool, o->hellos[i]->hello3);
+        give_all(o, (void **)o->extras, (uint32_t)l->extras + l->handshakes);
+    }
+    if (has_route_tables(o))
+        give_all(o, (void **)o->inflights, (uint32_t)l->inflight + l->requests);
+    no_link_tables(o);
+    no_route_tables(o);
 }

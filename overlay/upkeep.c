@@ -221,9 +221,18 @@ void upkeep_heard(struct overlay *o, struct link *l, uint64_t now_us, const stru
     if ((int32_t)(ms32(now_us) - l->heard_ms) > 0) l->heard_ms = ms32(now_us);
 }
 
+/* Its deadline is another one from now on, or it has none: was it the first of all? */
+void upkeep_forget(struct overlay *o, const struct link *l)
+{
+    if (l->due_ms == o->upkeep_ms) o->upkeep_ms = 0;
+}
+
 void upkeep_arm(struct overlay *o, struct link *l, uint64_t at_us)
 {
-    l->due_ms = ms32(at_us) + 1;
+    uint32_t due_ms = ms32(at_us) + 1;
+    upkeep_forget(o, l);
+    l->due_ms = due_ms;
+    if (o->upkeep_ms && (int32_t)(due_ms - o->upkeep_ms) < 0) o->upkeep_ms = due_ms;
     wake_at(o, (at_us / 1000 + 1) * 1000);
 }
 
@@ -338,14 +347,21 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
 
 void upkeep_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
-    uint32_t now_ms = ms32(now_us);
-    for (uint16_t i = 0; i < o->common->limits.links; i++) {
+    uint32_t now_ms = ms32(now_us), most = o->common->limits.links;
+    int32_t first = (int32_t)(o->upkeep_ms - now_ms);
+    if (o->link_count == o->up_count && o->upkeep_ms && first > 0) {
+        wake_at(o, (now_us / 1000 + (uint64_t)first) * 1000);
+        return;
+    }
+    o->upkeep_ms = (now_ms + INT32_MAX) | 1u;
+    for (uint16_t i = 0; i < most; i++) {
         struct link *l = &o->links[i];
         if (l->state == LINK_CERT) keys_fresh_tick(o, now_us, l, out);
         if (l->state != LINK_UP) continue;
         if ((int32_t)(l->due_ms - now_ms) <= 0) upkeep_due(o, l, now_us, out);
         if (l->state == LINK_UP) {
             int32_t left = (int32_t)(l->due_ms - ms32(now_us));
+            if (o->upkeep_ms && (int32_t)(l->due_ms - o->upkeep_ms) < 0) o->upkeep_ms = l->due_ms;
             wake_at(o, (now_us / 1000 + (uint64_t)(left > 0 ? left : 1)) * 1000);
         }
     }

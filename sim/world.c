@@ -133,7 +133,7 @@ struct world *world_new(const struct world_config *c)
     enum err e = identities_init(&w->identities, IDENTITIES_MAX, key);
     ensure(e == OK);
     pool_init(&w->pkts, sizeof(struct pkt), POOL_MAX, 64);
-    pool_init(&w->extras, node_extra_size(), POOL_MAX, 16);
+    node_pool_init(&w->extras, POOL_MAX, 16);
     w->actions.arena_size = 2 * ACTIONS_ARENA_MIN;
     w->actions.arena = malloc(w->actions.arena_size);
     w->actions.max = 4 * ACTIONS_LIST_MIN;

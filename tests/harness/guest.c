@@ -108,12 +108,15 @@ void guest_check(const struct guest *g)
     const struct overlay *o = guest_overlay(g);
     const struct limits *l = &o->common->limits;
     struct holding h = guest_holds(g);
-    uint32_t links = 0, up = 0, hellos = 0, in_flight = 0, requests = 0;
+    uint32_t links = 0, up = 0, hellos = 0, hello3s = 0, in_flight = 0, requests = 0;
     for (uint16_t i = 0; i < l->links; i++) {
         links += o->links[i].state != LINK_FREE;
         up += o->links[i].state == LINK_UP;
     }
-    for (uint16_t i = 0; i < l->handshakes; i++) hellos += o->hellos[i] != NULL;
+    for (uint16_t i = 0; i < l->handshakes; i++) {
+        hellos += o->hellos[i] != NULL;
+        hello3s += o->hellos[i] && o->hellos[i]->hello3;
+    }
     for (uint16_t i = 0; i < l->inflight; i++) in_flight += o->inflights[i] != NULL;
     for (uint16_t i = 0; i < l->requests; i++) requests += o->requests[i] != NULL;
     ensure(links == h.links && up == h.up && hellos == h.hellos);
@@ -123,7 +126,7 @@ void guest_check(const struct guest *g)
                           &identities_get(o->identities, o->links[o->order[i]].peer)->id) < 0);
     ensure(h.records <= l->records && h.members <= l->members && h.passive <= l->passive);
     ensure(h.identities <= (uint32_t)l->links + l->handshakes + 64);
-    ensure(h.extras == extras(o) + h.hellos + h.inflight + h.requests + h.records + h.waiting +
-                           asks(g->node) + broadcasts_held(o));
+    ensure(h.extras == extras(o) + h.hellos + hello3s + h.inflight + h.requests + h.records +
+                           h.waiting + asks(g->node) + broadcasts_held(o));
     ensure(h.pkts == g->node->waiting_packets && h.pkts <= l->waiting_packets);
 }

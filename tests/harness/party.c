@@ -197,7 +197,7 @@ static void make_node(struct party *p, struct guest *g, const struct guest_optio
     rng_stream(&p->rng, "node", number + PARTY_GUESTS * g->starts++, &r);
     rng_bytes(&r, c.seed, 32);
     pool_init(&g->pkts, sizeof(struct pkt), (uint32_t)l->inflight + l->waiting_packets + 64u, 16);
-    pool_init(&g->extras, node_extra_size(), node_pool_max(l), 4); /* as the daemon has it */
+    node_pool_init(&g->extras, node_pool_max(l), 4); /* as the daemon has it */
     made(identities_init(&g->identities, 1u << 16, key));
     const struct node_env env = {.crypto = p->crypto,
                                  .identities = &g->identities,
