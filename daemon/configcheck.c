@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "daemon/params.h"
+#include "daemon/privilege.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -32,6 +33,23 @@ static void add_value(void *context, const char *section, const char *key, const
     js_add(context, one);
 }
 
+/* What is right by itself, but names what is not there. */
+static bool names_what_is(const struct state *s, const struct config *c, struct fail *f)
+{
+    char file[STATE_PATH_MAX];
+    if (!privilege_known(c->user, f)) return false;
+    for (uint32_t i = 0; i < c->network_count; i++) {
+        const char *name = c->networks[i].name.s;
+        snprintf(file, sizeof file, "networks/%s/certificate", name);
+        if (!state_exists(s, file))
+            return fail(f, FAIL_CONFIG, "correct its name, or take the section out",
+                        "%s/" STATE_CONF
+                        " has a section [network %s], and this node is not in that network",
+                        s->path, name);
+    }
+    return true;
+}
+
 bool config_check(struct state *s, const struct json_t *params, struct json_t *made, struct fail *f)
 {
     char path[STATE_PATH_MAX + 16];
@@ -41,7 +59,7 @@ bool config_check(struct state *s, const struct json_t *params, struct json_t *m
     if (good && !state_exists(s, "ringlet.conf"))
         good = fail(f, FAIL_EMPTY, "`ringlet create` and `ringlet join` write one",
                     "there is no %s/ringlet.conf", s->path);
-    good = good && config_read(s, c, f);
+    good = good && config_read(s, c, f) && names_what_is(s, c, f);
     if (good) {
         struct json_t *values = js_array();
         snprintf(path, sizeof path, "%s/ringlet.conf", s->path);

@@ -72,3 +72,9 @@ bool privilege_drop(const struct state *s, const char *user, uid_t owner, struct
     if (to.pw_uid != 0 && !become(&to, f)) return false;
     return keep_capabilities(f);
 }
+
+bool privilege_known(const char *user, struct fail *f)
+{
+    struct passwd to;
+    return find_user(user, &to, f);
+}

@@ -10,3 +10,5 @@
 
 /* user empty: ringlet, else nobody. owner: whose the file is in which it stands. */
 bool privilege_drop(const struct state *s, const char *user, uid_t owner, struct fail *f);
+/* Is there whom to become? user as above. */
+bool privilege_known(const char *user, struct fail *f);

@@ -32,7 +32,13 @@ static bool read_files(struct daemon *d, struct fail *f)
     enum state_found identity = home_read_identity(&d->state, &d->identity, f);
     if (identity == STATE_ABSENT)
         fail(f, FAIL_DAMAGED, "restore it from a copy", "%s/identity is missing", d->state.path);
-    return identity == STATE_READ && networks_read(d, f);
+    if (identity != STATE_READ || !networks_read(d, f)) return false;
+    for (uint32_t i = 0; i < d->config.network_count; i++)
+        if (networks_find(d, d->config.networks[i].name.s) < 0)
+            log_say(&d->log, LOG_WARN,
+                    STATE_CONF ": [network %s] is ignored: this node is not in that network",
+                    d->config.networks[i].name.s);
+    return true;
 }
 
 static uint32_t count_networks(const struct daemon *d)

@@ -120,6 +120,10 @@ conf "wrong value" "port-mapping = perhaps" "(perhaps|port-mapping)"
 conf "wrong address" "listen = 300.1.2.3:99" 300.1.2.3
 conf "wrong port" "listen = 0.0.0.0:99999" 99999
 conf "no key at all" "rubbish" ""
+fresh; printf "[network typo]\nmtu = 1300\n" >>"$TMPDIR/bad/ringlet.conf"
+WHAT="section of no network (config check)"; refused 1 "network typo" "$TMPDIR/bad" "$RINGLET" -d "$TMPDIR/bad" config check
+fresh; sed -i "s/^\[node\]\$/&\nuser = nosuchuser/" "$TMPDIR/bad/ringlet.conf"
+WHAT="user who is not there (config check)"; refused 1 "no user nosuchuser" "$TMPDIR/bad" "$RINGLET" -d "$TMPDIR/bad" config check
 
 echo "== tokens"
 join() { WHAT=$1; refused 1 "$2" "$4" "$RINGLET" -d "$4" join "$3"; }
