@@ -2,7 +2,7 @@
  *
  * One file per concern; each keeps its own part of the state and its own deadlines, and says wake_at() when it arms one:
  *   links.c (table)   tables.c (of pooled things)   hello.c (handshakes)   hellos.c (the table of them)   chains.c (certificates)   keys.c (several sessions with one peer)   receive.c (arrivals)   send.c (frames out)   upkeep.c (pings, death, rekey)
- *   path.c (direct paths, roaming)   sizing.c (their MTU)   relay.c (channels)   ring.c (near links)   far.c (far links)   route.c (hop by hop)
+ *   path.c (direct paths, roaming)   sizing.c (their MTU)   relay.c (channels)   ring.c (near links)   far.c (far links)   route.c (hop by hop)   next.c (which hop)
  *   refer.c (newcomers handed on)   control.c (MessagePack bodies)   request.c (questions of ours)   join.c (seeds, remembered peers)   dht.c (records kept)   claim.c (records of ours)
  *   demand.c, pinned.c (links for these reasons)   message.c (text to a node)   broadcast.c (to all)   seldom.c (what most nodes never have)   view.c
  */
@@ -509,13 +509,20 @@ void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void far_found(struct overlay *o, uint64_t now_us, const struct id *owner,
                const struct endpoint *at, struct outbox *out);
 
-/* --- route.c --- */
-/* The usable link nearest to dst if it is nearer than we are. physical: none whose own path is routed (a sealed datagram must not
- * run in circles through tunnels). */
+/* --- next.c --- */
+/* The usable link nearest to dst if it is nearer than we are: is there a next hop at all? physical: none whose own path is routed (a
+ * sealed datagram must not run in circles through tunnels). */
 struct link *route_next(const struct overlay *o, const struct id *dst, const struct id *src,
                         bool physical, uint16_t arrived_on, const uint16_t avoid[3]);
+/* The one to take: NULL if and only if there is none. carried: the type of the datagram in the frame, or 0. What is sealed goes over real
+ * links only: a routed link would put it into another routed frame, with a TTL of its own, that may come back to this very
+ * link. A handshake does so as long as there is one, for then its session will find that way, too. */
+struct link *next_hop(const struct overlay *o, const struct id *dst, const struct id *src,
+                      uint8_t carried, uint16_t arrived_on, const uint16_t avoid[3]);
 /* Somebody near dst whom we reach, other than `not_this`: greedy steps from us cannot reach a neighbour that we have no link to. */
 struct id waypoint_near(const struct overlay *o, const struct id *dst, const struct id *not_this);
+
+/* --- route.c --- */
 /* Send a body of our own: to dst, through waypoint first if that is not zero. */
 void route_send(struct overlay *o, uint64_t now_us, uint8_t mode, uint8_t flags,
                 const struct id *dst, const struct id *waypoint, const uint8_t *body, size_t len,

@@ -78,6 +78,26 @@ struct id id_distance(const struct id *a, const struct id *b)
     return words_id(&d);
 }
 
+uint32_t id_distance_log2(const struct id *a, const struct id *b)
+{
+    struct words x = words_of(a), y = words_of(b), d = words_distance(&x, &y);
+    /* the 64 bits from its first one on, and how many bits stand below them */
+    uint64_t top = d.high;
+    uint32_t below = 96;
+    if (!top) top = d.middle, below = 32;
+    if (!top) top = (uint64_t)d.low << 32, below = 0;
+    if (!top) return 0;
+    uint32_t zeros = (uint32_t)__builtin_clzll(top);
+    if (below && zeros) {
+        uint64_t next = below == 96 ? d.middle : (uint64_t)d.low << 32;
+        top = top << zeros | next >> (64 - zeros);
+    } else {
+        top <<= zeros;
+    }
+    uint32_t whole = below + 63 - zeros - (below ? 0 : 32);
+    return whole * 256u + (uint32_t)(top >> 55 & 0xff);
+}
+
 int id_nearer(const struct id *target, const struct id *a, const struct id *b)
 {
     struct words t = words_of(target), x = words_of(a), y = words_of(b);

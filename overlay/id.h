@@ -18,6 +18,9 @@ int id_compare(const struct id *a, const struct id *b); /* as numbers */
 bool id_is_zero(const struct id *a);
 struct id id_clockwise(const struct id *from, const struct id *to); /* to - from mod 2^160 */
 struct id id_distance(const struct id *a, const struct id *b);      /* the shorter way round */
+/* Base-2 logarithm of the distance in units of 1/256, exact at powers of two, between them a straight line: it grows with the distance and
+ * never shrinks. Below 160 * 256; equal: 0. */
+uint32_t id_distance_log2(const struct id *a, const struct id *b);
 /* Which of a, b lies nearer to `target` (shorter way)? <0: a, >0: b; a tie is decided by the smaller number,
  * so it is a total order; 0 only if a == b. */
 int id_nearer(const struct id *target, const struct id *a, const struct id *b);

@@ -85,6 +85,38 @@ static void test_nearer_is_a_total_order(void **state)
     }
 }
 
+/* The first bit's number, then the eight bits after it. */
+static uint32_t log2_of(const struct id *d)
+{
+    for (unsigned bit = 0; bit < 160; bit++) {
+        if (!(d->b[bit / 8] >> (7 - bit % 8) & 1)) continue;
+        uint32_t out = 159 - bit;
+        for (unsigned i = 1; i <= 8; i++) {
+            unsigned at = bit + i;
+            out = out << 1 | (at < 160 ? d->b[at / 8] >> (7 - at % 8) & 1u : 0u);
+        }
+        return out;
+    }
+    return 0;
+}
+
+static void test_logarithm(void **state)
+{
+    (void)state;
+    struct rng r = rng_for(5);
+    for (int n = 0; n < 20000; n++) {
+        struct id t = any_id(&r), a = any_id(&r), b = any_id(&r), d = shorter(&t, &a);
+        uint32_t x = id_distance_log2(&t, &a), y = id_distance_log2(&t, &b);
+        assert_int_equal(x, log2_of(&d));
+        assert_true(x < 160 * 256);
+        struct id e = shorter(&t, &b);
+        if (memcmp(d.b, e.b, ID_SIZE) <= 0) assert_true(x <= y);
+    }
+    struct id one = {{[19] = 1}}, top = {{0x80}};
+    assert_int_equal(id_distance_log2(&ID_ZERO, &one), 0);
+    assert_int_equal(id_distance_log2(&ID_ZERO, &top), 159 * 256);
+}
+
 static void test_a_tie_goes_to_the_smaller(void **state)
 {
     (void)state;
@@ -154,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_nearer_is_a_total_order),
+        cmocka_unit_test(test_logarithm),
         cmocka_unit_test(test_a_tie_goes_to_the_smaller),
         cmocka_unit_test(test_between),
         cmocka_unit_test(test_text),

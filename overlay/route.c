@@ -1,7 +1,7 @@
 /* overlay/route.c - recursive, greedy routing by ring distance; every hop acknowledges, every hop retries.
  *
- * Source: Brunet's AHSender for greedy; the acknowledgement per hop is ours (docs/wire.md). A frame is delivered here when it is for us, or when
- * it asks for the nearest and no link lies nearer. A retry goes to
+ * Source: Brunet's AHSender for greedy; the acknowledgement per hop is ours (docs/wire.md). Which link is next: next.c. A frame is delivered
+ * here when it is for us, or when it asks for the nearest and no link lies nearer. A retry goes to
  * the next best that still makes progress: it never ends at us merely because a link was avoided. */
 #include "overlay/core.h"
 #include <string.h>
@@ -20,50 +20,6 @@ uint8_t route_ttl(const struct overlay *o)
     return (uint8_t)(ttl > ROUTE_TTL_MAX ? ROUTE_TTL_MAX : ttl);
 }
 
-static bool usable(const struct overlay *o, const struct link *l, const struct id *dst,
-                   const struct id *src, bool physical, uint16_t arrived_on,
-                   const uint16_t avoid[3])
-{
-    uint16_t slot = link_slot(o, l);
-    if (slot == arrived_on) return false;
-    for (unsigned i = 0; avoid && i < 3; i++)
-        if (avoid[i] == slot) return false;
-    if (physical && link_path(l) == PATH_ROUTED) return false;
-    return !(id_equal(src, dst) &&
-             id_equal(link_id(o, l), src)); /* "who is nearest to me" is never answered by me */
-}
-
-static struct link *next_hop(const struct overlay *o, const struct id *dst, const struct id *src,
-                             bool physical, bool suspects, uint16_t arrived_on,
-                             const uint16_t avoid[3])
-{
-    if (o->up_count == 0) return NULL;
-    uint16_t n = o->up_count, start = order_find(o, dst);
-    struct link *best = NULL;
-    /* the nearest on each side: walk outward until one is usable */
-    for (unsigned side = 0; side < 2; side++) {
-        for (uint16_t i = 0; i < n; i++) {
-            uint16_t pos = (uint16_t)(side ? (start + n - 1 - i) % n : (start + i) % n);
-            struct link *l = order_at(o, pos);
-            if (!usable(o, l, dst, src, physical, arrived_on, avoid) || (l->tries >= 2) != suspects)
-                continue;
-            if (!best || id_nearer(dst, link_id(o, l), link_id(o, best)) < 0) best = l;
-            break;
-        }
-    }
-    if (!best) return NULL;
-    bool self_asks = id_equal(dst, &o->self.id) && id_equal(src, &o->self.id);
-    return self_asks || id_nearer(dst, link_id(o, best), &o->self.id) < 0 ? best : NULL;
-}
-
-struct link *route_next(const struct overlay *o, const struct id *dst, const struct id *src,
-                        bool physical, uint16_t arrived_on, const uint16_t avoid[3])
-{
-    struct link *l = next_hop(o, dst, src, physical, false, arrived_on, avoid);
-    /* silent links last, but before saying that nobody is nearer: a doubt must not make us the owner */
-    return l ? l : next_hop(o, dst, src, physical, true, arrived_on, avoid);
-}
-
 /* What a routed frame carries, perhaps in the frame for a waypoint: a datagram's type, or 0. */
 static uint8_t carries(const uint8_t *body, size_t len)
 {
@@ -72,32 +28,6 @@ static uint8_t carries(const uint8_t *body, size_t len)
     if (body[0] != KIND_ROUTED) return outer_name(body[0]) ? body[0] : 0;
     if (!routed_read(body, len, &inner) || inner.body_len == 0) return 0;
     return outer_name(inner.body[0]) ? inner.body[0] : 0;
-}
-
-/* What is sealed goes over real links only: a routed link would put it into another routed frame, with a TTL of its own, that may come
- * back to this very link. A handshake does so as long as there is one, for then its session will find that way, too. */
-static struct link *next_for(const struct overlay *o, const struct id *dst, const struct id *src,
-                             uint8_t carried, uint16_t arrived_on, const uint16_t avoid[3])
-{
-    struct link *l = carried ? route_next(o, dst, src, true, arrived_on, avoid) : NULL;
-    return l || carried == OUTER_DATA ? l : route_next(o, dst, src, false, arrived_on, avoid);
-}
-
-struct id waypoint_near(const struct overlay *o, const struct id *dst, const struct id *not_this)
-{
-    uint16_t n = o->up_count, start = order_find(o, dst);
-    const struct link *best = NULL;
-    /* of those around dst the one we heard last: it is the likeliest to hear us */
-    for (uint16_t i = 0; i < n && i < 2 * NEAR_SIDE_MAX; i++) {
-        uint16_t step = (uint16_t)(i / 2);
-        const struct link *l = order_at(
-            o, (uint16_t)(i & 1 ? (start + n - 1 - step % n) % n : (start + step) % n));
-        const struct id *id = link_id(o, l);
-        if (link_path(l) == PATH_ROUTED || l->tries || id_equal(id, dst) || id_equal(id, not_this))
-            continue;
-        if (!best || (int32_t)(l->heard_ms - best->heard_ms) > 0) best = l;
-    }
-    return best ? *link_id(o, best) : ID_ZERO;
 }
 
 /* --- out, with a copy kept until the hop acknowledges --- */
@@ -191,7 +121,7 @@ void route_send(struct overlay *o, uint64_t now_us, uint8_t mode, uint8_t flags,
     size_t n = routed_write(frame, sizeof frame, &r);
     struct link *l = force_slot != NO_SLOT
                          ? &o->links[force_slot]
-                         : next_for(o, &r.dst, &o->self.id, carried, NO_SLOT, NULL);
+                         : next_hop(o, &r.dst, &o->self.id, carried, NO_SLOT, NULL);
     if (!n || !l || l->state != LINK_UP) {
         drop(o, n ? DROP_NO_ROUTE : DROP_TOO_BIG);
         return;
@@ -300,7 +230,7 @@ static void forward(struct overlay *o, uint64_t now_us, struct link *l, struct r
         deliver(o, now_us, l, r, body, out);
         return;
     }
-    struct link *next = next_for(o, &r->dst, &r->src, carried, link_slot(o, l), NULL);
+    struct link *next = next_hop(o, &r->dst, &r->src, carried, link_slot(o, l), NULL);
     if (!next) {
         if (r->mode != ROUTE_NEAREST || id_equal(&r->src, &o->self.id))
             drop(o, DROP_NO_ROUTE);
@@ -401,7 +331,7 @@ static void once_more(struct overlay *o, uint64_t now_us, uint16_t i, struct out
         return;
     }
     uint8_t carried = carries(r.body, r.body_len);
-    struct link *l = next_for(o, &r.dst, &r.src, carried, NO_SLOT, NULL);
+    struct link *l = next_hop(o, &r.dst, &r.src, carried, NO_SLOT, NULL);
     if (l)
         hop_send(o, now_us, l, frame, len, NO_SLOT, out);
     else
@@ -437,7 +367,7 @@ static void retry(struct overlay *o, uint64_t now_us, uint16_t i, struct outbox 
     /* the next best that makes progress; if there is none, the same again */
     f->avoid[f->tries - 1] = f->slot;
     uint8_t carried = carries(r.body, r.body_len);
-    struct link *other = next_for(o, &r.dst, &r.src, carried, f->arrived_on, f->avoid);
+    struct link *other = next_hop(o, &r.dst, &r.src, carried, f->arrived_on, f->avoid);
     if (other) {
         l = other;
         f->slot = link_slot(o, l);
