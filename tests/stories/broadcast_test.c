@@ -183,16 +183,34 @@ static void as_many_messages_as_there_are_others(void **state)
     }
 }
 
-static void everybody_once_at_ten_percent_loss(void **state)
+/* Three tries a hop, each way: at ten per cent one acknowledged hop in some thousand fails. Nobody gets it twice, whoever is not
+ * counted is said to be lost, and nearly all have it: 14 of 180 such broadcasts counted one node too few. */
+static void nearly_everybody_at_ten_percent_loss(void **state)
 {
+    uint32_t many = seeds(5), all = 0, counted = 0, twice = 0;
     (void)state;
-    struct crowd *k = crowd_of(21, 60, 10);
-    for (uint32_t i = 0; i < 3; i++) {
-        say(k, 20 * i, "through the storm", SECONDS(30));
-        expect_all(k, 20 * i);
+    for (uint32_t seed = 21; seed < 21 + many; seed++) {
+        struct crowd *k = crowd_of(seed, 60, 10);
+        for (uint32_t i = 0; i < 3; i++) {
+            uint32_t got = 0;
+            say(k, 20 * i, "through the storm", SECONDS(30));
+            assert_true(k->answered);
+            assert_int_equal(k->reply.err, OK);
+            for (uint32_t n = 0; n < k->nodes; n++) {
+                assert_true(k->got[n] <= 1);
+                got += k->got[n];
+            }
+            assert_int_equal(k->got[20 * i], 0);
+            assert_true(k->reply.reached <= got);
+            assert_int_equal(k->reply.reached + k->reply.lost, k->nodes - 1);
+            all += k->nodes - 1, counted += k->reply.reached;
+        }
+        twice += dropped(k, DROP_DUPLICATE);
+        crowd_end(k);
     }
-    assert_true(dropped(k, DROP_DUPLICATE) > 0); /* or this test tests nothing */
-    crowd_end(k);
+    assert_true(twice > 0); /* or this test tests nothing */
+    assert_true(counted * 100 >= all * 99);
+    printf("  60 nodes, 10 %% loss, %u broadcasts: %u of %u counted\n", 3 * many, counted, all);
 }
 
 /* A tenth of the nodes dies without a word at the very moment: it ends in time, nobody gets it twice, what is said to be reached was. */
@@ -274,7 +292,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_many_messages_as_there_are_others),
         cmocka_unit_test(everybody_once_at_one_percent_loss),
-        cmocka_unit_test(everybody_once_at_ten_percent_loss),
+        cmocka_unit_test(nearly_everybody_at_ten_percent_loss),
         cmocka_unit_test(while_nodes_die),
         cmocka_unit_test(too_little_time),
         cmocka_unit_test(one_origin_is_slowed_down),
