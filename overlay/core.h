@@ -21,7 +21,9 @@
 #define PROBES_PER_S  40 /* to endpoints nobody has proven, all peers together */
 #define PROBES_BURST  64
 #define FAILED_MAX    8
-#define ACKS_MAX      32
+#define ACKS_MAX      21 /* with these, tables of routing fit into 704 bytes */
+#define ACK_HEAD_MAX  (2 + 2 * ACK_MAX)
+#define ACK_WITH_MAX  1200 /* what carries ACKs, too, passes a path of 1280 bytes */
 #define NO_SLOT       0xffffu
 #define MTU_OVER_UNIT 4u
 
@@ -98,8 +100,8 @@ struct own_chain {
     uint8_t *bytes; /* NULL: none */
     uint16_t len;
 };
-struct ack_due { /* an acknowledgement due */
-    uint16_t slot, seq;
+struct ack_due {                /* an acknowledgement due */
+    uint16_t slot, seq, due_ms; /* due: low 16 bits of milliseconds */
 };
 struct failed { /* it did not answer */
     struct id id;
@@ -146,7 +148,6 @@ struct overlay {
     uint16_t seq_next;
     uint32_t hello_rate_ms; /* hello_rate was used last, low 32 bits of milliseconds; 0: never */
     struct ack_due *acks;
-    uint64_t ack_due_us;
     /* requests */
     struct request **requests;
     uint32_t request_next;
@@ -529,8 +530,11 @@ void route_send(struct overlay *o, uint64_t now_us, uint8_t mode, uint8_t flags,
                 uint16_t force_slot, struct outbox *out);
 void on_routed(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, size_t len,
                struct outbox *out);
-void on_ack(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, size_t len,
-            struct outbox *out);
+void on_ack(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
+            uint8_t *frame, size_t len, struct outbox *out);
+/* Acknowledgements that the peer of l waits for go in front of a frame of `len` bytes to it, if both fit: returns the length of the ACK
+ * in `head` (of ACK_HEAD_MAX), 0 for none. They are due no more. */
+size_t acks_take(struct overlay *o, const struct link *l, size_t len, uint8_t *head);
 void route_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void route_forget_link(struct overlay *o, uint64_t now_us, uint16_t slot, struct outbox *out);
 uint8_t route_ttl(const struct overlay *o);

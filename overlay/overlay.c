@@ -13,7 +13,7 @@ _Static_assert(sizeof(struct near_info) <= 12 && sizeof(struct channel) <= 24 &&
                    sizeof(struct overlay_seed_peer) <= 40 && sizeof(struct knock) <= 184,
                "docs/memory.md: one or several in every node");
 _Static_assert(sizeof(struct overlay) % 8 == 0, "its own struct overlay_common may lie behind it");
-_Static_assert(sizeof(struct overlay) <= 1600, "docs/memory.md: a node holds one");
+_Static_assert(sizeof(struct overlay) <= 1592, "docs/memory.md: a node holds one");
 uint32_t overlay_pool_max(const struct limits *l)
 {
     return (uint32_t)l->extras + 2u * l->handshakes + l->inflight + 2u * l->requests + l->records +

@@ -8,7 +8,8 @@
 
 #define ROUTE_TTL_MAX 64
 #define ROUTE_TRIES   3
-#define ACK_DELAY_US  MILLIS(10)
+#define ACK_DELAY_MS  10u
+#define ACK_DELAY_US  MILLIS(ACK_DELAY_MS)
 #define HELD_US       MILLIS(100)
 #define ROUTE_HOLD_US SECONDS(4) /* a neighbour's death is known in 3 s */
 
@@ -147,23 +148,52 @@ static bool seen_before(struct overlay *o, uint16_t slot, const struct routed *r
     return false;
 }
 
-static void acks_flush(struct overlay *o, uint64_t now_us, struct outbox *out)
+/* --- acknowledgements: in front of whatever goes to that neighbour within 10 ms, else by themselves, all that it waits for in one --- */
+
+static struct ack acks_of(struct overlay *o, uint16_t slot)
 {
-    while (o->ack_count) {
-        struct ack a = {0};
-        uint16_t slot = o->acks[0].slot;
-        for (uint8_t i = 0; i < o->ack_count && a.count < ACK_MAX;) {
-            if (o->acks[i].slot != slot) {
-                i++;
-                continue;
-            }
-            a.seq[a.count++] = o->acks[i].seq;
-            o->acks[i] = o->acks[--o->ack_count];
+    struct ack a = {0};
+    for (uint8_t i = 0; i < o->ack_count && a.count < ACK_MAX;) {
+        if (o->acks[i].slot != slot) {
+            i++;
+            continue;
         }
-        uint8_t frame[2 + 2 * ACK_MAX];
+        a.seq[a.count++] = o->acks[i].seq;
+        o->acks[i] = o->acks[--o->ack_count];
+    }
+    return a;
+}
+
+size_t acks_take(struct overlay *o, const struct link *l, size_t len, uint8_t *head)
+{
+    unsigned n = 0;
+    for (uint8_t i = 0; i < o->ack_count; i++) n += o->acks[i].slot == link_slot(o, l);
+    if (n == 0 || 2 + 2 * n + len > ACK_WITH_MAX) return 0;
+    struct ack a = acks_of(o, link_slot(o, l));
+    return ack_write(head, ACK_HEAD_MAX, &a);
+}
+
+static int ack_left_ms(const struct ack_due *a, uint64_t now_us)
+{
+    return (int16_t)(uint16_t)(a->due_ms - (uint16_t)ms32(now_us));
+}
+
+/* Those that are due within so long, and what their neighbours wait for besides. */
+static void acks_flush(struct overlay *o, uint64_t now_us, int within_ms, struct outbox *out)
+{
+    for (uint8_t i = 0; i < o->ack_count;) {
+        int left_ms = ack_left_ms(&o->acks[i], now_us);
+        if (left_ms > within_ms) {
+            wake_at(o, (now_us / 1000 + (uint64_t)left_ms) * 1000);
+            i++;
+            continue;
+        }
+        struct link *l = &o->links[o->acks[i].slot];
+        struct ack a = acks_of(o, o->acks[i].slot);
+        uint8_t frame[ACK_HEAD_MAX];
         size_t n = ack_write(frame, sizeof frame, &a);
-        if (o->links[slot].state == LINK_UP)
-            frame_send(o, &o->links[slot], now_us, frame, n, NULL, out);
+        if (l->state == LINK_UP) frame_send(o, l, now_us, frame, n, NULL, out);
+        i = 0; /* those that stand elsewhere now */
     }
 }
 
@@ -171,11 +201,10 @@ static void ack_owe(struct overlay *o, uint64_t now_us, const struct link *l, ui
                     struct outbox *out)
 {
     if (!tables_need_routes(o)) return; /* it will come again */
-    if (o->ack_count == ACKS_MAX) acks_flush(o, now_us, out);
-    if (o->ack_count == 0) o->ack_due_us = now_us + ACK_DELAY_US;
-    o->acks[o->ack_count].slot = link_slot(o, l);
-    o->acks[o->ack_count++].seq = seq;
-    wake_at(o, o->ack_due_us);
+    if (o->ack_count == ACKS_MAX) acks_flush(o, now_us, INT16_MAX, out);
+    o->acks[o->ack_count++] = (struct ack_due){link_slot(o, l), seq,
+                                               (uint16_t)(ms32(now_us) + ACK_DELAY_MS)};
+    wake_at(o, (now_us / 1000 + ACK_DELAY_MS) * 1000);
 }
 
 static void deliver(struct overlay *o, uint64_t now_us, struct link *l, const struct routed *r,
@@ -288,11 +317,11 @@ void on_routed(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *fram
     forward(o, now_us, l, &r, body, out);
 }
 
-void on_ack(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, size_t len,
-            struct outbox *out)
+void on_ack(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
+            uint8_t *frame, size_t len, struct outbox *out)
 {
-    struct ack a;
-    if (!ack_read(frame, len, &a)) {
+    struct ack acks;
+    if (!ack_read(frame, len, &acks)) {
         drop(o, DROP_MALFORMED);
         return;
     }
@@ -300,17 +329,16 @@ void on_ack(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, 
         struct inflight *f = o->inflights[i];
         if (f) left--;
         if (!f || f->slot != link_slot(o, l)) continue;
-        for (uint8_t k = 0; k < a.count; k++) {
-            if (a.seq[k] != f->seq) continue;
+        for (uint8_t k = 0; k < acks.count; k++) {
+            if (acks.seq[k] != f->seq) continue;
             if (f->tries == 0 && l->srtt == 0) link_rtt_sample(l, time_since(now_us, f->sent_us));
             inflight_end(o, i);
             break;
         }
     }
     /* what follows it lies in the step's own buffer: events may point there */
-    struct arrival at = {.link = l};
-    if (a.rest && a.rest_len)
-        on_frame(o, now_us, l, &at, false, frame + (len - a.rest_len), a.rest_len, out);
+    if (acks.rest && acks.rest_len)
+        on_frame(o, now_us, l, a, false, frame + (len - acks.rest_len), acks.rest_len, out);
 }
 
 /* The link it waited on is gone: look at it as if it had just come, for now we may be the nearest ourselves. */
@@ -392,12 +420,7 @@ void route_forget_link(struct overlay *o, uint64_t now_us, uint16_t slot, struct
 
 void route_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
-    if (o->ack_count) {
-        if (o->ack_due_us <= now_us)
-            acks_flush(o, now_us, out);
-        else
-            wake_at(o, o->ack_due_us);
-    }
+    acks_flush(o, now_us, 0, out);
     for (uint16_t i = 0, left = o->inflight_count; left && i < o->common->limits.inflight; i++) {
         if (!o->inflights[i]) continue;
         left--;

@@ -62,10 +62,28 @@ static void send_hot(struct overlay *o, struct link *l, const uint8_t *frame, si
     if (hot_push(o->down, &m, frame) != OK) drop(o, DROP_FULL);
 }
 
+/* Not where it is only being found out whether anything arrives, or anything of that length. */
+static bool may_carry_acks(const struct overlay *o, const struct link *l, const uint8_t *frame,
+                           size_t len, const struct way *way, const struct way *own)
+{
+    if (!o->ack_count || l->state != LINK_UP || *frame == KIND_ACK || *frame == KIND_CERT ||
+        (*frame == KIND_PING && len != PING_SIZE))
+        return false;
+    return !way || (way->path == PATH_DIRECT && own->path == PATH_DIRECT &&
+                    endpoint_equal(&way->at, &own->at));
+}
+
 void frame_send(struct overlay *o, struct link *l, uint64_t now_us, const uint8_t *frame,
                 size_t len, const struct way *way, struct outbox *out)
 {
     struct way own = link_way(o, l);
+    uint8_t with_acks[ACK_WITH_MAX];
+    size_t acks = may_carry_acks(o, l, frame, len, way, &own) ? acks_take(o, l, len, with_acks) : 0;
+    if (acks) {
+        memcpy(with_acks + acks, frame, len);
+        frame = with_acks;
+        len += acks;
+    }
     if (!way) way = &own;
     if (o->stats) o->stats[link_slot(o, l)].tx_bytes += len + DATA_OVERHEAD;
     /* through a relay whose session is not in the lane, control carries it: the lane cannot */

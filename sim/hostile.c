@@ -54,8 +54,11 @@ static bool tamper(struct world *w, const struct host *h, const struct overlay *
     uint8_t *f = behind_ack(frame, &len);
     if (h->hostility == HOSTILE_LIE) return lie(w, f, len);
     if (!is_forwarded(o, f, len)) return false;
-    if (h->hostility == HOSTILE_DROP) *gone = true;
-    if (h->hostility != HOSTILE_MISROUTE) return false;
+    if (h->hostility == HOSTILE_DROP) {
+        *f = 0; /* no kind of ours; the acknowledgement in front of it goes */
+        *gone = f == frame;
+    }
+    if (h->hostility != HOSTILE_MISROUTE) return h->hostility == HOSTILE_DROP;
     rng_bytes(&w->harm, f + DST_AT, ID_SIZE);
     return true;
 }
