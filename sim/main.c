@@ -54,7 +54,14 @@ static int usage(const char *message)
 struct screen {
     bool on;
     uint64_t begun_us, shown_us;
+    uint64_t rest_us; /* begun, then how long it took */
 };
+
+static void note_rest(void *context)
+{
+    struct screen *s = context;
+    s->rest_us = wall_us() - s->rest_us;
+}
 
 static bool show_progress(void *context, const struct progress *p)
 {
@@ -140,12 +147,14 @@ static struct measured run_one(const struct options *o, const struct loaded *in,
                                         .samples = o->csv || o->plots,
                                         .trace = &trace,
                                         .progress = show_progress,
+                                        .rest = note_rest,
                                         .context = &screen};
     uint64_t before = report_rss_bytes();
     run_scenario(&in->scenario, &options, r);
     uint64_t peak = report_peak_bytes();
     if (screen.on) fputs("\r\033[K", stderr);
     return (struct measured){.wall_us = wall_us() - screen.begun_us,
+                             .rest_wall_us = r->upkeep_us ? screen.rest_us : 0,
                              .rss_bytes = peak,
                              .bytes_per_node = peak > before ? (peak - before) / in->scenario.nodes
                                                              : 0};

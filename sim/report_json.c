@@ -192,6 +192,24 @@ static void expects(FILE *out, const struct scenario *s, const struct results *r
     fputc(']', out);
 }
 
+/* What the machine did in the window of upkeep, when nothing happens but what the nodes do by themselves. */
+static void steady(FILE *out, const struct results *r, const struct measured *m)
+{
+    double wall_s = (double)m->rest_wall_us / MILLION;
+    bool any = wall_s > 0;
+    fputs("\"steady\":{", out);
+    number(out, "sim_s", any, r->upkeep_us, MILLION);
+    fputc(',', out);
+    number(out, "wall_s", any, m->rest_wall_us, MILLION);
+    fputc(',', out);
+    number(out, "events", any, r->rest_events, 1);
+    fputc(',', out);
+    number(out, "events_per_s", any, r->rest_events, wall_s);
+    fputc(',', out);
+    number(out, "times_real", any, r->upkeep_us, wall_s * MILLION);
+    fputs("},", out);
+}
+
 void report_json(FILE *out, const struct scenario *s, const struct results *r,
                  const struct measured *m)
 {
@@ -211,6 +229,7 @@ void report_json(FILE *out, const struct scenario *s, const struct results *r,
             ",\"events\":%" PRIu64 ",\"tables\":%" PRIu64 "},",
             r->memory.node, r->memory.pools, r->memory.pools_end, r->memory.in_flight,
             r->memory.tables);
+    steady(out, r, m);
     ring(out, r);
     phases(out, s, r);
     spread(out, "hops", &r->hops, 1, true, true, true);

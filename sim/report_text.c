@@ -193,6 +193,11 @@ void report_text(FILE *out, const struct scenario *s, const struct results *r,
             " events, %.0f a second; %.0f MiB, %" PRIu64 " bytes a node\n",
             seconds(r->sim_us), wall, r->events, wall > 0 ? (double)r->events / wall : 0,
             (double)m->rss_bytes / 1048576, m->bytes_per_node);
+    if (m->rest_wall_us)
+        fprintf(out, "steady   %.1f s of it in %.2f s: %.3g x real time, %.0f events a second\n",
+                seconds(r->upkeep_us), seconds(m->rest_wall_us),
+                (double)r->upkeep_us / (double)m->rest_wall_us,
+                (double)r->rest_events / seconds(m->rest_wall_us));
     fprintf(out,
             "memory   %" PRIu64
             " bytes a node by itself; pools %.1f MiB, %.1f at the end; events %.1f MiB; "

@@ -43,6 +43,7 @@ struct results {
     struct lookup_counts lookups[PHASES_MAX]; /* by phase */
     struct histogram hops, latency_us, stretch;
     uint64_t upkeep_us;      /* length of its window; 0: not measured */
+    uint64_t rest_events;    /* in that window */
     struct histogram upkeep; /* thousandths of a byte a second, by node */
     struct traffic traffic;  /* in that window, of all nodes */
     uint64_t links[4];       /* link ends by enum path_kind */

@@ -135,6 +135,12 @@ static bool nodes_until(struct run *u, uint64_t us)
     return true;
 }
 
+/* For a measurement of the machine's own time. */
+static void rest(const struct run *u)
+{
+    if (u->options->rest) u->options->rest(u->options->context);
+}
+
 static bool run_to_end(struct run *u)
 {
     struct world *w = u->world;
@@ -150,6 +156,8 @@ static bool run_to_end(struct run *u)
         if (u->window_us <= next_us) {
             world_window(w);
             u->window_us = TIME_NEVER;
+            u->results->rest_events = w->steps;
+            rest(u);
         }
         if (next_us == u->scenario->end_us) return true;
     }
@@ -266,6 +274,10 @@ void run_scenario(const struct scenario *s, const struct run_options *o, struct 
     u.window_us = window_begins(s);
     phases_init(&u.phases, s, u.world, r);
     r->stopped = !run_to_end(&u);
+    if (u.window_us == TIME_NEVER) {
+        rest(&u);
+        r->rest_events = u.world->steps - r->rest_events;
+    }
     tell(&u);
     phases_fini(&u.phases);
     world_free(u.world);

@@ -22,6 +22,9 @@ struct run_options {
     bool quiet;                  /* keep-alives that must succeed are charged, not queued */
     struct trace *trace;         /* may be NULL */
     bool (*progress)(void *context, const struct progress *p); /* false: stop. May be NULL */
+    void (*rest)(
+        void *
+            context); /* the last phase is over: the window of upkeep begins; again, it ends. May be NULL */
     void *context;
 };
 void run_scenario(const struct scenario *s, const struct run_options *o, struct results *r);
