@@ -11,6 +11,7 @@
 #define PASSIVE_EACH   8u /* probes in vain, and the pause is twice as long */
 #define PASSIVE_SHIFT  4u
 #define FAILED_FOR_MS  8000u
+#define SEEDS_KEPT_US  SECONDS(5)
 
 void fail_note(struct overlay *o, const struct id *id, uint64_t now_us)
 {
@@ -193,10 +194,29 @@ static void probe_passive(struct overlay *o, uint64_t now_us, struct outbox *out
     }
 }
 
-/* On the ring: let go of the seeds that handed us on, they have others to receive. */
+/* Is there a direct link that leads out of our own network, held for its own sake? Neighbours in the LAN hear us even when nobody
+ * else does, and cannot relay for us. */
+static bool holds_on(const struct overlay *o)
+{
+    for (uint16_t i = 0; i < o->up_count; i++) {
+        const struct link *l = order_at(o, i);
+        struct endpoint at = link_endpoint(l);
+        if (link_path(l) == PATH_DIRECT && (l->kinds & ~KIND_LEAF) &&
+            endpoint_scope(&at) == SCOPE_GLOBAL)
+            return true;
+    }
+    return false;
+}
+
+/* On the ring: let go of the seeds that handed us on, they have others to receive. Not while they are all that we hear of the world:
+ * the paths to our neighbours are made through them. */
 static void leave_seeds(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     if (o->near_count < NEAR_SIDE_MAX) return;
+    if (!holds_on(o)) {
+        o->leave_seeds_us = now_us + SEEDS_KEPT_US;
+        return;
+    }
     for (uint16_t i = 0; i < o->common->limits.links; i++) {
         struct link *l = &o->links[i];
         if (l->state != LINK_UP || !(l->kinds & KIND_LEAF)) continue;
