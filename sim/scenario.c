@@ -66,11 +66,37 @@ static const char *parse_network(struct scenario *s, struct line *l)
     return network_parse(&s->network, l, &why) ? NULL : why;
 }
 
+static bool is_nat_option(const char *word)
+{
+    static const char *const words[] = {"timeout", "hosts", "hairpin", "behind"};
+    for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(word, words[i]) == 0) return true;
+    return false;
+}
+
+static const char *parse_nat_options(struct nat_spec *n, struct line *l)
+{
+    if (line_accept(l, "timeout") && (!text_time(line_take(l), &n->timeout_us) || !n->timeout_us))
+        return "timeout wants a time: timeout 120s";
+    if (line_accept(l, "hosts") &&
+        (!text_u32(line_take(l), &n->hosts) || n->hosts < 1 || n->hosts > NAT_HOSTS_MAX))
+        return "hosts wants how many stand behind each box, 1 to 16: hosts 3";
+    if (line_accept(l, "hairpin") && !text_share(line_take(l), &n->hairpin))
+        return "hairpin wants a share of the boxes: hairpin 30%";
+    if (line_accept(l, "behind") &&
+        (!line_accept(l, "cgn") || !text_share(line_take(l), &n->behind)))
+        return "behind wants a share of the boxes: behind cgn 20% homes 8";
+    if (line_accept(l, "homes") &&
+        (!text_u32(line_take(l), &n->homes) || n->homes < 1 || n->homes > NAT_HOMES_MAX))
+        return "homes wants how many boxes stand behind each carrier's, 1 to 64: homes 8";
+    return NULL;
+}
+
 static const char *parse_nat(struct scenario *s, struct line *l)
 {
     uint64_t sum = 0;
     memset(s->nat.share, 0, sizeof s->nat.share);
-    while (line_peek(l) && strcmp(line_peek(l), "timeout") != 0) {
+    while (line_peek(l) && !is_nat_option(line_peek(l))) {
         const char *name = line_take(l);
         unsigned type = 0;
         while (type < NAT_TYPE_COUNT && strcmp(name, nat_names[type]) != 0) type++;
@@ -81,10 +107,7 @@ static const char *parse_nat(struct scenario *s, struct line *l)
         sum += s->nat.share[type];
     }
     if (sum != MILLION) return "the shares of the kinds of NAT must make 100%";
-    if (line_accept(l, "timeout") &&
-        (!text_time(line_take(l), &s->nat.timeout_us) || s->nat.timeout_us == 0))
-        return "timeout wants a time: timeout 120s";
-    return NULL;
+    return parse_nat_options(&s->nat, l);
 }
 
 static const char *parse_clock(struct scenario *s, struct line *l)
@@ -149,9 +172,11 @@ static bool parse_line(struct scenario *s, struct line *l, char error[SCENARIO_E
 bool scenario_parse(struct scenario *s, const char *file, const char *text, size_t len,
                     char error[SCENARIO_ERROR])
 {
-    *s = (struct scenario){
-        .network = {.latency_us = MILLIS(50)},
-        .nat = {.share = {[NAT_TYPE_NONE] = MILLION}, .timeout_us = SECONDS(120)}};
+    *s = (struct scenario){.network = {.latency_us = MILLIS(50)},
+                           .nat = {.share = {[NAT_TYPE_NONE] = MILLION},
+                                   .timeout_us = SECONDS(120),
+                                   .hosts = 1,
+                                   .homes = 8}};
     snprintf(s->file, sizeof s->file, "%s", file);
     struct lines lines = lines_of(text, len);
     struct line l;

@@ -40,6 +40,9 @@ enum nat_type {
 };
 const char *nat_type_name(enum nat_type t);
 
+#define NAT_HOSTS_MAX 16u
+#define NAT_HOMES_MAX 64u
+
 enum network_model { NETWORK_CONSTANT, NETWORK_REGIONS, NETWORK_MATRIX };
 struct network_spec {
     uint8_t model;
@@ -53,6 +56,10 @@ struct network_spec {
 struct nat_spec {
     uint32_t share[NAT_TYPE_COUNT]; /* together one million */
     uint64_t timeout_us;            /* of a mapping that was answered */
+    uint32_t hosts;                 /* behind each box, at least 1 */
+    uint32_t hairpin; /* of the boxes: hosts reach each other by the box's public address */
+    uint32_t behind;  /* of the boxes: stand behind a carrier's */
+    uint32_t homes;   /* behind each carrier's box */
 };
 
 /*   what happens      text */

@@ -126,6 +126,10 @@ static void test_refusals(void **state)
         {"nodes 5\nat 2s join all\nat 3s join 1\nend 9s\n",
          "x.sim:3: all nodes have joined by then"},
         {"nodes 5\nnat none 50%\n", "x.sim:2: the shares of the kinds of NAT must make 100%"},
+        {"nodes 5\nnat none 100% hosts 17\n",
+         "x.sim:2: hosts wants how many stand behind each box, 1 to 16: hosts 3"},
+        {"nodes 5\nnat none 100% behind 5%\n",
+         "x.sim:2: behind wants a share of the boxes: behind cgn 20% homes 8"},
         {"nodes 5\nnat best 100%\n", "x.sim:2: no such kind of NAT"},
         {"nodes 5\nat 5s dance\n", "x.sim:2: after the time comes join, lookups, kill, leave, "
                                    "partition, churn, hostile or put"},
@@ -183,6 +187,7 @@ static void test_defaults(void **state)
     assert_int_equal(s.network.model, NETWORK_CONSTANT);
     assert_int_equal(s.network.latency_us, MILLIS(50));
     assert_int_equal(s.nat.share[NAT_TYPE_NONE], MILLION);
+    assert_true(s.nat.hosts == 1 && s.nat.homes == 8 && !s.nat.hairpin && !s.nat.behind);
     assert_true(scenario_supported(&s, error));
 }
 
@@ -210,7 +215,8 @@ static void test_models(void **state)
     (void)state;
     assert_true(parse(
         "nodes 10\nnetwork matrix king.txt loss 1% bandwidth 1.5Mbit reach 70%\nclock skew 2h\n"
-        "nat upnp 50% udp-blocked 50%\nat 0s join all\n"
+        "nat upnp 50% udp-blocked 50% timeout 60s hosts 3 hairpin 30% behind cgn 20% homes 4\nat "
+        "0s join all\n"
         "at 30s partition 33% 33% for 10s\nat 50s hostile 10% lie for 5s\n"
         "at 60s churn weibull median 10m leave 50% for 5s\n"
         "at 70s churn pareto median 10m for 5s\nend 90s\n"));
@@ -218,6 +224,9 @@ static void test_models(void **state)
     assert_string_equal(s.network.matrix, "king.txt");
     assert_int_equal(s.network.bits_per_s, 1500000);
     assert_int_equal(s.network.reach, 700000);
+    assert_int_equal(s.nat.timeout_us, SECONDS(60));
+    assert_true(s.nat.hosts == 3 && s.nat.hairpin == 300000 && s.nat.behind == 200000 &&
+                s.nat.homes == 4);
     assert_int_equal(s.skew_us, HOURS(2));
     assert_int_equal(s.phases[1].side_count, 2);
     assert_int_equal(s.phases[1].sides[1], 330000);

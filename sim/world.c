@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/time.h"
 #include "overlay/link.h"
+#include "sim/home.h"
 #include "sim/mix.h"
 #include "sim/quiet.h"
 #include "sim/world_step.h"
@@ -151,7 +152,7 @@ void world_free(struct world *w)
 {
     for (uint32_t i = 0; i < w->host_count; i++) {
         if (w->hosts[i].node) node_free(w->hosts[i].node);
-        nat_free(w->hosts[i].nat);
+        home_left(w, i);
     }
     identities_fini(&w->identities);
     pool_fini(&w->pkts);
@@ -306,16 +307,15 @@ uint32_t world_start(struct world *w, uint32_t seeds_wanted)
     struct host *h = &w->hosts[number];
     *h = (struct host){
         .started_us = w->now_us, .ended_us = TIME_NEVER, .place = net_place(&w->net, number)};
-    if (!is_seed(w, number)) h->nat_type = (uint8_t)nat_pick(&w->nats, number);
-    if (h->nat_type != NAT_TYPE_NONE) h->nat = nat_new(h->nat_type, number, NET_PORT);
     if (w->partitioned) h->place.side = side_of_newcomer(w);
+    if (!is_seed(w, number)) home_settle(w, number);
     make_node(w, number, h);
     h->state = HOST_LIVE;
     h->live_at = w->live_count;
     w->live[w->live_count++] = number;
     ring_add(&w->ring, number);
 
-    struct endpoint own = endpoint_v4(h->nat ? nat_inside_ip(&w->nats, number) : net_ip(number),
+    struct endpoint own = endpoint_v4(h->nat ? home_inside_ip(w, number) : net_ip(number),
                                       NET_PORT);
     world_step(w, number, &(struct event){.type = EV_CLOCK, .calendar_s = calendar_s(w, number)});
     world_step(w, number,
@@ -343,9 +343,8 @@ static void bury(struct world *w, uint32_t node)
     const uint32_t *drops = node_drops(h->node);
     for (unsigned i = 0; i < DROP_COUNT; i++) w->drops[i] += drops[i];
     node_free(h->node);
-    nat_free(h->nat);
+    home_left(w, node);
     h->node = NULL;
-    h->nat = NULL;
     h->state = HOST_GONE;
     events_timer(&w->events, node, TIME_NEVER);
 }
@@ -388,6 +387,7 @@ void world_partition(struct world *w, const uint32_t *shares, uint32_t count, co
             i++;
         }
     }
+    home_sides(w);
 }
 
 void world_hostile(struct world *w, enum hostility what, uint32_t share, struct rng *r)

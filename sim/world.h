@@ -6,7 +6,7 @@
  *
  * Units:  microseconds of virtual time from 0. Nodes are numbers from 0.
  * Owns:   everything. Errors: a node that cannot be made (memory) stops the program.
- * Cost:   struct host, 88 bytes a node, and node_size(). */
+ * Cost:   struct host, 96 bytes a node, and node_size(). */
 #pragma once
 #include "node/node.h"
 #include "overlay/overlay.h"
@@ -21,9 +21,12 @@
 #define WORLD_SEEDS      SCENARIO_SEEDS
 
 enum host_state { HOST_UNBORN, HOST_LIVE, HOST_LEAVING, HOST_GONE };
-struct host {                      /* a node and its place in the world */
-    struct node *node;             /* NULL unless live or leaving */
-    struct nat_box *nat;           /* NULL: a public address of its own */
+struct host {          /* a node and its place in the world */
+    struct node *node; /* NULL unless live or leaving */
+    struct nat_box
+        *nat; /* in front of it, perhaps of others too; NULL: a public address of its own */
+    struct nat_box
+        *owned; /* the box that has this node's public address; NULL: itself, or nobody */
     uint64_t started_us, ended_us; /* ended: no longer live; TIME_NEVER: it is */
     uint64_t sending_until_us;     /* with bandwidth: its way out is busy */
     uint64_t sent_bytes;           /* since world_window, 28 a datagram counted */

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "sim/home.h"
 #include "sim/hostile.h"
 #include <stdio.h>
 #include <string.h>
@@ -46,19 +47,21 @@ static void send_one(struct world *w, uint32_t from, const struct endpoint *to,
     if (h->nat_type == NAT_TYPE_UDP_BLOCKED && !tcp) return count(w, NET_FILTERED);
     uint64_t leaves_us = leaves(w, h, len + UDP_IP_BYTES);
     if (leaves_us == TIME_NEVER) return count(w, NET_QUEUE);
-    uint32_t ip = get_u32(to->ip + 12), node;
-    uint16_t port = NET_PORT;
-    if (h->nat) port = nat_out(h->nat, &w->nats, w->now_us, NET_PORT, ip, to->port);
-    if (!net_node_of(ip, &node) || node >= w->host_count) return count(w, NET_NOBODY);
-    const struct host *other = &w->hosts[node];
-    if (!world_reaches(w, from, node)) return count(w, NET_CUT);
-    if (!tcp && net_lost(&w->net, from, node, sequence)) return count(w, NET_LOST);
-    uint64_t at_us = leaves_us + net_latency_us(&w->net, h->place, other->place);
-    struct flight *f = events_send(&w->events, at_us, node, from, sequence, len);
-    f->from_ip = net_ip(from);
-    f->from_port = port;
+    struct home_way way = home_out(w, from, get_u32(to->ip + 12), to->port);
+    if (way.kind == HOME_NOWHERE) return count(w, NET_NOBODY);
+    if (way.kind == HOME_FILTERED) return count(w, NET_FILTERED);
+    bool lan = way.kind == HOME_LAN;
+    const struct host *other = &w->hosts[way.to];
+    if (!lan && !world_reaches(w, home_address(w, from), way.to)) return count(w, NET_CUT);
+    if (!lan && !tcp && net_lost(&w->net, from, way.to, sequence)) return count(w, NET_LOST);
+    uint64_t there_us = lan ? HOME_LAN_US : net_latency_us(&w->net, h->place, other->place);
+    struct flight *f = events_send(&w->events, leaves_us + there_us, way.to, from, sequence, len);
+    f->from_ip = way.from_ip;
+    f->from_port = way.from_port;
     f->to_port = to->port;
     f->tcp = tcp;
+    f->lan = lan;
+    f->hairpin = way.kind == HOME_HAIRPIN;
     memcpy(f->bytes, bytes, len);
 }
 
@@ -129,20 +132,20 @@ void world_command(struct world *w, uint32_t node, const struct command *c)
 
 static void arrive(struct world *w, const struct due *d)
 {
-    struct host *h = &w->hosts[d->node];
     struct flight *f = d->flight;
-    if (!h->node) return count(w, NET_NOBODY);
-    if (h->nat_type == NAT_TYPE_UDP_BLOCKED && !f->tcp) return count(w, NET_FILTERED);
-    if (h->nat) {
-        if (!nat_in(h->nat, &w->nats, w->now_us, f->to_port, f->from_ip, f->from_port))
-            return count(w, NET_FILTERED);
+    uint32_t node = d->node;
+    if (!f->lan && w->hosts[node].owned) {
+        if (!home_in(w, &node, f)) return count(w, NET_FILTERED);
     } else if (f->to_port != NET_PORT) {
         return count(w, NET_NOBODY);
     }
+    const struct host *h = &w->hosts[node];
+    if (!h->node) return count(w, NET_NOBODY);
+    if (h->nat_type == NAT_TYPE_UDP_BLOCKED && !f->tcp) return count(w, NET_FILTERED);
     count(w, NET_ARRIVED);
     struct endpoint from = endpoint_v4(f->from_ip, f->from_port);
     if (f->tcp) from.transport = TRANSPORT_TCP;
-    world_step(w, d->node,
+    world_step(w, node,
                &(struct event){.type = EV_DATAGRAM,
                                .datagram = {.from = from, .bytes = f->bytes, .len = f->len}});
 }
