@@ -138,6 +138,7 @@ static void on_path(struct lane *l, const struct hot_message *m)
     s->way.via = m->via;
     s->way.channel = m->channel;
     s->way.mtu = m->path == PATH_ROUTED ? LANE_MTU_ROUTED : LANE_MTU_MAX;
+    s->way.searching = m->flag & 1;
     if (m->value && m->value < s->way.mtu) s->way.mtu = (uint16_t)m->value;
 }
 
@@ -191,6 +192,19 @@ static void on_datagram(struct lane *l, uint64_t now_us, const struct hot_messag
     if (out->count == 0) out->arena_used = 0; /* it opened to nothing that an action names */
 }
 
+/* Of frames that came while the session was cold only parts are of use here. */
+static void on_frame(struct lane *l, uint64_t now_us, const struct hot_message *m,
+                     const uint8_t *body, struct actions *out)
+{
+    struct hot_session *s = lane_session(l, m->index);
+    if (!s || m->len == 0 || body[0] != KIND_FRAGMENT) {
+        lane_drop(l, s ? DROP_TYPE : DROP_NO_SESSION);
+        return;
+    }
+    lane_fragment(l, now_us, s, body, m->len, out);
+    lane_join_end(l, out);
+}
+
 static void on_message(struct lane *l, uint64_t now_us, const struct hot_message *m,
                        struct actions *out)
 {
@@ -210,6 +224,7 @@ static void on_message(struct lane *l, uint64_t now_us, const struct hot_message
     case DOWN_CHANNEL: on_channel(l, m); return;
     case DOWN_UNCHANNEL: on_unchannel(l, m); return;
     case DOWN_ICMP: lane_unreachable(l, m->network, body, m->len, out); return;
+    case DOWN_FRAME: on_frame(l, now_us, m, body, out); return;
     case DOWN_DATAGRAM: on_datagram(l, now_us, m, body, out); return;
     case UP_FRAME:
     case UP_MISS:

@@ -25,7 +25,7 @@
 #define LANE_HEADROOM   64u
 /* What of an inner packet fits, by the way it takes: DATA [RELAYED DATA] IP payload, each in one frame of its kind. */
 #define LANE_MTU_MAX    (KIND_RELAYED_MAX - RELAYED_HEADER - DATA_OVERHEAD - IP_HEADER)
-#define LANE_MTU_ROUTED (KIND_ROUTED_MAX - ROUTED_HEADER - DATA_OVERHEAD - IP_HEADER)
+#define LANE_MTU_ROUTED INNER_MTU_ROUTED
 
 MUST_CHECK enum err lane_new(struct lane **out, const struct limits *l, const struct crypto *c,
                              uint8_t lane_number, struct hot_queue *down, struct hot_queue *up);

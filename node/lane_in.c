@@ -77,7 +77,8 @@ static void deliver(struct lane *l, uint8_t number, uint8_t *packet, const struc
         l->joining_at = at;
 }
 
-static void on_ip(struct lane *l, uint64_t now_us, struct hot_session *s, uint8_t *frame,
+/* True: an action names the frame's bytes. */
+static bool on_ip(struct lane *l, uint64_t now_us, struct hot_session *s, uint8_t *frame,
                   uint32_t len, struct actions *out)
 {
     struct ip_view v;
@@ -99,9 +100,34 @@ static void on_ip(struct lane *l, uint64_t now_us, struct hot_session *s, uint8_
     s->used.rx_packets++;
     lane_worked(l, s, now_us);
     deliver(l, n->number, packet, &v, csum_open, out);
-    return;
+    return true;
 drop:
     lane_drop(l, why);
+    return false;
+}
+
+/* Whole at last: it moves into the arena, for its place may be taken again within this step. */
+void lane_fragment(struct lane *l, uint64_t now_us, struct hot_session *s, const uint8_t *frame,
+                   uint32_t len, struct actions *out)
+{
+    struct fragment f;
+    if (!fragment_read(frame, len, &f)) {
+        lane_drop(l, DROP_MALFORMED);
+        return;
+    }
+    uint32_t size;
+    enum drop why;
+    lane_worked(l, s, now_us);
+    const uint8_t *whole = fragments_take(&l->fragments, now_us, s->index, &f, &size, &why);
+    if (why != DROP_COUNT) lane_drop(l, why);
+    if (!whole) return;
+    if (whole[0] != KIND_IP) { /* no part of a part, and nothing for control */
+        lane_drop(l, DROP_TYPE);
+        return;
+    }
+    uint8_t *p = actions_space(out, size);
+    memcpy(p, whole, size);
+    if (!on_ip(l, now_us, s, p, size, out)) actions_unspace(out, size);
 }
 
 /* --- RELAYED --- */
@@ -227,7 +253,8 @@ void lane_datagram(struct lane *l, uint64_t now_us, const struct lane_arrival *a
     if (newest) roam(l, now_us, s, a, len);
     uint8_t *frame = p + DATA_HEADER;
     switch (frame[0]) {
-    case KIND_IP: on_ip(l, now_us, s, frame, len - DATA_OVERHEAD, out); return;
+    case KIND_IP: (void)on_ip(l, now_us, s, frame, len - DATA_OVERHEAD, out); return;
+    case KIND_FRAGMENT: lane_fragment(l, now_us, s, frame, len - DATA_OVERHEAD, out); return;
     case KIND_RELAYED: on_relayed(l, now_us, s, a, p, len, out); return;
     default: frame_up(l, s, a, newest, frame, len - DATA_OVERHEAD); return;
     }

@@ -10,6 +10,7 @@
 #include "base/table.h"
 #include "node/actions.h"
 #include "node/lane.h"
+#include "overlay/fragment.h"
 #include "overlay/session.h"
 #include "vnet/super.h"
 #include <stddef.h>
@@ -18,13 +19,14 @@
 #define ROAM_EVERY_US   SECONDS(1) /* one challenge a second and session */
 /* What one packet or one message may need of the arena and of the list. */
 #define LANE_ROOM       4096u
-#define LANE_ROOM_COUNT 2u
+#define LANE_ROOM_COUNT 8u
 #define ROWS_PER_HOT    4u /* IPv4 and IPv6, and some to spare */
 #define CHANNEL_WAYS    4u /* both directions, and both again while a session is rekeyed */
 
-struct way {      /* where a session's datagrams go */
-    uint8_t path; /* enum path_kind */
-    uint16_t mtu; /* the largest inner packet that passes */
+struct way {        /* where a session's datagrams go */
+    uint8_t path;   /* enum path_kind */
+    bool searching; /* larger ones than mtu may pass */
+    uint16_t mtu;   /* the largest inner packet that passes */
     struct endpoint endpoint;
     uint32_t via, channel; /* PATH_RELAYED: the relay's session index, and its channel */
 };
@@ -34,8 +36,9 @@ struct hot_session {
     uint64_t tx_next;
     uint32_t index, remote_index; /* index 0: this place is free */
     struct way way;
-    uint16_t next;   /* number: in the bucket, or in the free list */
-    uint16_t before; /* number of the session that this one continues */
+    uint16_t next;       /* number: in the bucket, or in the free list */
+    uint16_t before;     /* number of the session that this one continues */
+    uint16_t fragmented; /* frames sent in parts */
     struct hot_used used;
     uint64_t used_due_us, roam_after_us;
 };
@@ -78,6 +81,7 @@ struct lane {
     uint64_t wake_us;                           /* no UP_USED is due before; TIME_NEVER: none */
     uint32_t drops[DROP_COUNT], told[DROP_COUNT];
     bool drops_to_tell;
+    struct fragments fragments;
     uint8_t joins;        /* LANE_JOIN_* */
     struct super joining; /* of the batch in hand; what it is in out->list stands at joining_at */
     uint32_t joining_at;
@@ -141,6 +145,9 @@ struct
 };
 /* Opened, and forwarded, in place: the bytes belong to the event or to the arena. */
 void lane_datagram(struct lane *l, uint64_t now_us, const struct lane_arrival *a, uint8_t *p,
+                   uint32_t len, struct actions *out);
+/* A part of a frame; the frame, if it is whole now. */
+void lane_fragment(struct lane *l, uint64_t now_us, struct hot_session *s, const uint8_t *frame,
                    uint32_t len, struct actions *out);
 /* After the last datagram of a step's batch: whatever was joined is whole. */
 void lane_join_end(struct lane *l, struct actions *out);

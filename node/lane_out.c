@@ -7,12 +7,12 @@
 #include <string.h>
 
 #define RELAY_OVERHEAD (DATA_OVERHEAD + RELAYED_HEADER)
+#define IP6_MTU_LEAST  1280u /* RFC 8200, section 5 */
 #define PIECE_OVERHEAD (RELAY_OVERHEAD + DATA_OVERHEAD + IP_HEADER)
 
 _Static_assert(LANE_HEADROOM >= IP_HEADER, "the frame's header stands before the packet");
 _Static_assert(INNER_MTU_L3 <= LANE_MTU_MAX, "the usual MTU fits, direct and relayed once");
-_Static_assert(LANE_MTU_ROUTED >= 1280, "IPv6 always fits (RFC 8200, section 5)");
-_Static_assert(LANE_MTU_ROUTED == 1319, "what docs and peers are told");
+_Static_assert(LANE_MTU_ROUTED == 1273, "what docs and peers are told");
 _Static_assert(LANE_MTU_MAX + IP_HEADER + DATA_OVERHEAD + RELAYED_HEADER == KIND_RELAYED_MAX, "");
 _Static_assert(LANE_ROOM >= KIND_RELAYED_MAX + DATA_OVERHEAD + HOT_BODY_MAX - KIND_RELAYED_MAX,
                "a frame by any way");
@@ -211,23 +211,62 @@ static bool find_course(struct lane *l, uint8_t network, const uint8_t *packet, 
     return true;
 }
 
+static void frame_header(const struct course *c, uint8_t *frame, bool csum_open)
+{
+    frame[0] = KIND_IP;
+    frame[1] = c->n->tag;
+    frame[2] = csum_open ? IP_CSUM_OPEN : 0;
+}
+
+static void count_sent(const struct course *c, uint32_t len)
+{
+    c->s->used.tx_packets++;
+    if (len > c->s->used.largest) c->s->used.largest = len;
+}
+
 static void send_packet(struct lane *l, uint64_t now_us, const struct course *c, uint8_t *packet,
                         uint32_t len, bool csum_open, struct actions *out)
 {
     uint8_t *frame = packet - IP_HEADER;
-    frame[0] = KIND_IP;
-    frame[1] = c->n->tag;
-    frame[2] = csum_open ? IP_CSUM_OPEN : 0;
-    c->s->used.tx_packets++;
-    if (len > c->s->used.largest) c->s->used.largest = len;
+    frame_header(c, frame, csum_open);
+    count_sent(c, len);
     lane_send(l, now_us, c->s, &c->s->way, frame, len + IP_HEADER, out);
 }
 
-static void refuse_too_big(struct lane *l, uint8_t network, const uint8_t *packet,
-                           const struct ip_view *v, uint32_t mtu, struct actions *out)
+/* RFC 8200, section 5: nobody is told of less. */
+static void refuse_too_big(struct lane *l, const struct course *c, const uint8_t *packet,
+                           struct actions *out)
 {
+    bool told = c->v.version == 6 && c->mtu < IP6_MTU_LEAST && c->v.len > IP6_MTU_LEAST;
     lane_drop(l, DROP_TOO_BIG);
-    answer_too_big(network, packet, v, mtu, out);
+    answer_too_big(c->n->number, packet, &c->v, told ? IP6_MTU_LEAST : c->mtu, out);
+}
+
+/* May a packet that does not fit go in parts? What its sender must not be told of, and as long as nobody knows what fits. */
+static bool may_part(const struct course *c, uint32_t len)
+{
+    if (!c->open || len > c->n->mtu_bytes) return false;
+    return c->s->way.searching || !c->v.dont_fragment ||
+           (c->v.version == 6 && len <= IP6_MTU_LEAST);
+}
+
+/* Each part's header is written over the bytes before it, which are sealed already. */
+static void send_parts(struct lane *l, uint64_t now_us, const struct course *c, uint8_t *packet,
+                       uint32_t len, bool csum_open, struct actions *out)
+{
+    uint8_t *frame = packet - IP_HEADER;
+    uint32_t whole = len + IP_HEADER, part = c->mtu + IP_HEADER - FRAGMENT_HEADER;
+    part -= part % FRAGMENT_UNIT;
+    frame_header(c, frame, csum_open);
+    struct fragment f = {.number = c->s->fragmented++, .whole = (uint16_t)whole};
+    count_sent(c, part + FRAGMENT_HEADER - IP_HEADER);
+    for (uint32_t at = 0; at < whole; at += part) {
+        uint32_t size = part < whole - at ? part : whole - at;
+        f.at = (uint16_t)at;
+        fragment_header_write(frame + at - FRAGMENT_HEADER, &f);
+        lane_send(l, now_us, c->s, &c->s->way, frame + at - FRAGMENT_HEADER, size + FRAGMENT_HEADER,
+                  out);
+    }
 }
 
 /* TCP that does not fit is cut as if it were a super-packet: the sender need not learn of it. */
@@ -235,8 +274,9 @@ static bool recut(struct lane *l, uint64_t now_us, const struct course *c, uint8
                   bool csum_open, struct actions *out)
 {
     struct super_cut cut;
-    if (!c->open || !super_cut_begin(&cut, packet, &c->v, 1) || cut.head_len >= c->mtu ||
-        !super_may_recut(&cut) || !(csum_open || super_sum_is_good(&cut, packet, &c->v)))
+    if (c->mtu >= c->n->mtu_bytes || !super_cut_begin(&cut, packet, &c->v, 1) ||
+        cut.head_len >= c->mtu || !super_may_recut(&cut) ||
+        !(csum_open || super_sum_is_good(&cut, packet, &c->v)))
         return false;
     uint32_t at = cut.head_len, left = c->v.len - at;
     cut.segment = (uint16_t)(c->mtu - cut.head_len);
@@ -258,24 +298,23 @@ void lane_packet(struct lane *l, uint64_t now_us, uint8_t network, uint8_t *pack
 {
     struct course c;
     if (!find_course(l, network, packet, len, &c)) return;
-    bool narrow = c.mtu < c.n->mtu_bytes;
-    if (c.v.len > c.mtu) {
-        if (narrow && recut(l, now_us, &c, packet, csum_open, out)) {
-            c.row->used_us = now_us;
-            lane_worked(l, c.s, now_us);
-        } else {
-            refuse_too_big(l, network, packet, &c.v, c.mtu, out);
-        }
-        return;
-    }
-    if (!c.open) {
+    if (!c.open && c.v.len <= c.mtu) {
         miss(l, network, &c.v, packet, csum_open, c.s, again);
         return;
     }
-    if (narrow) mss_clamp(packet, &c.v, c.mtu, csum_open);
-    c.row->used_us = now_us;
-    lane_worked(l, c.s, now_us);
-    send_packet(l, now_us, &c, packet, c.v.len, csum_open, out);
+    if (c.open) {
+        c.row->used_us = now_us;
+        lane_worked(l, c.s, now_us);
+    }
+    if (c.v.len <= c.mtu) {
+        if (c.mtu < c.n->mtu_bytes) mss_clamp(packet, &c.v, c.mtu, csum_open);
+        send_packet(l, now_us, &c, packet, c.v.len, csum_open, out);
+    } else if (!recut(l, now_us, &c, packet, csum_open, out)) {
+        if (may_part(&c, c.v.len))
+            send_parts(l, now_us, &c, packet, c.v.len, csum_open, out);
+        else
+            refuse_too_big(l, &c, packet, out);
+    }
 }
 
 /* A super-packet: every segment gets its headers in the bytes before its payload, which are sealed already, and is sealed
@@ -296,10 +335,10 @@ static uint32_t lane_super(struct lane *l, uint64_t now_us, const struct event *
         cut.segment = (uint16_t)(c.mtu - cut.head_len);
     uint32_t at = cut.head_len, left = c.v.len - at;
     uint32_t segment = left < cut.segment ? left : cut.segment;
-    if (cut.head_len + segment > c.mtu) {
+    bool fits = cut.head_len + segment <= c.mtu;
+    if (!fits && !may_part(&c, cut.head_len + segment)) {
         super_cut_next(&cut, packet + at, left);
-        if (ip_view(packet, cut.head_len + segment, &c.v))
-            refuse_too_big(l, number, packet, &c.v, c.mtu, out);
+        if (ip_view(packet, cut.head_len + segment, &c.v)) refuse_too_big(l, &c, packet, out);
         return in->tun.len;
     }
     if (c.open) {
@@ -309,7 +348,7 @@ static uint32_t lane_super(struct lane *l, uint64_t now_us, const struct event *
     while (left > 0 && lane_room(out)) {
         uint32_t size = super_cut_next(&cut, packet + at, left);
         uint8_t *one = packet + at - cut.head_len;
-        if (c.open)
+        if (c.open && fits)
             send_packet(l, now_us, &c, one, cut.head_len + size, cut.csum_open, out);
         else
             lane_packet(l, now_us, number, one, cut.head_len + size, cut.csum_open, false, out);

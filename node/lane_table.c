@@ -86,6 +86,7 @@ void lane_free(struct lane *l)
     free(l->row_slots);
     free(l->channels);
     free(l->channel_slots);
+    fragments_free(&l->fragments);
     crypto_wipe(l, sizeof *l);
     free(l);
 }
@@ -229,6 +230,7 @@ void lane_session_remove(struct lane *l, struct hot_session *s)
         if (l->channels[i].index == s->index) lane_channel_remove(l, &l->channels[i]);
     for (uint32_t i = 0; i < l->session_max; i++)
         if (l->sessions[i].before == number) l->sessions[i].before = 0;
+    fragments_forget(&l->fragments, s->index);
     bucket_leave(l, s);
     l->crypto->forget(&s->tx);
     l->crypto->forget(&s->rx);

@@ -185,26 +185,43 @@ static void every_bit_counts(void **state)
 static void routed_paths_take_less(void **state)
 {
     struct world *w = *state;
-    uint8_t p[1400], d[2100];
+    uint8_t p[2100], d[2100];
     connect_sides(&w->a, &w->b, AB, BA);
     path(&w->a, AB, PATH_ROUTED, NULL, 0, 0);
     send4(w, &w->a, &w->b, LANE_MTU_ROUTED, 6);
     hear_of(&w->a, UP_ROUTE);
     assert_int_equal(w->a.m.index, AB);
-    assert_int_equal(w->a.m.len + ROUTED_HEADER, KIND_ROUTED_MAX);
+    assert_int_equal(w->a.m.len + 2 * ROUTED_HEADER, KIND_ROUTED_MAX); /* through a waypoint, too */
     memcpy(d, w->a.body, w->a.m.len);
     struct hot_message m = {.op = DOWN_DATAGRAM, .index = BA, .len = w->a.m.len};
     say(&w->b, &m, d);
     timer(&w->b);
     got4(&w->b, w->a.ipv4, LANE_MTU_ROUTED, 6);
     dropped(&w->a, DROP_COUNT, 0);
-    packet6(p, w->a.ipv6, w->b.ipv6, LANE_MTU_ROUTED + 1);
-    tun_in(w, &w->a, p, LANE_MTU_ROUTED + 1);
+    /* IPv6 of 1280 always fits, and nobody is told of less */
+    packet6(p, w->a.ipv6, w->b.ipv6, 1280);
+    tun_in(w, &w->a, p, 1280);
+    for (int i = 0; i < 2; i++) {
+        hear_of(&w->a, UP_ROUTE);
+        m.len = w->a.m.len;
+        say(&w->b, &m, w->a.body);
+    }
+    timer(&w->b);
+    assert_int_equal(w->b.out.count, 1);
+    assert_int_equal(w->b.list[0].tun.len, 1280);
+    assert_memory_equal(w->b.list[0].tun.bytes, p, 1280);
+    packet6(p, w->a.ipv6, w->b.ipv6, 1281);
+    tun_in(w, &w->a, p, 1281);
     assert_int_equal(lane_drops(w->a.lane)[DROP_TOO_BIG], 1);
     assert_int_equal(w->a.out.count, 1);
     const uint8_t *icmp = w->a.list[0].tun.bytes;
     assert_int_equal(icmp[40], 2);
-    assert_int_equal(get_u32(icmp + 44), LANE_MTU_ROUTED);
+    assert_int_equal(get_u32(icmp + 44), 1280);
+    actions_clear(&w->a.out);
+    packet4(p, w->a.ipv4, w->b.ipv4, 1300, 3);
+    p[6] = 0x40; /* IPv4 is told what fits */
+    tun_in(w, &w->a, p, 1300);
+    assert_int_equal(get_u32(w->a.list[0].tun.bytes + 24), LANE_MTU_ROUTED);
 }
 
 /* An open checksum travels as a flag; a packet that has to wait is completed, so that nobody need keep the flag. */

@@ -413,6 +413,12 @@ void traffic_inner(struct step *s, const struct overlay_event *e)
     struct node *n = s->n;
     struct own_network *net = NULL;
     struct ip_view ip;
+    if (e->bytes[0] == KIND_FRAGMENT && node_down(n)) { /* only a lane puts them together */
+        struct hot_message m = {.op = DOWN_FRAME, .len = e->len};
+        if (members_by_id(&n->members, -1, &e->id)) m.index = place(s, &e->id);
+        if (!m.index || !down(n, &m, e->bytes)) count(n, m.index ? DROP_FULL : DROP_NO_MEMBER);
+        return;
+    }
     if (e->len < IP_HEADER + 1 || e->bytes[0] != KIND_IP) {
         count(n, DROP_TYPE);
         return;

@@ -460,6 +460,7 @@ void sizing_answered(struct overlay *o, uint64_t now_us, struct link *l, uint8_t
 void sizing_used(struct overlay *o, uint64_t now_us, struct link *l, uint32_t largest);
 /* What the lane is told: the largest inner packet that passes; 0: no bound is known. */
 uint16_t sizing_bound(const struct overlay *o, const struct link *l);
+bool sizing_is_open(const struct overlay *o, const struct link *l); /* more may pass */
 
 /* --- relay.c --- */
 void relay_seek(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out);

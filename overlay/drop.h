@@ -33,7 +33,7 @@
     X(TOO_BIG, "inner packet does not fit the path")                                               \
     X(DENIED, "not allowed")                                                                       \
     X(NETWORK, "unknown virtual network")                                                          \
-    X(TIMEOUT, "waited too long for a path")                                                       \
+    X(TIMEOUT, "waited too long: for a path, or for its other parts")                              \
     X(EXHAUSTED, "counter at its hard stop")
 
 enum drop {

@@ -4,7 +4,7 @@
  * "address -> session". Control owns everything else. Neither calls the other; the driver carries the queues
  * (one thread: node/drive.h does). A session is named by its local receiver index, whose top 4 bits name the lane.
  *
- *   down: HOT COLD PATH SEAL NETWORK ROW UNROW OFFER CHANNEL UNCHANNEL ICMP DATAGRAM
+ *   down: HOT COLD PATH SEAL NETWORK ROW UNROW OFFER CHANNEL UNCHANNEL ICMP FRAME DATAGRAM
  *   up:   FRAME MISS ROAM USED HANDBACK ROUTE INNER DROP
  *
  * Order matters within one queue and is kept. A rekey: HOT(new index, via = old index), later COLD(old index).
@@ -28,7 +28,8 @@ enum hot_op {
                     * via: the index before a rekey, of the same peer (0: none): its path, rows and channels go over to the
                     * new one, and what still comes under the old one is accepted until DOWN_COLD. No room: UP_HANDBACK */
     DOWN_COLD, /* give it back: UP_HANDBACK answers; its rows and channels are forgotten. flag 1: no answer */
-    DOWN_PATH, /* path, endpoint | via+channel; value: the largest inner packet that passes, 0: no bound is known */
+    DOWN_PATH, /* path, endpoint | via+channel; value: the largest inner packet that passes, 0: no bound is known;
+                    * flag 1: larger ones may pass, it is being found out: they go in parts */
     DOWN_SEAL, /* seal bytes (a frame) and send it to `endpoint`; none: along `path` (via+channel) of this
                     * message; PATH_NONE there: along the session's path */
     DOWN_NETWORK, /* bytes: struct lane_network; flag 1: remove, with its rows */
@@ -50,6 +51,7 @@ enum hot_op {
     UP_INNER, /* bytes: RELAYED's inner datagram that came on (index, channel), is not forwarded and is for no hot
                     * session: treat as arrived */
     UP_DROP, /* value: enum drop, counted by control; channel: how many (at least 1) */
+    DOWN_FRAME, /* bytes: a frame of session index that control opened, when it was cold, and cannot use */
     DOWN_DATAGRAM /* bytes: a sealed DATA datagram for a hot session that came over the ring (or through a relay: via,
                     * channel; or from `endpoint`): open it here, as if it had arrived */
 };

@@ -73,6 +73,7 @@ static void found(struct mtu *m, uint64_t now_us)
     m->raise_us = now_us + (pause_us < RAISE_MAX_US ? pause_us : RAISE_MAX_US);
     m->check_us = now_us + CHECK_EVERY_US;
     if (m->pause < RAISE_PAUSES) m->pause++;
+    m->settled = true;
     rest(m);
 }
 
@@ -118,6 +119,8 @@ static void judge_check(struct mtu *m, uint64_t now_us)
     uint16_t size = m->sizes[0];
     if (++m->misses >= STRIKES) {
         m->pause = 0;
+        m->settled = false;
+        m->now = m->safe < size ? m->safe : MTU_FLOOR;
         search(m, now_us, MTU_SEARCH, MTU_FLOOR, size, 0);
     } else {
         m->count = 1;
@@ -143,13 +146,18 @@ void mtu_end(struct mtu *m)
     rest(m);
 }
 
-void mtu_begin(struct mtu *m, uint64_t now_us, uint16_t top, uint16_t start)
+bool mtu_is_settled(const struct mtu *m)
+{
+    return m->settled;
+}
+
+void mtu_begin(struct mtu *m, uint64_t now_us, uint16_t top, uint16_t safe)
 {
     uint8_t number = m->number;
     mtu_end(m);
     m->number = number;
     m->top = top;
-    m->now = start;
+    m->safe = m->now = safe < top ? safe : top;
     if (top > MTU_FLOOR) search(m, now_us, MTU_SEARCH, MTU_FLOOR, (uint16_t)(top + 1u), top);
 }
 
@@ -200,6 +208,11 @@ bool mtu_answered(struct mtu *m, uint64_t now_us, uint8_t i, uint64_t rtt_us)
 void mtu_used(struct mtu *m, uint64_t now_us, uint16_t largest)
 {
     if (m->phase != MTU_REST || m->now == 0 || m->top <= MTU_FLOOR) return;
+    if (!m->settled) { /* nobody answered; perhaps somebody does now */
+        if (now_us >= m->check_us)
+            search(m, now_us, MTU_SEARCH, MTU_FLOOR, (uint16_t)(m->top + 1u), m->top);
+        return;
+    }
     if (largest <= MTU_FLOOR) return;
     if (m->now < m->top && now_us >= m->raise_us) {
         search(m, now_us, MTU_RAISE, m->now, (uint16_t)(m->top + 1u), m->top);

@@ -26,7 +26,8 @@ struct mtu {
         due_us; /* the volley is to be sent, judged or sent again; TIME_NEVER: none under way */
     uint64_t raise_us;  /* not before */
     uint64_t check_us;  /* not before */
-    uint16_t now;       /* inner packets up to this size are sent; 0: no path was looked at */
+    uint16_t now;       /* passes, as far as is known; 0: no path was looked at */
+    uint16_t safe;      /* taken to pass while it is searched */
     uint16_t top;       /* more is not wanted */
     uint16_t low, high; /* passed; failed, or top + 1 */
     uint16_t suspect;   /* failed once, or not asked yet; 0: none */
@@ -36,11 +37,12 @@ struct mtu {
         sizes[MTU_VOLLEY];   /* below MTU_FLOOR: plain, and a number that no volley before it had */
     uint8_t count, answered; /* answered: a bit each */
     uint8_t tries, number, pause; /* pause: of the next raise, 15 s << pause */
-    bool sent;
+    bool sent, settled;
 };
-/* A new path, or one that may have become another: search. `start`: what is sent meanwhile. */
-void mtu_begin(struct mtu *m, uint64_t now_us, uint16_t top, uint16_t start);
-void mtu_end(struct mtu *m); /* nobody uses the path */
+/* A new path, or one that may have become another: search. At most `safe` is sent whole meanwhile. */
+void mtu_begin(struct mtu *m, uint64_t now_us, uint16_t top, uint16_t safe);
+bool mtu_is_settled(const struct mtu *m); /* false: more than `now` may pass */
+void mtu_end(struct mtu *m);              /* nobody uses the path */
 /* At due_us: true: send sizes[0..count) now, in this order. *changed: `now` is another. rto_us: when an answer is late. */
 bool mtu_tick(struct mtu *m, uint64_t now_us, uint64_t rto_us, bool *changed);
 /* sizes[i] was answered, so long after it was asked. True: `now` is another. */

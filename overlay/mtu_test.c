@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #define TOP    1380
+#define SAFE   1160
 #define RTT_US MILLIS(20)
 #define RTO_US MILLIS(60)
 
@@ -35,7 +36,7 @@ static void begin(struct walk *w, uint16_t width)
     w->width = width;
     w->rtt_us = RTT_US;
     rng_seed(&w->rng, (const uint8_t[32]){7});
-    mtu_begin(&w->m, w->now_us, TOP, TOP);
+    mtu_begin(&w->m, w->now_us, TOP, SAFE);
 }
 
 static void ask(struct walk *w)
@@ -84,7 +85,7 @@ static uint32_t used(struct walk *w, uint16_t largest, uint32_t seconds)
     for (uint32_t i = 0; i < seconds; i++) {
         mtu_used(&w->m, w->now_us, largest < w->m.now ? largest : w->m.now);
         run(w, w->now_us + SECONDS(1));
-        if (w->m.now <= w->width && w->m.phase == MTU_REST) break;
+        if (w->m.now <= w->width && mtu_is_settled(&w->m)) break;
     }
     return (uint32_t)(time_since(w->now_us, from_us) / MILLIS(1));
 }
@@ -164,10 +165,17 @@ static void silence_says_nothing(void **state)
         run(&w, w.now_us + SECONDS(1));
     }
     assert_int_equal(w.m.now, TOP);
+    assert_true(mtu_is_settled(&w.m));
     begin(&w, 0);
     run(&w, w.now_us + SECONDS(60));
-    assert_int_equal(w.m.now, TOP);
+    assert_int_equal(w.m.now, SAFE);
     assert_int_equal(w.m.phase, MTU_REST);
+    assert_false(mtu_is_settled(&w.m));
+    w.width = 1500; /* it answers, when it is used again */
+    mtu_used(&w.m, w.now_us, SAFE);
+    run(&w, w.now_us + SECONDS(1));
+    assert_int_equal(w.m.now, TOP);
+    assert_true(mtu_is_settled(&w.m));
 }
 
 static void a_wider_path_is_found_later(void **state)

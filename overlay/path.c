@@ -205,6 +205,7 @@ void path_tell_lane(struct overlay *o, struct link *l)
         if (!m.via) m.path = PATH_ROUTED; /* no room for the relay's session in the lane */
     }
     m.value = sizing_bound(o, l);
+    m.flag = sizing_is_open(o, l);
     if (hot_push(o->down, &m, NULL) != OK) drop(o, DROP_FULL);
 }
 

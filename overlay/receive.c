@@ -143,6 +143,7 @@ void on_frame(struct overlay *o, uint64_t now_us, struct link *l, const struct a
     case KIND_RELAYED: on_relayed(o, now_us, l, frame, len, out); break;
     case KIND_ACK: on_ack(o, now_us, l, a, frame, len, out); break;
     case KIND_IP:
+    case KIND_FRAGMENT:
     case KIND_ETHERNET: on_inner(l, o, frame, len, out); break;
     default: drop(o, DROP_TYPE);
     }

@@ -5,6 +5,9 @@
  * Cold sessions carry no inner packets and are not asked. */
 #include "overlay/core.h"
 
+/* Sent whole before a path is known: goes through any that carries IPv6, even relayed over IPv6. */
+#define MTU_SAFE (1280u - 48u - DATA_OVERHEAD - RELAYED_HEADER - DATA_OVERHEAD - IP_HEADER)
+
 void overlay_mtu(struct overlay *o, uint16_t mtu_bytes)
 {
     uint32_t over = mtu_bytes > INNER_MTU_L3 ? mtu_bytes - INNER_MTU_L3 : 0;
@@ -15,9 +18,14 @@ void overlay_mtu(struct overlay *o, uint16_t mtu_bytes)
 /* 0: this path is not probed. TCP carries every size. */
 static uint16_t path_top(const struct overlay *o, const struct link *l)
 {
-    enum path_kind kind = link_path(l);
-    if (kind != PATH_DIRECT && kind != PATH_RELAYED) return 0;
-    if (kind == PATH_DIRECT && (l->s.flags & LINK_TCP)) return 0;
+    switch (link_path(l)) {
+    case PATH_DIRECT:
+        if (l->s.flags & LINK_TCP) return 0;
+        break;
+    case PATH_RELAYED: break;
+    case PATH_ROUTED: return INNER_MTU_ROUTED;
+    case PATH_NONE: return 0;
+    }
     return (uint16_t)(INNER_MTU_L3 + o->mtu_over * MTU_OVER_UNIT);
 }
 
@@ -27,13 +35,17 @@ uint16_t sizing_bound(const struct overlay *o, const struct link *l)
     return x && x->mtu.now < x->mtu.top ? x->mtu.now : 0;
 }
 
+bool sizing_is_open(const struct overlay *o, const struct link *l)
+{
+    const struct extra *x = link_extra(o, l);
+    return x && x->mtu.top && !mtu_is_settled(&x->mtu);
+}
+
 void sizing_begin(struct overlay *o, const struct link *l)
 {
     struct extra *x = link_extra(o, l);
     if (!x || !x->hot) return;
-    uint16_t top = path_top(o, l), before = x->mtu.now;
-    /* a path that was narrow was so perhaps near us: only what passed is sent until the new one is known */
-    mtu_begin(&x->mtu, o->started_us, top, before && before < top ? before : top);
+    mtu_begin(&x->mtu, o->started_us, path_top(o, l), MTU_SAFE);
     wake_at(o, x->mtu.due_us);
 }
 
@@ -54,10 +66,10 @@ static void changed(struct overlay *o, uint64_t now_us, struct link *l, const st
 void sizing_tick(struct overlay *o, uint64_t now_us, struct link *l, struct extra *x,
                  struct outbox *out)
 {
-    bool is_news;
+    bool is_news, settled = mtu_is_settled(&x->mtu);
     if (!x->hot || x->mtu.due_us == TIME_NEVER) return;
     bool ask = mtu_tick(&x->mtu, now_us, link_rto_us(l), &is_news);
-    if (is_news) changed(o, now_us, l, x);
+    if (is_news || settled != mtu_is_settled(&x->mtu)) changed(o, now_us, l, x);
     for (uint8_t i = 0; ask && i < x->mtu.count; i++)
         link_ping_sized(o, l, now_us, x->mtu.sizes[i], out);
     wake_at(o, x->mtu.due_us);

@@ -122,6 +122,32 @@ bool pong_read(const uint8_t *p, size_t len, struct pong *out)
     return true;
 }
 
+/* --- FRAGMENT --- */
+
+void fragment_header_write(uint8_t out[FRAGMENT_HEADER], const struct fragment *f)
+{
+    out[0] = KIND_FRAGMENT;
+    put_u16(out + 1, f->number);
+    put_u16(out + 3, f->at);
+    put_u16(out + 5, f->whole);
+}
+
+bool fragment_read(const uint8_t *p, size_t len, struct fragment *out)
+{
+    struct reader r = open_kind(p, len, KIND_FRAGMENT);
+    struct fragment f = {.number = read_u16(&r)};
+    f.at = read_u16(&r);
+    f.whole = read_u16(&r);
+    f.len = r.left;
+    f.bytes = read_bytes(&r, f.len);
+    if (r.bad || f.whole > KIND_IP_MAX || f.len >= f.whole || f.at % FRAGMENT_UNIT ||
+        f.at + f.len > f.whole)
+        return false;
+    if (f.at + f.len < f.whole && f.len % FRAGMENT_UNIT) return false;
+    *out = f;
+    return true;
+}
+
 /* --- ROUTED --- */
 
 size_t routed_write(uint8_t *out, size_t max, const struct routed *r)

@@ -39,7 +39,8 @@ enum outer {
     X(RELAYED,  0x06, 38, 2048, "through one common peer, by channel")                             \
     X(IP,       0x07,  4, 2048, "an inner IP packet")                                              \
     X(ETHERNET, 0x08, 17, 2048, "an inner Ethernet frame")                                         \
-    X(ACK,      0x09,  4, 1400, "ROUTED frames received; another frame may follow behind it")
+    X(ACK,      0x09,  4, 1400, "ROUTED frames received; another frame may follow behind it")      \
+    X(FRAGMENT, 0x0a,  8, 2048, "a part of an IP frame that the path does not carry whole")
 // clang-format on
 enum kind {
 #define X(name, kind, min, max, what) KIND_##name = kind,
@@ -156,11 +157,26 @@ bool ack_read(const uint8_t *p, size_t len, struct ack *out);
 #define IP_HEADER      3u
 #define IP_CSUM_OPEN   0x01 /* the transport checksum is not filled in (virtio NEEDS_CSUM) */
 
+/* --- FRAGMENT: kind(1) number(2) at(2) whole(2) part --- */
+#define FRAGMENT_HEADER 7u
+#define FRAGMENT_UNIT                                                                              \
+    8u /* parts begin at multiples of it, and all but the last have such a length */
+struct fragment {
+    uint16_t number;      /* of the frame, per session and direction */
+    uint16_t at, whole;   /* where the part stands, and how long the frame is */
+    const uint8_t *bytes; /* borrowed */
+    size_t len;
+};
+void fragment_header_write(uint8_t out[FRAGMENT_HEADER], const struct fragment *f);
+bool fragment_read(const uint8_t *p, size_t len, struct fragment *out);
+
 /* --- CONTROL bodies --- a MessagePack array, first place the operation (enum control_op in overlay/control.h). */
 
 /* --- MTU: what fits into a 1500-byte underlay (docs/wire.md, What fits); wire_test.c asserts the sums --- */
-#define INNER_MTU_L3 1380u
-#define INNER_MTU_L2 1362u
+#define INNER_MTU_L3     1380u
+#define INNER_MTU_L2     1362u
+/* Routed, through a waypoint: ROUTED twice. */
+#define INNER_MTU_ROUTED (KIND_ROUTED_MAX - 2u * ROUTED_HEADER - DATA_OVERHEAD - IP_HEADER)
 
 /* The constants above against the tables. */
 enum wire_limits {
@@ -183,3 +199,4 @@ _Static_assert(KIND_ROUTED_MIN == ROUTED_HEADER + 1, "");
 _Static_assert(KIND_RELAYED_MIN == RELAYED_HEADER + OUTER_DATA_MIN, "");
 _Static_assert(KIND_IP_MIN == IP_HEADER + 1 && KIND_ETHERNET_MIN == IP_HEADER + 14, "");
 _Static_assert(KIND_ACK_MIN == 2 + 2, "");
+_Static_assert(KIND_FRAGMENT_MIN == FRAGMENT_HEADER + 1, "");

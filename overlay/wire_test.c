@@ -193,6 +193,33 @@ static void test_ack(void **state)
     assert_false(ack_read(bytes, 5, &got)); /* second number cut off */
 }
 
+static void test_fragment(void **state)
+{
+    (void)state;
+    uint8_t bytes[100] = {0};
+    struct fragment f = {.number = 0xfffe, .at = 80, .whole = 173}, got = {0};
+    fragment_header_write(bytes, &f);
+    assert_true(fragment_read(bytes, 100, &got)); /* the last: 93 bytes, not a multiple of 8 */
+    assert_int_equal(got.number, 0xfffe);
+    assert_int_equal(got.at, 80), assert_int_equal(got.whole, 173);
+    assert_ptr_equal(got.bytes, bytes + FRAGMENT_HEADER);
+    assert_int_equal(got.len, 93);
+    assert_false(fragment_read(bytes, 99, &got)); /* one before the last: it must be */
+    assert_true(fragment_read(bytes, FRAGMENT_HEADER + 88, &got));
+    static const struct fragment bad[] = {
+        {.at = 81, .whole = 2000},       /* between units */
+        {.at = 0, .whole = 93},          /* not a part, but the whole */
+        {.at = 80, .whole = 172},        /* over the end */
+        {.at = 0xfff8, .whole = 0x2000}, /* far over the end */
+        {.at = 0, .whole = 0},
+        {.at = 1960, .whole = 2049 + 4}, /* a frame that is too long */
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        fragment_header_write(bytes, &bad[i]);
+        assert_false(fragment_read(bytes, 100, &got));
+    }
+}
+
 /* Every prefix, every other kind byte and every buffer too small is refused and changes nothing. */
 #define REFUSES(kind_, size, name)                                                                 \
     do {                                                                                           \
@@ -233,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_mtu_sums),
         cmocka_unit_test(test_data_header),
         cmocka_unit_test(test_ping_and_pong),
+        cmocka_unit_test(test_fragment),
         cmocka_unit_test(test_routed),
         cmocka_unit_test(test_ack),
         cmocka_unit_test(test_refusals),

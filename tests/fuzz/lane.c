@@ -3,6 +3,7 @@
  * The input is a list of steps: operation, argument, length (1 byte, in units of 8), bytes. Relayed through a third lane, with
  * rekeys, cold and hot again. Whatever happens is bounded, counted and lies where the driver may look for it. */
 #include "node/lane_testing.h"
+#include "overlay/mtu.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -96,7 +97,11 @@ static void control_says(struct world *w, uint8_t op, uint8_t argument, const ui
     memcpy(m.ip, argument & 1 ? w->b.ip : w->b.ipv6, 16);
     switch (op >> 1) {
     case 0: m.op = DOWN_COLD, m.flag = argument >> 7; break;
-    case 1: m.op = DOWN_PATH, m.path = argument & 3, m.endpoint = w->c.at; break;
+    case 1:
+        m.op = DOWN_PATH, m.path = argument & 3, m.endpoint = w->c.at;
+        m.flag = argument >> 2 & 1;
+        m.value = len ? MTU_FLOOR + 8 * len : 0;
+        break;
     case 2: m.op = DOWN_ROW; break;
     case 3: m.op = DOWN_UNROW; break;
     case 4: m.op = DOWN_CHANNEL, m.value = argument; break;
@@ -104,6 +109,7 @@ static void control_says(struct world *w, uint8_t op, uint8_t argument, const ui
     case 6: m.op = DOWN_OFFER, m.len = len; break;
     case 7: m.op = DOWN_ICMP, m.len = len; break;
     case 8: m.op = DOWN_DATAGRAM, m.len = len; break;
+    case 10: m.op = DOWN_FRAME, m.len = len; break;
     case 9: m.op = DOWN_SEAL, m.len = len, m.path = argument & 3; break;
     default:
         if (m.index) hot(s, m.index, indexes[argument >> 3 & 7], 5, 5, m.via);

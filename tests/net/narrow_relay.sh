@@ -1,0 +1,40 @@
+#!/bin/bash
+# test: timeout=120
+# A relayed path, of which the hops behind the relay carry 1280 bytes and says nothing: bytes arrive, both ways, and packets
+# that do not fit are told of or go in parts.
+. tests/net/lib.bash
+. tests/net/transfer.bash
+lab <<'END'
+seed none delay=2
+ann  port-restricted delay=2
+ben  full-cone delay=2
+END
+on core nft -f - <<'END'
+table inet silent {
+  chain out {
+    type filter hook output priority 0
+    icmp type destination-unreachable drop
+  }
+}
+END
+$natlab cut ann ben
+for site in ben seed; do on core ip link set dev $site mtu 1280; done
+seed seed seed
+member ann ann1 seed
+member ben ben1 seed
+await ann; await ben
+ann=$(ip4 ann) ben=$(ip4 ben)
+ann6=$(r ann status --json | jq -r '.networks[0].ipv6') ben6=$(r ben status --json | jq -r '.networks[0].ipv6')
+within 12 reach ann "$ben" || fail "ann does not reach ben through the seed"
+relayed() { [[ $(path ann ben) == relayed && $(path ben ann) == relayed ]]; }
+within 12 relayed || fail "not relayed: $(path ann ben), $(path ben ann)"
+narrow=$((1280 - 28 - 32 - 5 - 32 - 3)) # IPv4, UDP; DATA to the relay; RELAYED; DATA; kind, network, flags
+blob 4
+carry ann ben "$ben" 20; carry ben ann "$ann" 20
+carry ann ben "[$ben6]" 20; carry ben ann "[$ann6]" 20
+relayed || bad "no longer relayed: $(path ann ben), $(path ben ann)"
+[[ $(peer ann ben mtu) == "$narrow" ]] || bad "ann: $(peer ann ben mtu), not $narrow"
+[[ $(peer ben ann mtu) == "$narrow" ]] || bad "ben: $(peer ben ann mtu), not $narrow"
+on ann1 ping -n -q -c 3 -i 0.2 -W 1 -M "do" -s 1232 "$ben6" >/dev/null || bad "IPv6 of 1280 bytes does not pass"
+on ann1 ping -n -q -c 3 -i 0.2 -W 1 -M dont -s 1352 "$ben" >/dev/null || bad "IPv4 that may be fragmented is not"
+verdict
