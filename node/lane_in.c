@@ -96,7 +96,7 @@ static bool on_ip(struct lane *l, uint64_t now_us, struct hot_session *s, uint8_
     if (csum_open && !ip_checksum_field(packet, &v)) goto drop;
     n = receiving_network(l, now_us, s, frame[1], &v, &why);
     if (!n) goto drop;
-    if (s->way.mtu < n->mtu_bytes) mss_clamp(packet, &v, s->way.mtu, csum_open);
+    if (lane_is_narrow(&s->way, n)) mss_clamp(packet, &v, s->way.mtu, csum_open);
     s->used.rx_packets++;
     lane_worked(l, s, now_us);
     deliver(l, n->number, packet, &v, csum_open, out);

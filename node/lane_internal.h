@@ -125,6 +125,11 @@ bool lane_seal(struct lane *l, struct hot_session *s, const uint8_t *frame, uint
                uint8_t *out);
 /* Does this way lead anywhere now? */
 bool lane_way_is_open(const struct lane *l, const struct way *w);
+/* Is it known to carry less than the device? A connection keeps its MSS for life, so a search in progress limits none. */
+static inline bool lane_is_narrow(const struct way *w, const struct lane_network *n)
+{
+    return w->mtu < n->mtu_bytes && !w->searching;
+}
 /* Seal a frame and send it by an open way, or count why not. There is room (lane_room). */
 void lane_send(struct lane *l, uint64_t now_us, struct hot_session *s, const struct way *w,
                const uint8_t *frame, uint32_t len, struct actions *out);

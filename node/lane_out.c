@@ -307,7 +307,7 @@ void lane_packet(struct lane *l, uint64_t now_us, uint8_t network, uint8_t *pack
         lane_worked(l, c.s, now_us);
     }
     if (c.v.len <= c.mtu) {
-        if (c.mtu < c.n->mtu_bytes) mss_clamp(packet, &c.v, c.mtu, csum_open);
+        if (lane_is_narrow(&c.s->way, c.n)) mss_clamp(packet, &c.v, c.mtu, csum_open);
         send_packet(l, now_us, &c, packet, c.v.len, csum_open, out);
     } else if (!recut(l, now_us, &c, packet, csum_open, out)) {
         if (may_part(&c, c.v.len))

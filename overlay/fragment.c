@@ -33,11 +33,20 @@ static struct fragment_slot *place(struct fragments *f, uint32_t index, enum dro
     return owns < FRAGMENT_EACH ? oldest : own;
 }
 
-static void expire(struct fragments *f, uint64_t now_us, enum drop *why)
+/* Numbers come round again: at line rate within a second. */
+static bool is_far(const struct fragment_slot *s, uint32_t index, uint16_t number)
+{
+    int16_t ahead = (int16_t)(number - s->number);
+    return s->index == index && (ahead > FRAGMENT_NEAR || ahead < -FRAGMENT_NEAR);
+}
+
+static void expire(struct fragments *f, uint64_t now_us, uint32_t index, uint16_t number,
+                   enum drop *why)
 {
     for (uint32_t i = 0; i < FRAGMENT_SLOTS; i++) {
         struct fragment_slot *s = &f->slots[i];
-        if (s->index == 0 || s->until_us > now_us) continue;
+        if (s->index == 0) continue;
+        if (s->until_us > now_us && !is_far(s, index, number)) continue;
         s->index = 0;
         *why = DROP_TIMEOUT;
     }
@@ -62,7 +71,7 @@ uint8_t *fragments_take(struct fragments *f, uint64_t now_us, uint32_t index,
         *why = DROP_FULL;
         return NULL;
     }
-    expire(f, now_us, why);
+    expire(f, now_us, index, in->number, why);
     struct fragment_slot *s = find(f, index, in->number);
     if (!s) {
         s = place(f, index, why);

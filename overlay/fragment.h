@@ -1,7 +1,8 @@
 /* overlay/fragment.h - frames that a path does not carry whole, put together again at the other end of the session.
  *
  * Each part is sealed on its own (kind FRAGMENT, overlay/wire.h): its place, and how long the whole is. Parts come in any
- * order, once each. A frame is whole when every byte is there; it waits at most FRAGMENT_WAIT_US from its first part on.
+ * order, once each. A frame is whole when every byte is there; it waits at most FRAGMENT_WAIT_US from its first part on, and
+ * only for parts of numbers near it.
  *
  * Full: of one session FRAGMENT_EACH frames wait, the oldest goes for a newer one, counted; so does the oldest of all when
  * all places are taken.
@@ -16,7 +17,9 @@
 #define FRAGMENT_SLOTS   32u
 #define FRAGMENT_EACH    8u
 #define FRAGMENT_WAIT_US UINT64_C(1000000)
-#define FRAGMENT_BITS    (KIND_IP_MAX / FRAGMENT_UNIT / 64u)
+#define FRAGMENT_NEAR                                                                              \
+    1024 /* numbers; one farther from the newest ends: it is of the round before */
+#define FRAGMENT_BITS (KIND_IP_MAX / FRAGMENT_UNIT / 64u)
 
 struct fragment_slot {
     uint64_t until_us;

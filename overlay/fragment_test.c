@@ -107,6 +107,25 @@ static void it_does_not_wait_for_ever(void **state)
     fragments_free(&f);
 }
 
+/* A part of number 5 whose frame is lost, and 65,536 frames later another number 5: not one frame of two. */
+static void numbers_come_round(void **state)
+{
+    struct fragments f = {0};
+    (void)state;
+    assert_null(take(&f, NOW, 1, part(5, 0, 8, 20), DROP_COUNT));
+    assert_null(take(&f, NOW, 2, part(5, 0, 8, 20), DROP_COUNT));
+    uint32_t n = 6;
+    for (; n < 5 + 65536; n += 999) {
+        bool first_far = n - 5 > FRAGMENT_NEAR && n - 5 - 999 <= FRAGMENT_NEAR;
+        assert_null(
+            take(&f, NOW, 1, part((uint16_t)n, 0, 16, 20), first_far ? DROP_TIMEOUT : DROP_COUNT));
+        assert_non_null(take(&f, NOW, 1, part((uint16_t)n, 16, 4, 20), DROP_COUNT));
+    }
+    assert_null(take(&f, NOW, 1, part(5, 8, 12, 20), DROP_COUNT));
+    assert_non_null(take(&f, NOW, 2, part(5, 8, 12, 20), DROP_COUNT)); /* another session's */
+    fragments_free(&f);
+}
+
 /* One session's unfinished frames do not take the others' room. */
 static void the_oldest_goes(void **state)
 {
@@ -131,7 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_any_order),       cmocka_unit_test(sessions_and_numbers_are_apart),
         cmocka_unit_test(an_overlap_ends_it), cmocka_unit_test(it_does_not_wait_for_ever),
-        cmocka_unit_test(the_oldest_goes),
+        cmocka_unit_test(the_oldest_goes),    cmocka_unit_test(numbers_come_round),
     };
     return cmocka_run_group_tests_name("overlay/fragment", tests, setup, NULL);
 }
