@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""segments.py send DEVICE SRC DST FILE | end DEVICE SRC DST | take DEVICE in|out PORT FILE | compare SENT TAKEN - packets into one TUN
+"""segments.py send DEVICE SRC DST FILE PID | end DEVICE SRC DST | take DEVICE in|out PORT FILE | compare SENT TAKEN - packets into one TUN
 device and out of another, as a stack sees them: with the kernel's header for offloads (PACKET_VNET_HDR), so whole super-packets too.
 
 FILE gets what was sent or taken cut into the segments that it stands for, by the rules of Linux (tcp_gso_segment): hex, one a line.
-`take` looks at packets from or to that port, and at fragments, until `end` sends one.
+The process PID stands still while they queue up. `take` looks at packets from or to that port, and at fragments, until `end` sends one.
 `compare` asks that each flow's segments are the same, in the same order: every byte, the checksum too. The IPv4 id with DF
 set means nothing (RFC 6864) and is left out. What `send` gives the device as one super-packet, the kernel cuts (it trusts
 only its own TCP), so super-packets are there only with `take ... out` beside real connections.
 """
 import collections
 import ipaddress
+import os
+import signal
 import socket
 import struct
 import sys
@@ -278,15 +280,18 @@ def raw(device):
     return s
 
 
-def send(device, source, to, path):
+def send(device, source, to, path, pid):
     m = Maker(6 if ":" in source else 4, source, to)
     m.tcp_cases()
     m.long_cases()
     m.other_cases()
     s = raw(device)
+    os.kill(int(pid), signal.SIGSTOP)
+    for vnet, p in m.packets:
+        s.sendto(struct.pack("=BBHHHH", *vnet) + p, (device, 0x0800 if m.version == 4 else 0x86dd))
+    os.kill(int(pid), signal.SIGCONT)
     with open(path, "w", encoding="ascii") as f:
         for vnet, p in m.packets:
-            s.sendto(struct.pack("=BBHHHH", *vnet) + p, (device, 0x0800 if m.version == 4 else 0x86dd))
             f.writelines(q.hex() + "\n" for q in cut(vnet, p))
         for i, name in enumerate(m.names):
             f.write(f"# {m.version} {FIRST_PORT + i} {name}\n")

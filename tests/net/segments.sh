@@ -56,9 +56,7 @@ made() { # made FROM TO
   for ip in ip4 ip6; do
     local -n address=$ip
     take "$2" in 7777
-    kill -STOP "${PID[$1]}"
-    segments "$1" send ring0 "${address[$1]}" "${address[$2]}" "$TMPDIR/sent" || bad "cannot send"
-    kill -CONT "${PID[$1]}"
+    segments "$1" send ring0 "${address[$1]}" "${address[$2]}" "$TMPDIR/sent" "${PID[$1]}" || bad "cannot send"
     sleep 0.5
     segments "$1" end ring0 "${ip4[$1]}" "${ip4[$2]}"
     taken "$2-in"
