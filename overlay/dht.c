@@ -455,15 +455,17 @@ static unsigned own_rank(const struct overlay *o, const struct record_entry *e)
     return nearer;
 }
 
-/* To each new neighbour what it should hold; and when somebody has gone, the root, which may not have been it before, to all. */
+/* To each new neighbour what it should hold; and when somebody has gone, the root, which may not have been it before, to all. Those
+ * next to the root send it to the root as well: its own copy may have been lost on the way. */
 static unsigned hand_over_one(struct overlay *o, uint64_t now_us, const struct record_entry *e,
                               struct outbox *out)
 {
     unsigned own = own_rank(o, e), sent = 0;
-    bool to_all = own == 0 && o->dht->lost;
     for (uint8_t n = 0; n < o->near_count && own < HANDING_OVER; n++) {
         bool fresh = o->dht->fresh >> n & 1;
-        if (!(fresh || to_all) || rank(o, &e->key, near_id(o, n)) >= REPLICAS) continue;
+        bool nearer = id_nearer(&e->key, near_id(o, n), &o->self.id) < 0;
+        bool again = o->dht->lost && (own == 0 || nearer);
+        if (!(fresh || again) || rank(o, &e->key, near_id(o, n)) >= REPLICAS) continue;
         store_send(o, now_us, e, o->near[n].slot, out);
         sent++;
     }

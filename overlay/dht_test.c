@@ -218,7 +218,35 @@ static void becomes_the_root_while_asking(void **state)
     net_free(n);
 }
 
-/* --- what others send --- */
+/* The copy of the next root was lost on the way: the others give it another when the root goes. */
+static void the_next_root_missed_its_copy(void **state)
+{
+    (void)state;
+    struct net *n = ring_of(12);
+    uint32_t ipv4 = 0x0a070001, root, next;
+    for (;; ipv4++) {
+        root = root_of(n, ipv4);
+        struct overlay *held = n->nodes[root];
+        n->nodes[root] = NULL;
+        next = root_of(n, ipv4);
+        n->nodes[root] = held;
+        if (root > 2 && next > 2) break;
+    }
+    n->side[next] = 1;
+    claim(n, 2, ipv4, "x", HOURS(2), 1);
+    run(n, SECONDS(1));
+    assert_int_equal(answer_to(n, 1)->a.err, OK);
+    n->side[next] = 0;
+    crash(n, 2); /* who would renew it */
+    run(n, SECONDS(1));
+    struct id key = key_of(n, ipv4);
+    assert_null(dht_find(n->nodes[next], &key, n->now_us));
+    crash(n, root);
+    run(n, SECONDS(15));
+    assert_non_null(dht_find(n->nodes[next], &key, n->now_us));
+    assert_int_equal(holder(n, 1, ipv4), 2);
+    net_free(n);
+}
 
 int main(void)
 {
@@ -233,6 +261,7 @@ int main(void)
         cmocka_unit_test(alone_and_unreachable),
         cmocka_unit_test(lossy),
         cmocka_unit_test(becomes_the_root_while_asking),
+        cmocka_unit_test(the_next_root_missed_its_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
