@@ -7,15 +7,18 @@
 /* So long a newcomer's claims may take to be found; a ring that knows nobody after that is believed. */
 #define BELIEVE_US         SECONDS(4)
 
-static uint32_t number_of(const struct node *n, uint16_t i)
+/* Each question to the overlay has a number of its own: an answer to an earlier one, of this command or of another in its place, is not
+ * taken for it. */
+static uint32_t number_of(struct node *n, uint16_t i)
 {
-    return (n->salt << 12 & 0x0ffff000u) | (i + 1u);
+    n->asks[i]->number = (++n->salt << 12 & 0x0ffff000u) | (i + 1u);
+    return n->asks[i]->number;
 }
 
 static struct ask *ask_by_request(struct node *n, uint32_t request, uint16_t *at)
 {
     uint16_t i = (uint16_t)((request & 0xfff) - 1);
-    if (i >= n->ask_max || !n->asks[i]) return NULL;
+    if (i >= n->ask_max || !n->asks[i] || n->asks[i]->number != request) return NULL;
     *at = i;
     return n->asks[i];
 }
@@ -87,6 +90,10 @@ static void ask_end(struct step *s, uint16_t i, enum err e, const struct overlay
     }
     if (r && a->type == CMD_ROUTE_TEST) reply.id = r->id;
     if (r && a->type == CMD_SLOT) reply.id = r->writer;
+    if (r && a->type == CMD_GET) {
+        reply.value = r->value;
+        reply.value_len = (uint16_t)r->value_len;
+    }
     step_reply(s, &reply);
     n->asks[i] = NULL;
     pool_give(n->env.extras, a);
@@ -98,7 +105,11 @@ static void run(struct step *s, uint16_t i)
     struct ask *a = n->asks[i];
     uint64_t left = time_since(a->until_us, s->now_us);
     a->stage = ASK_RUN;
-    if (a->type == CMD_LOOKUP || a->type == CMD_LINK_ADD) {
+    if (a->type == CMD_GET) {
+        struct id key;
+        record_key_own(&key, n->env.crypto, &a->id, a->text, a->text_len);
+        overlay_get(n->overlay, s->now_us, &key, number_of(n, i), left, s->box);
+    } else if (a->type == CMD_LOOKUP || a->type == CMD_LINK_ADD) {
         ask_end(s, i, OK, NULL);
     } else if (id_equal(&a->id, node_id(n))) {
         if (a->type == CMD_SEND) step_message(s, &a->id, a->text, a->text_len, false);
@@ -150,7 +161,8 @@ static void connect_then_run(struct step *s, uint16_t i)
         return;
     }
     bool known = members_by_id(&n->members, a->target.network, &a->id) != NULL;
-    if (id_equal(&a->id, node_id(n)) || a->type == CMD_TRACE || (a->type == CMD_LOOKUP && known)) {
+    if (id_equal(&a->id, node_id(n)) || a->type == CMD_TRACE || a->type == CMD_GET ||
+        (a->type == CMD_LOOKUP && known)) {
         run(s, i);
         return;
     }
@@ -194,6 +206,24 @@ static void immediate(struct step *s, const struct command *c)
     network_changed(s, c);
 }
 
+static bool valid(const struct command *c)
+{
+    switch (c->type) {
+    case CMD_SEND:
+    case CMD_BROADCAST: return node_text_ok(c->text, c->text_len);
+    case CMD_PUT:
+    case CMD_GET: return c->text_len >= 1 && c->text_len <= RECORD_NAME_MAX;
+    default: return true;
+    }
+}
+
+static void put(struct step *s, const struct command *c, uint32_t number)
+{
+    struct record_name name = record_name_of(RECORD_TAG_OWN, c->text, c->text_len);
+    overlay_claim(s->n->overlay, s->now_us, &name, c->value, c->value_len, c->ttl_us, number,
+                  s->box);
+}
+
 void command_start(struct step *s, const struct command *c)
 {
     struct node *n = s->n;
@@ -201,7 +231,7 @@ void command_start(struct step *s, const struct command *c)
         immediate(s, c);
         return;
     }
-    if ((c->type == CMD_SEND || c->type == CMD_BROADCAST) && !node_text_ok(c->text, c->text_len)) {
+    if (!valid(c)) {
         struct reply r = {.command = c->type, .request = c->request, .err = ERR_INVALID};
         step_reply(s, &r);
         return;
@@ -217,11 +247,11 @@ void command_start(struct step *s, const struct command *c)
         return;
     }
     n->asks[i] = a;
-    n->salt++;
     a->type = c->type;
     a->request = c->request;
     a->target = c->target;
-    if (c->type == CMD_SEND) memcpy(a->text, c->text, a->text_len = c->text_len);
+    if (c->type == CMD_SEND || c->type == CMD_GET)
+        memcpy(a->text, c->text, a->text_len = c->text_len);
     a->begun_us = s->now_us;
     a->again_us = 0;
     a->until_us = s->now_us + (c->timeout_us ? c->timeout_us : DEFAULT_TIMEOUT_US);
@@ -232,6 +262,9 @@ void command_start(struct step *s, const struct command *c)
         struct record_name name = record_name_slot(c->invite, c->slot);
         record_key(&key, n->env.crypto, &name, &ID_ZERO);
         overlay_get(n->overlay, s->now_us, &key, number_of(n, i), a->until_us - s->now_us, s->box);
+    } else if (c->type == CMD_PUT) {
+        a->stage = ASK_RUN;
+        put(s, c, number_of(n, i));
     } else if (c->type == CMD_ROUTE_TEST) {
         a->stage = ASK_RUN;
         overlay_find(n->overlay, s->now_us, &c->target.id, number_of(n, i), a->until_us - s->now_us,

@@ -49,13 +49,14 @@ struct ask {
     uint8_t type;  /* enum command_type */
     uint8_t source, hop_count;
     uint32_t request; /* the driver's */
+    uint32_t number;  /* what it asks the overlay by */
     struct target target;
     struct id id;                          /* the target's, once known */
     uint64_t begun_us, until_us, again_us; /* again_us: try the stage once more; 0: no */
     uint16_t text_len;
     union {
         struct ask_hop hop[TRACE_HOPS_MAX]; /* CMD_TRACE */
-        char text[NODE_TEXT_MAX];           /* CMD_SEND */
+        char text[NODE_TEXT_MAX];           /* CMD_SEND; CMD_GET: a name */
     };
 };
 _Static_assert(sizeof(struct ask) <= 1200, "not the largest object of the pool: docs/memory.md");

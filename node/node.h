@@ -99,6 +99,8 @@ enum command_type {
     CMD_LINK_DROP, /* NOT_FOUND: it was not pinned */
     CMD_BROADCAST, /* `text` to every node; reply: reached, lost. timeout_us at most 60 s */
     CMD_SLOT,      /* invite, slot -> id of who holds that slot; NOT_FOUND: nobody. timeout_us. */
+    CMD_PUT, /* an own record: `text` is its name, `value`, ttl_us; kept up from now on. TIMEOUT: it goes on trying */
+    CMD_GET, /* the own record of the target under the name `text`; reply: value, id of the writer. timeout_us. */
     CMD_ROUTE_TEST /* simulator: route a look-up to `target.id`, reply: id of the owner that answered, hops */
 };
 struct command {
@@ -108,8 +110,11 @@ struct command {
     uint64_t timeout_us; /* 0: 10 s */
     struct network_config network_config;
     uint8_t network;  /* CMD_NETWORK_DROP */
-    const char *text; /* CMD_SEND: borrowed for the call; node_text_ok */
+    const char *text; /* CMD_SEND: borrowed for the call; node_text_ok. CMD_PUT, CMD_GET: a name */
     uint16_t text_len;
+    const void *value; /* CMD_PUT: borrowed for the call */
+    uint16_t value_len;
+    uint64_t ttl_us;    /* CMD_PUT */
     uint8_t invite[16]; /* CMD_SLOT: its serial */
     uint32_t slot;
 };
@@ -139,8 +144,10 @@ struct reply {
     uint32_t ipv4;
     uint8_t ipv6[16];
     uint32_t reached,
-        lost;       /* BROADCAST: nodes that acknowledged it; pieces of the ring that did not */
-    uint8_t source; /* LOOKUP */
+        lost; /* BROADCAST: nodes that acknowledged it; pieces of the ring that did not */
+    const uint8_t *value; /* GET: in the driver's arena until the next step; NULL: none */
+    uint16_t value_len;
+    uint8_t source;                       /* LOOKUP */
     struct trace_hop hop[TRACE_HOPS_MAX]; /* TRACE, ends with the target if ok */
     uint8_t hop_count;
 };

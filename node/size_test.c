@@ -32,7 +32,6 @@ static void a_node_of_the_simulator(void **state)
     row("passive peers", l->passive, sizeof(struct overlay_seed_peer));
     row("seeds, a local address", l->seeds + 1u, sizeof(struct endpoint));
     row("own network, its chain", 1, sizeof(struct own_network) + sizeof(struct own_chain));
-    row("pointers: records", l->records, sizeof(void *));
     size_t map = node_size(l) - total; /* a power of two of entries */
     row("receiver index map", map / sizeof(uint16_t), sizeof(uint16_t));
     printf("  node_size(&limits_sim) = %zu\n", node_size(l));

@@ -6,6 +6,7 @@
 
 #define VERIFY_RATE         400u /* a second: 2.5 % of a processor at 58 us each */
 #define VERIFY_BURST        1000u
+#define ROOM_FIRST          8u
 #define WRITER_MIN          16u /* records of one writer that are always taken; else an eighth of all */
 #define HANDING_OVER        3u /* the nearest so many holders hand over: one of them may be slow, or lie */
 #define HAND_OVER_AT_A_TIME 16u
@@ -125,11 +126,25 @@ static bool over_quota(const struct overlay *o, const struct id *writer)
     return count >= (quota > WRITER_MIN ? quota : WRITER_MIN);
 }
 
+/* One more pointer: most nodes of a large ring keep few records, or none. */
+static bool grow(struct overlay *o)
+{
+    uint32_t max = o->common->limits.records, room = 2u * o->dht->room;
+    if (o->record_count < o->dht->room) return true;
+    if (room < ROOM_FIRST) room = ROOM_FIRST;
+    if (room > max) room = max;
+    struct record_entry **p = realloc(o->records, room * sizeof *p);
+    if (!p) return false;
+    o->records = p;
+    o->dht->room = (uint16_t)room;
+    return true;
+}
+
 static struct record_entry *entry_for(struct overlay *o, const struct record *r, uint64_t until_us)
 {
     uint16_t i = position(o, &r->key);
     if (i < o->record_count && id_equal(&o->records[i]->key, &r->key)) return o->records[i];
-    if (over_quota(o, &r->writer) || !make_room(o, r->name.tag, until_us)) return NULL;
+    if (over_quota(o, &r->writer) || !make_room(o, r->name.tag, until_us) || !grow(o)) return NULL;
     struct record_entry *e = pool_take_size(o->extra_pool, sizeof *e);
     if (!e) return NULL;
     i = position(o, &r->key);
@@ -511,6 +526,8 @@ void dht_fini(struct overlay *o)
 {
     while (o->record_count) entry_remove(o, (uint16_t)(o->record_count - 1));
     for (unsigned i = 0; o->dht && i < CLAIMS_MAX; i++) free(o->dht->claims[i]);
+    free(o->records);
     free(o->dht);
+    o->records = NULL;
     o->dht = NULL;
 }

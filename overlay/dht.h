@@ -58,6 +58,7 @@ struct dht {
     bool lost;      /* somebody went away, whose copies others should hold now */
     struct id next; /* the next key to look at */
     uint64_t hand_over_us;
+    uint16_t room; /* of overlay.records: it grows as they come */
     struct own_claim *claims[CLAIMS_MAX];
 };
 enum dht_result {

@@ -30,8 +30,8 @@ static uint16_t map_size(const struct limits *l)
 static size_t arrays_size(const struct limits *l)
 {
     return (size_t)l->links * (sizeof(struct link) + sizeof(uint16_t)) +
-           (size_t)map_size(l) * sizeof(uint16_t) + (size_t)l->records * sizeof(void *) +
-           l->seeds * sizeof(struct endpoint) + sizeof(struct endpoint) /* one local address */ +
+           (size_t)map_size(l) * sizeof(uint16_t) + l->seeds * sizeof(struct endpoint) +
+           sizeof(struct endpoint) /* one local address */ +
            sizeof(struct own_chain) /* one network */ +
            l->passive * sizeof(struct overlay_seed_peer) + 2u * l->hello_filter_bytes;
 }
@@ -49,13 +49,12 @@ static bool allocate(struct overlay *o, bool stats)
     o->order = calloc(l->links, sizeof *o->order);
     o->map = calloc(map, sizeof *o->map);
     o->map_mask = (uint16_t)(map - 1);
-    o->records = calloc(l->records ? l->records : 1, sizeof *o->records);
     o->seeds = calloc(l->seeds, sizeof *o->seeds);
     o->passive = calloc(l->passive ? l->passive : 1, sizeof *o->passive);
     if (l->hello_filter_bytes) o->knock.filter = calloc(2, l->hello_filter_bytes);
     if (stats) o->stats = calloc(l->links, sizeof *o->stats);
-    return o->links && o->order && o->map && tables_init(o) && o->records && o->seeds &&
-           o->passive && (o->knock.filter || !l->hello_filter_bytes) && (o->stats || !stats);
+    return o->links && o->order && o->map && tables_init(o) && o->seeds && o->passive &&
+           (o->knock.filter || !l->hello_filter_bytes) && (o->stats || !stats);
 }
 
 enum err overlay_new(struct overlay **out, const struct overlay_config *c, uint64_t now_us)
@@ -108,7 +107,6 @@ void overlay_free(struct overlay *o)
     dht_fini(o);
     seldom_fini(o);
     tables_fini(o);
-    free(o->records);
     chains_fini(o);
     free(o->failed);
     free(o->links);

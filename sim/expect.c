@@ -85,7 +85,8 @@ static bool value_of(const struct scenario *s, const struct results *r, const st
     case METRIC_STRETCH: return histogram_value(&r->stretch, e->statistic, 1000, out);
     case METRIC_UPKEEP: return histogram_value(&r->upkeep, e->statistic, 1000, out);
     case METRIC_DIRECT: return share_of(r->links[PATH_DIRECT], links, out);
-    case METRIC_RECORDS_LOST:
+    case METRIC_RECORDS_PUT: *out = r->records.put; return r->records.any;
+    case METRIC_RECORDS_LOST: *out = r->records.lost; return r->records.put > 0;
     case METRIC_COUNT: break;
     }
     return false;

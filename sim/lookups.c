@@ -51,6 +51,7 @@ void lookups_begin(struct lookups *l, struct world *w, struct rng *r, uint32_t p
     struct lookup k = {.node = world_random_live(w, r),
                        .phase = phase,
                        .at_us = w->now_us,
+                       .record = LOOKUP_OF_NONE,
                        .next_free = LOOKUP_UNDER_WAY};
     if (pairs && w->live_count > 1) { /* "who is nearest to me" is another question */
         uint32_t other = world_random_live(w, r);
@@ -68,6 +69,29 @@ void lookups_begin(struct lookups *l, struct world *w, struct rng *r, uint32_t p
                         .target = {.kind = TARGET_ID, .network = -1, .id = k.target},
                         .timeout_us = timeout_us};
     world_command(w, k.node, &c);
+}
+
+void lookups_begin_record(struct lookups *l, struct world *w, struct rng *r, uint32_t phase,
+                          uint32_t record, const struct id *key, struct command *get)
+{
+    struct lookup k = {.node = world_random_live(w, r),
+                       .target = *key,
+                       .phase = phase,
+                       .record = record,
+                       .at_us = w->now_us,
+                       .owner = owner_now(w, key),
+                       .next_free = LOOKUP_UNDER_WAY};
+    uint32_t slot = slot_take(l);
+    l->slots[slot] = k;
+    l->counts[phase].sent++;
+    get->request = slot;
+    world_command(w, k.node, get);
+}
+
+uint32_t lookups_record(const struct lookups *l, uint32_t slot)
+{
+    ensure(slot < l->made);
+    return l->slots[slot].record;
 }
 
 /* From `at_us` on, until when there is somebody live who is nearer to the target than `than`?
@@ -135,17 +159,46 @@ static void tell(struct world *w, const struct lookup *k, const char *what,
           id_print(&w->hosts[k->owner].id, owner), k->owner, id_print(answered, got));
 }
 
-void lookups_reply(struct lookups *l, struct world *w, const struct reply *reply)
+static struct lookup answered(struct lookups *l, const struct world *w, const struct reply *reply)
 {
     ensure(reply->request < l->made);
     struct lookup k = l->slots[reply->request];
-    struct lookup_counts *count = &l->counts[k.phase];
     ensure(k.next_free == LOOKUP_UNDER_WAY && k.node == w->stepped);
     slot_give(l, reply->request);
-    if (reply->err == ERR_FULL || reply->err == ERR_BUSY) {
-        count->busy++;
-        count->sent--;
-    } else if (reply->err) {
+    return k;
+}
+
+static bool was_busy(struct lookup_counts *count, const struct reply *reply)
+{
+    bool busy = reply->err == ERR_FULL || reply->err == ERR_BUSY;
+    count->busy += busy;
+    count->sent -= busy;
+    return busy;
+}
+
+void lookups_got(struct lookups *l, struct world *w, const struct reply *reply, bool right)
+{
+    struct lookup k = answered(l, w, reply);
+    struct lookup_counts *count = &l->counts[k.phase];
+    if (was_busy(count, reply)) return;
+    if (right) {
+        count->ok++;
+        histogram_add(&l->latency_us, w->now_us - k.at_us);
+    } else if (reply->err == OK || reply->err == ERR_NOT_FOUND) {
+        count->wrong++;
+        tell(w, &k, "not that record", &reply->id);
+    } else {
+        count->unanswered++;
+        tell(w, &k, "no answer", &reply->id);
+    }
+}
+
+void lookups_reply(struct lookups *l, struct world *w, const struct reply *reply)
+{
+    struct lookup k = answered(l, w, reply);
+    struct lookup_counts *count = &l->counts[k.phase];
+    if (was_busy(count, reply)) return;
+    if (reply->err) {
         count->unanswered++;
         tell(w, &k, "no answer", &reply->id);
     } else if (is_owner(w, &k, &reply->id)) {

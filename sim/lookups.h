@@ -6,7 +6,7 @@
  * questions under way as its limits allow (busy).
  *
  * Units:  microseconds. Owns: a slot for each look-up under way. Errors: none.
- * Cost:   56 bytes a slot; two binary searches a look-up, and a look at all nodes for one whose answer
+ * Cost:   64 bytes a slot; two binary searches a look-up, and a look at all nodes for one whose answer
  *         is neither who owned the id at first nor who does now. */
 #pragma once
 #include "sim/measure.h"
@@ -17,8 +17,10 @@ struct lookup {
     uint32_t node, owner; /* who asks; who should answer */
     uint32_t next_free;   /* LOOKUP_UNDER_WAY, or the next free slot */
     uint32_t phase;       /* of the scenario */
+    uint32_t record;      /* sim/records.h, its number; LOOKUP_OF_NONE */
     uint64_t at_us;
 };
+#define LOOKUP_OF_NONE UINT32_MAX
 struct lookup_counts {
     uint64_t sent, ok, wrong, unanswered; /* sent: the other three, and what is under way */
     uint64_t busy;                        /* refused by the asker */
@@ -37,5 +39,12 @@ void lookups_fini(struct lookups *l);
 void lookups_begin(struct lookups *l, struct world *w, struct rng *r, uint32_t phase, bool pairs,
                    uint64_t timeout_us);
 void lookups_reply(struct lookups *l, struct world *w, const struct reply *reply);
+/* Asks for a record instead of an owner, by the command `get`; the answers as above. */
+void lookups_begin_record(struct lookups *l, struct world *w, struct rng *r, uint32_t phase,
+                          uint32_t record, const struct id *key, struct command *get);
+/* Of which record that slot's look-up is. */
+uint32_t lookups_record(const struct lookups *l, uint32_t slot);
+/* right: it came, as it was put. Being told that there is none is wrong; the time it took counts, hops do not. */
+void lookups_got(struct lookups *l, struct world *w, const struct reply *reply, bool right);
 void lookups_end(struct lookups *l, const struct world *w); /* what is under way got no answer */
 struct lookup_counts lookups_total(const struct lookup_counts counts[PHASES_MAX]);

@@ -280,8 +280,8 @@ static bool load(const struct options *o, struct loaded *in, const char *text, s
     struct scenario *s = &in->scenario;
     in->limits = limits_sim;
     return scenario_parse(s, o->file, text, len, error) &&
-           options_apply(o, s, &in->limits, error) && scenario_supported(s, error) &&
-           read_matrix(in, error) && fits(in, error) && (!o->csv || report_folder(o->csv, error)) &&
+           options_apply(o, s, &in->limits, error) && read_matrix(in, error) && fits(in, error) &&
+           (!o->csv || report_folder(o->csv, error)) &&
            (!o->plots || (report_folder(o->plots, error) && report_plots_can(error)));
 }
 

@@ -34,9 +34,19 @@ static void act_join(struct phases *all, const struct phase *p, struct phase_sta
 
 static void act_lookups(struct phases *all, const struct phase *p, struct phase_state *st)
 {
+    uint32_t phase = (uint32_t)(p - all->scenario->phases);
     if (all->world->live_count == 0) return;
-    lookups_begin(&all->lookups, all->world, &st->rng, (uint32_t)(p - all->scenario->phases),
-                  p->pairs, p->timeout_us);
+    if (p->records)
+        records_lookup(&all->records, &all->lookups, all->world, &st->rng, phase, p->timeout_us);
+    else
+        lookups_begin(&all->lookups, all->world, &st->rng, phase, p->pairs, p->timeout_us);
+    phases_replies(all);
+}
+
+static void act_put(struct phases *all, const struct phase *p, struct phase_state *st)
+{
+    if (all->world->live_count == 0) return;
+    records_put(&all->records, all->world, &st->rng, p->ttl_us);
     phases_replies(all);
 }
 
@@ -163,6 +173,7 @@ static void begin(struct phases *all, uint32_t i)
                               : 0;
         st->total = p->all ? unborn : p->count;
         break;
+    case PHASE_PUT:
     case PHASE_LOOKUPS: st->total = p->count; break;
     case PHASE_KILL:
     case PHASE_LEAVE: st->total = (uint64_t)w->live_count * p->share / MILLION; break;
@@ -174,7 +185,6 @@ static void begin(struct phases *all, uint32_t i)
             st->total += mul_div((uint64_t)w->live_count * p->share / MILLION * HOSTILE_FLOOD_S,
                                  p->over_us, SECONDS(1));
         break;
-    case PHASE_PUT:
     case PHASE_COUNT: break;
     }
 }
@@ -183,9 +193,10 @@ static void act(struct phases *all, uint32_t i)
 {
     static void (*const actions[PHASE_COUNT])(struct phases *, const struct phase *,
                                               struct phase_state *) = {
-        [PHASE_JOIN] = act_join,       [PHASE_LOOKUPS] = act_lookups,     [PHASE_KILL] = act_kill,
-        [PHASE_LEAVE] = act_leave,     [PHASE_PARTITION] = act_partition, [PHASE_CHURN] = act_churn,
-        [PHASE_HOSTILE] = act_hostile,
+        [PHASE_JOIN] = act_join,           [PHASE_LOOKUPS] = act_lookups,
+        [PHASE_KILL] = act_kill,           [PHASE_LEAVE] = act_leave,
+        [PHASE_PARTITION] = act_partition, [PHASE_CHURN] = act_churn,
+        [PHASE_HOSTILE] = act_hostile,     [PHASE_PUT] = act_put,
     };
     const struct phase *p = &all->scenario->phases[i];
     struct phase_state *st = &all->states[i];
@@ -214,7 +225,8 @@ static void find_next(struct phases *all)
     for (uint32_t i = 0; i < all->scenario->phase_count; i++) {
         uint64_t next_us = all->states[i].next_us;
         all->next_us = time_min(all->next_us, next_us);
-        if (all->scenario->phases[i].kind != PHASE_LOOKUPS)
+        uint8_t kind = all->scenario->phases[i].kind;
+        if (kind != PHASE_LOOKUPS && kind != PHASE_PUT)
             all->world->disturbed_us = time_min(all->world->disturbed_us, next_us);
     }
 }
@@ -223,6 +235,7 @@ void phases_init(struct phases *p, const struct scenario *s, struct world *w, st
 {
     *p = (struct phases){.scenario = s, .world = w, .results = r, .seeds = SEEDS_DEFAULT};
     lookups_init(&p->lookups);
+    records_init(&p->records);
     for (uint32_t i = 0; i < s->phase_count; i++) {
         rng_stream(&w->root, phase_name(s->phases[i].kind), s->phases[i].at_us, &p->states[i].rng);
         p->states[i].next_us = s->phases[i].at_us;
@@ -236,6 +249,7 @@ void phases_init(struct phases *p, const struct scenario *s, struct world *w, st
 void phases_fini(struct phases *p)
 {
     lookups_fini(&p->lookups);
+    records_fini(&p->records);
     for (uint32_t i = 0; i < p->scenario->phase_count; i++) heap_fini(&p->states[i].deaths);
 }
 
@@ -259,6 +273,12 @@ void phases_replies(struct phases *p)
         left--;
         if (a->reply->command == CMD_ROUTE_TEST)
             lookups_reply(&p->lookups, w, a->reply);
+        else if (a->reply->command == CMD_GET)
+            lookups_got(&p->lookups, w, a->reply,
+                        records_match(&p->records, lookups_record(&p->lookups, a->reply->request),
+                                      a->reply));
+        else if (a->reply->command == CMD_PUT)
+            records_put_reply(&p->records, w, a->reply);
         else if (a->reply->command == CMD_LEAVE)
             world_gone(w, w->stepped);
     }

@@ -3,9 +3,10 @@
  * Each phase has a generator of its own (named stream), so that a line added to a scenario shifts
  * no draw of another. A phase says when it acts next; phases_act does one action of one phase.
  *
- * Units:  microseconds. Owns: the look-ups' slots. Errors: none. Cost: phase_count a call. */
+ * Units:  microseconds. Owns: the look-ups' slots, the records. Errors: none. Cost: phase_count a call. */
 #pragma once
 #include "sim/lookups.h"
+#include "sim/records.h"
 #include "sim/results.h"
 
 struct phase_state {
@@ -22,6 +23,7 @@ struct phases {
     struct world *world;
     struct results *results;
     struct lookups lookups;
+    struct records records;
     struct phase_state states[PHASES_MAX];
     uint64_t next_us; /* least of all */
     uint32_t seeds;   /* as the last join said */

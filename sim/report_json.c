@@ -165,7 +165,11 @@ static void counts(FILE *out, const struct results *r)
         if (i) fputc(',', out);
         integer(out, net_count_name((enum net_count)i), r->net[i]);
     }
-    fputs("},\"records\":{\"put\":null,\"lost\":null},", out);
+    if (!r->records.any || r->stopped)
+        fputs("},\"records\":{\"put\":null,\"lost\":null},", out);
+    else
+        fprintf(out, "},\"records\":{\"put\":%" PRIu64 ",\"lost\":%" PRIu64 "},", r->records.put,
+                r->records.lost);
 }
 
 static void expects(FILE *out, const struct scenario *s, const struct results *r)

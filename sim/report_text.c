@@ -109,6 +109,13 @@ static void lookups(FILE *out, const struct results *r)
             (double)histogram_mean(&r->stretch, 1000) / MILLION);
 }
 
+static void records(FILE *out, const struct results *r)
+{
+    if (r->records.any && !r->stopped)
+        fprintf(out, "records  %" PRIu64 " put, %" PRIu64 " lost\n", r->records.put,
+                r->records.lost);
+}
+
 /* The message types that make most of the upkeep, the greatest first. */
 static void upkeep_types(FILE *out, const struct results *r)
 {
@@ -186,6 +193,7 @@ void report_text(FILE *out, const struct scenario *s, const struct results *r,
     ring(out, r);
     astray(out, r);
     lookups(out, r);
+    records(out, r);
     upkeep(out, r);
     counts(out, r);
     fprintf(out,

@@ -5,6 +5,7 @@
 #include "sim/check.h"
 #include "sim/lookups.h"
 #include "sim/measure.h"
+#include "sim/records.h"
 #include "sim/scenario.h"
 #include "sim/traffic.h"
 
@@ -42,6 +43,7 @@ struct results {
     struct phase_result phases[PHASES_MAX];
     struct lookup_counts lookups[PHASES_MAX]; /* by phase */
     struct histogram hops, latency_us, stretch;
+    struct records_told records;
     uint64_t upkeep_us;      /* length of its window; 0: not measured */
     uint64_t rest_events;    /* in that window */
     struct histogram upkeep; /* thousandths of a byte a second, by node */

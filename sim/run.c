@@ -279,6 +279,8 @@ void run_scenario(const struct scenario *s, const struct run_options *o, struct 
         r->rest_events = u.world->steps - r->rest_events;
     }
     tell(&u);
+    if (!r->stopped) records_check(&u.phases.records, u.world);
+    r->records = u.phases.records.told;
     phases_fini(&u.phases);
     world_free(u.world);
     expect_judge(s, r);

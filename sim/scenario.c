@@ -68,7 +68,7 @@ static const char *parse_network(struct scenario *s, struct line *l)
 
 static bool is_nat_option(const char *word)
 {
-    static const char *const words[] = {"timeout", "hosts", "hairpin", "behind"};
+    static const char *const words[] = {"timeout", "hosts", "hairpin", "behind", "homes"};
     for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++)
         if (strcmp(word, words[i]) == 0) return true;
     return false;
@@ -205,13 +205,16 @@ bool scenario_check(const struct scenario *s, char error[SCENARIO_ERROR])
         return refuse(s, s->nodes_line, error, "nodes must be 1 to %u", SCENARIO_NODES);
     if (!s->end_line) return refuse(s, 0, error, "it does not say when to end: end 10m");
     uint64_t joined = 0;
-    bool all = false;
+    bool all = false, put = false;
     for (uint32_t i = 0; i < s->phase_count; i++) {
         const struct phase *p = &s->phases[i];
         if (p->over_us > s->end_us || p->at_us > s->end_us - p->over_us)
             return refuse(s, p->line, error, "not over before the end");
+        put |= p->kind == PHASE_PUT;
         if (p->kind != PHASE_JOIN) {
             if (!joined && !all) return refuse(s, p->line, error, "no node has joined by then");
+            if (p->kind == PHASE_LOOKUPS && p->records && !put)
+                return refuse(s, p->line, error, "no record was put by then");
             continue;
         }
         if (all) return refuse(s, p->line, error, "all nodes have joined by then");
@@ -224,17 +227,5 @@ bool scenario_check(const struct scenario *s, char error[SCENARIO_ERROR])
     for (uint32_t i = 0; i < s->expect_count; i++)
         if (s->expects[i].at_given && !lookups_begin_at(s, s->expects[i].at_us))
             return refuse(s, s->expects[i].line, error, "no look-ups begin at that time");
-    return true;
-}
-
-bool scenario_supported(const struct scenario *s, char error[SCENARIO_ERROR])
-{
-    for (uint32_t i = 0; i < s->phase_count; i++) {
-        const struct phase *p = &s->phases[i];
-        if (p->kind == PHASE_PUT) return refuse(s, p->line, error, "put is not supported yet");
-    }
-    for (uint32_t i = 0; i < s->expect_count; i++)
-        if (s->expects[i].metric == METRIC_RECORDS_LOST)
-            return refuse(s, s->expects[i].line, error, "expect records is not supported yet");
     return true;
 }

@@ -1,7 +1,6 @@
 /* sim/scenario.h - what a scenario file says: the network, what happens when, what is expected.
  *
- * docs/simulation.md has the grammar. Parsed from memory, without files or clocks. Words that the
- * language has and this version does not simulate yet are parsed, and named by scenario_missing.
+ * docs/simulation.md has the grammar. Parsed from memory, without files or clocks.
  *
  * Units:  times in microseconds, shares and decimals in millionths.
  * Owns:   nothing; everything is copied by value.
@@ -18,6 +17,8 @@
 #define REGIONS_MAX    8u
 #define EXPECT_TEXT    160
 #define SIDES_MAX      8u
+#define RECORDS_MAX    1000000u /* of one phase */
+#define RECORD_TTL_MAX (UINT64_C(24) * 3600 * MILLION)
 #define SKEW_MAX_US    (UINT64_C(1000) * 3600 * MILLION)
 
 /*   kind of NAT      text */
@@ -94,6 +95,7 @@ struct phase {
     uint8_t side_count; /* PARTITION: in sides; the rest of the nodes is one more */
     bool all;           /* JOIN: whoever has not started yet */
     bool pairs;         /* LOOKUPS: of nodes, not of random ids */
+    bool records;       /* LOOKUPS: of records that were put */
     uint32_t line;
     uint64_t at_us;
     uint64_t over_us; /* spread over, or lasting, so long */
@@ -124,6 +126,7 @@ bool phase_is_watched(uint8_t kind);
     X(STRETCH, "stretch", DECIMAL)                                                                 \
     X(UPKEEP, "upkeep", RATE)                                                                      \
     X(DIRECT, "links direct", SHARE)                                                               \
+    X(RECORDS_PUT, "records put", NUMBER)                                                          \
     X(RECORDS_LOST, "records lost", NUMBER)
 enum metric {
 #define X(name, text, value) METRIC_##name,
@@ -173,7 +176,5 @@ bool scenario_parse(struct scenario *s, const char *file, const char *text, size
                     char error[SCENARIO_ERROR]);
 /* Does it fit together? Asked again after options changed it. */
 bool scenario_check(const struct scenario *s, char error[SCENARIO_ERROR]);
-/* False and the message: the language has it, this version cannot run it yet. */
-bool scenario_supported(const struct scenario *s, char error[SCENARIO_ERROR]);
 /* One line of a network's words ("constant 50ms loss 1%"), for options. */
 bool network_parse(struct network_spec *n, struct line *l, const char **why);

@@ -46,6 +46,7 @@ static const char *parse_lookups(struct phase *p, struct line *l)
     if (!text_u32(line_take(l), &p->count) || p->count == 0)
         return "lookups wants a number: at 60s lookups 1000 over 60s";
     p->pairs = line_accept(l, "pairs");
+    p->records = !p->pairs && line_accept(l, "records");
     const char *wrong = parse_over(p, l, "over");
     if (wrong) return wrong;
     if (line_accept(l, "timeout") &&
@@ -114,10 +115,11 @@ static const char *parse_hostile(struct phase *p, struct line *l)
 
 static const char *parse_put(struct phase *p, struct line *l)
 {
-    if (!text_u32(line_take(l), &p->count) || !line_accept(l, "ttl") ||
-        !text_time(line_take(l), &p->ttl_us))
-        return "put wants a number and a life time: put 1000 ttl 2h";
-    return NULL;
+    if (!text_u32(line_take(l), &p->count) || p->count == 0 || p->count > RECORDS_MAX ||
+        !line_accept(l, "ttl") || !text_time(line_take(l), &p->ttl_us) || p->ttl_us < MILLION ||
+        p->ttl_us > RECORD_TTL_MAX)
+        return "put wants a number and a life time, 1s to 24h: put 1000 ttl 2h";
+    return parse_over(p, l, "over");
 }
 
 const char *phase_parse(struct scenario *s, struct line *l)
