@@ -27,7 +27,8 @@ static void on_dead(struct overlay *o, uint64_t now_us, struct unpack *u, struct
     unpack_copy(u, id.b, ID_SIZE);
     struct link *l = u->bad ? NULL : link_by_id(o, &id);
     if (u->bad) drop(o, DROP_MALFORMED);
-    if (l) link_verify(o, l, now_us, out); /* a report alone removes nobody */
+    if (l) /* a report alone removes nobody */
+        link_doubt(o, l, now_us, now_us - link_rto_us(l), out);
 }
 
 static void on_link_control(struct overlay *o, uint64_t now_us, struct link *l,

@@ -46,6 +46,7 @@ struct hello {
     uint8_t kinds;      /* why we want it */
     uint8_t tries;
     bool brief;    /* nobody waits for it: asked twice */
+    bool given_up; /* it was a link that died: perhaps it, or we, moved */
     uint16_t word; /* + 1: of the link on whose word it was begun; 0: on nobody's */
     uint64_t next_us, sent_us;
     uint8_t mac1[16], cookie[16];
@@ -188,8 +189,7 @@ struct overlay {
     uint8_t lost_count,
         passive_tries; /* the first of passive look dead; probes since the last did */
     uint16_t record_count;
-    uint16_t
-        torn; /* a near link died and left us without a confirmed neighbour; units of TORN_UNIT_US */
+    uint16_t torn; /* a near link died; units of TORN_UNIT_US */
     /* records */
     struct record_entry **records; /* by key */
     uint64_t records_due_us;
@@ -321,6 +321,9 @@ bool hello_dial(struct overlay *o, uint64_t now_us, const struct endpoint *at, c
 /* at: where it may also be tried at once, bare, with the very same HELLO1 (none: nowhere); the first answer decides. */
 bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const struct id *waypoint,
                  const struct endpoint *at, uint8_t kinds, struct outbox *out);
+/* hello_route to somebody whose link has just died. */
+void hello_given_up(struct overlay *o, uint64_t now_us, const struct id *id,
+                    const struct endpoint *at, struct outbox *out);
 /* hello_route to a neighbour to be, because the peer of link `by` named it: within a bound for each such peer, and for all of
  * them, so that made-up ids leave room for others. brief: nobody waits for it. */
 bool hello_heard_of(struct overlay *o, uint64_t now_us, const struct link *by, const struct id *id,
@@ -342,6 +345,8 @@ struct hello *hello_by_meaning(const struct overlay *o, uint16_t meaning);
 struct hello *hello_asking(const struct overlay *o,
                            uint32_t index); /* ours, HELLO1 sent and not answered; NULL */
 bool hello_pending(const struct overlay *o, const struct id *id);
+/* Somebody who would be near, between us and `nearest` on that side, was asked a moment ago. */
+bool hello_nearer_pending(const struct overlay *o, const struct id *nearest, bool right);
 bool hello_dialling(const struct overlay *o);
 /* Is another HELLO3 to the same peer waiting for its answer? One at a time: so both ends agree which came later. */
 bool hello3_waits(const struct overlay *o, const struct hello *own);
@@ -408,6 +413,10 @@ void link_ping_sized(struct overlay *o, struct link *l, uint64_t now_us, uint16_
                      struct outbox *out);
 void link_verify(struct overlay *o, struct link *l, uint64_t now_us,
                  struct outbox *out); /* is it alive? ask now */
+/* What went there at since_us was not acknowledged, or a neighbour of its says that it is silent: unless it was heard since, that counts
+ * as one PING without an answer. */
+void link_doubt(struct overlay *o, struct link *l, uint64_t now_us, uint64_t since_us,
+                struct outbox *out);
 void on_ping(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
              const uint8_t *f, size_t len, struct outbox *out);
 void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
@@ -488,15 +497,17 @@ void ring_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 bool ring_digest_is_news(struct overlay *o, const struct link *l, uint32_t digest);
 void ring_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint32_t digest,
                        struct outbox *out);
-void ring_neighbour_dead(struct overlay *o, uint64_t now_us, const struct id *id,
-                         struct outbox *out);
+/* A near link does not answer: its other neighbours shall look at it now, and we at who stands beside it. */
+void ring_doubted(struct overlay *o, uint64_t now_us, const struct link *l, struct outbox *out);
+void ring_neighbour_dead(struct overlay *o, uint64_t now_us, struct outbox *out);
 /* Somebody who would be near did not answer: unless our nearest neighbours forget it, it lives, and is to be tried again. */
 void ring_missed(struct overlay *o, uint64_t now_us, const struct id *id);
 uint64_t ring_estimate(const struct overlay *o);
 /* May we send there because a peer says so? */
 bool ring_hearsay_ok(const struct overlay *o, const struct endpoint *at);
-/* Neighbours died lately and nobody has closed the gap yet: who stands beyond it may own what we seem to own. */
-bool ring_torn(const struct overlay *o, uint64_t now_us);
+/* Neighbours died lately and the gap is not closed yet on that side of us where `at` lies: who stands beyond it may own what we
+ * seem to own. */
+bool ring_open(struct overlay *o, uint64_t now_us, const struct id *at);
 bool ring_would_be_near(const struct overlay *o, const struct id *id);
 uint8_t ring_sides(const struct overlay *o, uint16_t left[NEAR_SIDE_MAX],
                    uint16_t right[NEAR_SIDE_MAX], uint8_t *lefts, uint8_t *rights);

@@ -119,6 +119,13 @@ bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const 
     return route_begin(o, now_us, id, waypoint, at, kinds, out) != NULL;
 }
 
+void hello_given_up(struct overlay *o, uint64_t now_us, const struct id *id,
+                    const struct endpoint *at, struct outbox *out)
+{
+    struct hello *h = route_begin(o, now_us, id, &ID_ZERO, at, KIND_NEAR, out);
+    if (h) h->given_up = true;
+}
+
 bool hello_heard_of(struct overlay *o, uint64_t now_us, const struct link *by, const struct id *id,
                     const struct id *waypoint, const struct endpoint *at, bool brief,
                     struct outbox *out)

@@ -98,6 +98,20 @@ bool hello_pending(const struct overlay *o, const struct id *id)
     return false;
 }
 
+bool hello_nearer_pending(const struct overlay *o, const struct id *nearest, bool right)
+{
+    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
+        const struct hello *h = o->hellos[i];
+        if (!h || !h->hs.initiator || !(h->kinds & KIND_NEAR) || h->given_up || h->tries > 1 ||
+            id_is_zero(&h->target))
+            continue;
+        if (right ? id_between(&o->self.id, &h->target, nearest)
+                  : id_between(nearest, &h->target, &o->self.id))
+            return true;
+    }
+    return false;
+}
+
 struct hello *hello_asking(const struct overlay *o, uint32_t index)
 {
     struct hello *h = hello_by_meaning(o, index_meaning(o, index));

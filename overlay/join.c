@@ -120,8 +120,8 @@ void join_dial_remembered(struct overlay *o, uint64_t now_us, const struct id *i
     struct endpoint at = p ? p->at : (struct endpoint){0};
     if (o->leaving) return;
     if (o->up_count)
-        (void)hello_route(o, now_us, id, &ID_ZERO, &at, KIND_NEAR,
-                          out); /* bare and over the ring: it, or we, may have moved */
+        hello_given_up(o, now_us, id, &at,
+                       out); /* bare and over the ring: it, or we, may have moved */
     else if (p)
         (void)hello_dial(o, now_us, &at, id, KIND_NEAR, true, out);
 }
@@ -291,8 +291,8 @@ static bool is_joined(const struct overlay *o)
     for (uint16_t i = 0; i < o->common->limits.handshakes && !o->joined;
          i++) { /* somebody nearer is still answering */
         const struct hello *h = o->hellos[i];
-        if (h && h->hs.initiator && h->routed && (h->kinds & KIND_NEAR) && h->tries < 2 &&
-            h->link_slot == NO_SLOT)
+        if (h && h->hs.initiator && h->routed && (h->kinds & KIND_NEAR) && !h->given_up &&
+            h->tries < 2 && h->link_slot == NO_SLOT)
             return false;
     }
     return true;

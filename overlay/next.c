@@ -59,8 +59,9 @@ struct link *route_next(const struct overlay *o, const struct id *dst, const str
                         bool physical, uint16_t arrived_on, const uint16_t avoid[3])
 {
     struct link *l = nearest(o, dst, src, physical, false, arrived_on, avoid);
-    /* silent links last, but before saying that nobody is nearer: a doubt must not make us the owner */
-    return l ? l : nearest(o, dst, src, physical, true, arrived_on, avoid);
+    /* silent links last, but before saying that nobody is nearer: a doubt must not make us the owner. Only who asks for its own
+     * place wants to know who is left there now. */
+    return l || id_equal(src, dst) ? l : nearest(o, dst, src, physical, true, arrived_on, avoid);
 }
 
 /* --- the one that makes most of its time --- */

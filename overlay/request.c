@@ -132,7 +132,7 @@ void find_send(struct overlay *o, uint64_t now_us, const struct id *target, uint
     r->external = external;
     r->mode = ROUTE_NEAREST;
     r->force_slot = force_slot;
-    if (force_slot == NO_SLOT && !ring_torn(o, now_us) &&
+    if (force_slot == NO_SLOT && !ring_open(o, now_us, target) &&
         !route_next(o, target, &o->self.id, false, NO_SLOT, NULL)) {
         if (id_equal(target, &o->self.id))
             request_end(o, r); /* nobody else is known */
@@ -290,7 +290,7 @@ void request_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         if (r->next_us <= now_us) {
             r->force_slot = NO_SLOT;
             if (r->what == REQUEST_FIND && !id_equal(&r->target, &o->self.id) &&
-                !ring_torn(o, now_us) &&
+                !ring_open(o, now_us, &r->target) &&
                 !route_next(o, &r->target, &o->self.id, false, NO_SLOT, NULL)) {
                 answer(o, now_us, r, OK, &o->self.id, 0, out); /* whoever was nearer is gone */
                 continue;

@@ -86,6 +86,12 @@ uint64_t ring_estimate(const struct overlay *o)
     return n > known ? n : known;
 }
 
+/* It is being found out whether it lives: nobody should be sent there now. */
+static bool silent(const struct link *l)
+{
+    return l->tries > 2;
+}
+
 /* Our near set, and whom we know nearest to the reader: what it needs to find its own place. */
 void near_list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask,
                     struct outbox *out)
@@ -93,12 +99,19 @@ void near_list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask
     uint8_t frame[CONTROL_MAX];
     uint16_t list[LIST_MAX];
     uint8_t n = 0;
-    for (uint8_t i = 0; i < o->near_count; i++)
-        if (o->near[i].slot != link_slot(o, l)) list[n++] = o->near[i].slot;
+    bool all = true;
+    for (uint8_t i = 0; i < o->near_count; i++) {
+        if (o->near[i].slot == link_slot(o, l)) continue;
+        if (silent(&o->links[o->near[i].slot]))
+            all = false;
+        else
+            list[n++] = o->near[i].slot;
+    }
     uint16_t count = o->up_count, pos = order_find(o, link_id(o, l));
     for (uint16_t i = 0; i < count && i < 2 * NEAR_SIDE_MAX + 1 && n < LIST_MAX; i++) {
         uint16_t slot = o->order[(pos + count - NEAR_SIDE_MAX % count + i) % count];
-        if (slot != link_slot(o, l) && !in_list(list, n, slot)) list[n++] = slot;
+        if (slot != link_slot(o, l) && !in_list(list, n, slot) && !silent(&o->links[slot]))
+            list[n++] = slot;
     }
     struct pack k = control_pack(frame, sizeof frame, CONTROL_NEAR, 4);
     pack_bool(&k, ask);
@@ -111,7 +124,7 @@ void near_list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask
         pack_bin(&k, link_id(o, p)->b, ID_SIZE);
         pack_bin(&k, at, sizeof at);
     }
-    pack_uint(&k, o->near_digest);
+    pack_uint(&k, all ? o->near_digest : ~o->near_digest); /* what is left out is still to come */
     ensure(!k.bad);
     frame_send(o, l, now_us, frame, k.len + 1, NULL, out);
 }
@@ -243,9 +256,24 @@ static uint16_t torn_clock(uint64_t now_us)
     return (uint16_t)(now_us / TORN_UNIT_US) | 1u;
 }
 
-bool ring_torn(const struct overlay *o, uint64_t now_us)
+/* Do we not know yet who is next on that side? It has told us nothing, or somebody nearer is just being asked. */
+static bool side_open(struct overlay *o, uint16_t nearest, bool right)
 {
-    return !o->joined && o->torn && (uint16_t)(torn_clock(now_us) - o->torn) < TORN_UNITS;
+    const struct near_info *info = near_find(o, nearest);
+    return !info || !info->listed || hello_nearer_pending(o, link_id(o, &o->links[nearest]), right);
+}
+
+bool ring_open(struct overlay *o, uint64_t now_us, const struct id *at)
+{
+    uint16_t left[NEAR_SIDE_MAX], right[NEAR_SIDE_MAX];
+    uint8_t lefts, rights;
+    if (!o->torn || (uint16_t)(torn_clock(now_us) - o->torn) >= TORN_UNITS) return false;
+    if (o->up_count == 0) return true;
+    ring_sides(o, left, right, &lefts, &rights);
+    bool on_right = id_between(&o->self.id, at, link_id(o, &o->links[right[0]]));
+    bool on_left = id_between(link_id(o, &o->links[left[0]]), at, &o->self.id);
+    return (on_right || !on_left ? side_open(o, right[0], true) : false) ||
+           (on_left || !on_right ? side_open(o, left[0], false) : false);
 }
 
 /* All of one side died: whoever stands next to us now was far away until now. Ask it at once whom it knows near us. */
@@ -253,7 +281,6 @@ static void close_gap(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     uint16_t left[NEAR_SIDE_MAX], right[NEAR_SIDE_MAX];
     uint8_t lefts, rights;
-    o->torn = torn_clock(now_us);
     if (o->up_count == 0) return;
     ring_sides(o, left, right, &lefts, &rights);
     const uint16_t next[2] = {left[0], right[0]};
@@ -262,19 +289,33 @@ static void close_gap(struct overlay *o, uint64_t now_us, struct outbox *out)
         if (!info || info->listed || info->asked_ms) continue;
         info->asked_ms = ms32(now_us) | 1u;
         near_list_send(o, now_us, &o->links[next[i]], true, out);
+        find_send(o, now_us, &o->self.id, PURPOSE_REPAIR, 0, SECONDS(5), next[i], out);
     }
 }
 
-void ring_neighbour_dead(struct overlay *o, uint64_t now_us, const struct id *id,
-                         struct outbox *out)
+void ring_doubted(struct overlay *o, uint64_t now_us, const struct link *l, struct outbox *out)
 {
     uint8_t frame[64];
+    uint16_t left[NEAR_SIDE_MAX], right[NEAR_SIDE_MAX];
+    uint8_t lefts, rights;
     struct pack k = control_pack(frame, sizeof frame, CONTROL_DEAD, 2);
-    pack_bin(&k, id->b, ID_SIZE);
+    pack_bin(&k, link_id(o, l)->b, ID_SIZE);
+    ring_sides(o, left, right, &lefts, &rights);
+    uint32_t since_ms = ms32(now_us - 3 * link_rto_us(l)); /* it was heard no more */
+    const uint16_t *beside = in_list(left, lefts, link_slot(o, l)) ? left : right;
     for (uint8_t i = 0; i < o->near_count; i++) {
-        struct link *l = &o->links[o->near[i].slot];
-        frame_send(o, l, now_us, frame, k.len + 1, NULL, out);
+        struct link *p = &o->links[o->near[i].slot];
+        if (p == l) continue;
+        frame_send(o, p, now_us, frame, k.len + 1, NULL, out);
+        /* who goes does not always go alone, and if all of a side are gone, a gap is to be closed */
+        if (in_list(beside, lefts, link_slot(o, p)) && (int32_t)(p->heard_ms - since_ms) < 0)
+            link_verify(o, p, now_us, out);
     }
+}
+
+void ring_neighbour_dead(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    o->torn = torn_clock(now_us);
     if (!o->joined) close_gap(o, now_us, out);
     o->ring_due_us = now_us + REPAIR_FIRST_US; /* and look around soon */
     o->repair_us = REPAIR_FIRST_US;

@@ -229,15 +229,35 @@ static void deliver(struct overlay *o, uint64_t now_us, struct link *l, const st
     }
 }
 
+/* Is the same frame held already? Whoever asks again has no other answer to expect. */
+static bool held_already(const struct overlay *o, const struct routed *r, const uint8_t *body)
+{
+    for (uint16_t i = 0; i < o->common->limits.inflight; i++) {
+        const struct inflight *f = o->inflights[i];
+        if (f && f->slot == NO_SLOT && f->len == ROUTED_HEADER + r->body_len &&
+            memcmp(f->frame + ROUTED_HEADER, body, r->body_len) == 0 &&
+            memcmp(f->frame + ROUTED_HEADER - 2 * ID_SIZE, body - 2 * ID_SIZE, 2 * ID_SIZE) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* We seem to be nearest to dst, but our neighbourhood is torn: keep it until that is mended. Who asks for its own place is
- * one of those who mend it. */
+ * one of those who mend it. No room: it is lost, for a wrong answer is worse than none. */
 static bool hold(struct overlay *o, uint64_t now_us, const struct link *l, const struct routed *r,
                  const uint8_t *body)
 {
     size_t len = ROUTED_HEADER + r->body_len;
-    if (!ring_torn(o, now_us) || id_equal(&r->src, &r->dst)) return false;
+    if (id_equal(&r->src, &r->dst) || !ring_open(o, now_us, &r->dst)) return false;
+    if (held_already(o, r, body)) {
+        drop(o, DROP_DUPLICATE);
+        return true;
+    }
     struct inflight *f = len <= INFLIGHT_MAX ? inflight_new(o, len) : NULL;
-    if (!f) return false;
+    if (!f) {
+        drop(o, DROP_FULL);
+        return true;
+    }
     f->slot = NO_SLOT;
     f->arrived_on = link_slot(o, l);
     f->len = (uint16_t)len;
@@ -369,13 +389,13 @@ static void once_more(struct overlay *o, uint64_t now_us, uint16_t i, struct out
 static void retry(struct overlay *o, uint64_t now_us, uint16_t i, struct outbox *out)
 {
     struct inflight *f = o->inflights[i];
-    if (f->slot == NO_SLOT && ring_torn(o, now_us)) {
+    struct link *l = f->slot == NO_SLOT ? NULL : &o->links[f->slot];
+    struct routed r;
+    if (!l && routed_read(f->frame, f->len, &r) && ring_open(o, now_us, &r.dst)) {
         f->due_us = now_us + HELD_US;
         wake_at(o, f->due_us);
         return;
     }
-    struct link *l = f->slot == NO_SLOT ? NULL : &o->links[f->slot];
-    struct routed r;
     if (!l || l->state != LINK_UP) {
         once_more(o, now_us, i, out);
         return;
@@ -391,7 +411,7 @@ static void retry(struct overlay *o, uint64_t now_us, uint16_t i, struct outbox 
         inflight_end(o, i);
         return;
     }
-    link_verify(o, l, now_us, out);
+    link_doubt(o, l, now_us, f->sent_us, out);
     /* the next best that makes progress; if there is none, the same again */
     f->avoid[f->tries - 1] = f->slot;
     uint8_t carried = carries(r.body, r.body_len);

@@ -236,12 +236,36 @@ void upkeep_arm(struct overlay *o, struct link *l, uint64_t at_us)
     wake_at(o, (at_us / 1000 + 1) * 1000);
 }
 
+/* Once more: is it there? Who did not answer one PING is asked around its path, too: is it the path, or the peer? Not sooner: each hop of
+ * that way is acknowledged, and where much is lost the doubts about those hops would feed on each other. */
+static void ask(struct overlay *o, struct link *l, uint64_t now_us, bool around, struct outbox *out)
+{
+    struct extra *x = link_extra(o, l);
+    l->tries++;
+    if (l->tries > 1 && x && link_path(l) == PATH_ROUTED) x->waypoint = path_waypoint(o, l, x);
+    link_ping(o, l, now_us, NULL, 0, out);
+    if (around && link_path(l) == PATH_DIRECT && o->up_count > 1) {
+        struct way way = {.path = PATH_ROUTED,
+                          .waypoint = waypoint_near(o, link_id(o, l), link_id(o, l))};
+        link_ping(o, l, now_us, &way, 0, out);
+    }
+    upkeep_arm(o, l, now_us + (link_rto_us(l) * (l->tries > 2 ? 2 : 1)));
+    if (l->tries == PING_TRIES && (l->kinds & KIND_NEAR)) ring_doubted(o, now_us, l, out);
+}
+
 void link_verify(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
 {
     if (l->state != LINK_UP || l->tries || link_answer_under_way(l, now_us)) return;
-    l->tries = 1;
-    link_ping(o, l, now_us, NULL, 0, out);
-    upkeep_arm(o, l, now_us + link_rto_us(l));
+    ask(o, l, now_us, false, out);
+}
+
+void link_doubt(struct overlay *o, struct link *l, uint64_t now_us, uint64_t since_us,
+                struct outbox *out)
+{
+    if (l->state != LINK_UP || l->tries || link_answer_under_way(l, now_us)) return;
+    if ((int32_t)(l->heard_ms - ms32(since_us)) > 0) return; /* it lives: that was lost */
+    if (link_path(l) == PATH_DIRECT) l->tries = 1;
+    ask(o, l, now_us, false, out);
 }
 
 void upkeep_dead(struct overlay *o, uint64_t now_us, struct link *l, const char *why,
@@ -252,7 +276,7 @@ void upkeep_dead(struct overlay *o, uint64_t now_us, struct link *l, const char 
     join_remember(o, now_us, l, out);
     join_lost(o, &id);
     link_close(o, l, now_us, why, out);
-    if (near) ring_neighbour_dead(o, now_us, &id, out);
+    if (near) ring_neighbour_dead(o, now_us, out);
     join_dial_remembered(o, now_us, &id, out);
 }
 
@@ -304,25 +328,19 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
         if (link_path(l) == PATH_ROUTED || link_path(l) == PATH_NONE || o->up_count < 2) {
             upkeep_dead(o, now_us, l, "no answer", out);
         } else {
+            /* asked around a direct path already, if there was time for that: one answer more is waited for */
+            uint64_t rto_us = link_rto_us(l);
+            bool asked = link_path(l) == PATH_DIRECT && rto_us >= MILLIS(100);
             path_lost(o, now_us, l, out);
-            /* it was asked around the path already, if there was time for that */
-            if (l->state == LINK_UP && link_rto_us(l) > MILLIS(250))
-                l->tries = PING_TRIES_ROUTED - 1;
+            if (l->state == LINK_UP && asked) {
+                l->tries = PING_TRIES_ROUTED;
+                upkeep_arm(o, l, now_us + rto_us);
+            }
         }
         return;
     }
     if (l->tries) {
-        struct extra *x = link_extra(o, l);
-        if (x && link_path(l) == PATH_ROUTED) x->waypoint = path_waypoint(o, l, x);
-        l->tries++;
-        link_ping(o, l, now_us, NULL, 0, out);
-        if (link_path(l) == PATH_DIRECT &&
-            o->up_count > 1) { /* is it the path, or the peer? ask around the path, too */
-            struct way way = {.path = PATH_ROUTED,
-                              .waypoint = waypoint_near(o, link_id(o, l), link_id(o, l))};
-            link_ping(o, l, now_us, &way, 0, out);
-        }
-        upkeep_arm(o, l, now_us + (link_rto_us(l) * (l->tries > 2 ? 2 : 1)));
+        ask(o, l, now_us, true, out);
         return;
     }
     demand_due(o, l, now_us);
@@ -337,9 +355,7 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
         return;
     }
     if (asks || silent > KEEPALIVE_US + LISTEN_SLACK_US) {
-        l->tries = 1;
-        link_ping(o, l, now_us, NULL, 0, out);
-        upkeep_arm(o, l, now_us + link_rto_us(l));
+        ask(o, l, now_us, false, out);
         return;
     }
     upkeep_arm(o, l, now_us + KEEPALIVE_US + LISTEN_SLACK_US - time_min(silent, KEEPALIVE_US));
