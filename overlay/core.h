@@ -164,7 +164,7 @@ struct overlay {
     uint8_t near_count, far_octave;
     bool joined, was_alone;
     uint64_t ring_due_us, ring_tell_us, repair_us;
-    uint64_t far_due_us;
+    uint32_t far_due_ms; /* low 32 bits of milliseconds; 0: not armed */
     /* reaching others and being reached */
     struct observe observe;
     struct endpoint *locals;    /* local_count of them; at most LOCALS_MAX */

@@ -8,26 +8,46 @@
 #define FAR_SOON_US    MILLIS(400)
 #define FAR_COMPARE_US SECONDS(5)
 #define FAR_LATER_US   SECONDS(60)
-#define CANDIDATES     8 /* of each octave, one after the other: the nearest in time of them stays */
+#define FAR_REST       16 /* afterwards one of so many FAR_LATER_US sees one more candidate */
+#define CANDIDATES     8  /* an octave, on average: the more where the link held is slow */
+#define OCTAVES_MAX    64
 
 static bool right_side(const struct overlay *o, unsigned octave)
 {
     return (octave + o->self.id.b[0]) & 1;
 }
 
-/* Distance from us to the link, on the side of that octave: its octave is the number of leading zero bits. */
-static int octave_of(const struct overlay *o, const struct id *id, bool right)
+/* Of distances with `zeros` leading zero bits, on the side that is its own; but the farthest quarter has an octave on each side. */
+static unsigned zeros_of(unsigned octave)
 {
-    struct id d = right ? id_clockwise(&o->self.id, id) : id_clockwise(id, &o->self.id);
-    uint64_t top = get_u64(d.b);
-    int zeros = 0;
-    while (zeros < 63 && !(top >> (63 - zeros) & 1)) zeros++;
-    return zeros;
+    return octave ? octave : 1;
 }
 
-static bool in_octave(const struct overlay *o, const struct link *l, unsigned octave)
+static int octave_of(const struct overlay *o, const struct id *id)
 {
-    return octave_of(o, link_id(o, l), right_side(o, octave)) == (int)octave;
+    struct id up = id_clockwise(&o->self.id, id), down = id_clockwise(id, &o->self.id);
+    bool right = id_compare(&up, &down) <= 0;
+    uint64_t top = get_u64(right ? up.b : down.b);
+    int zeros = 1;
+    while (zeros < 63 && !(top >> (63 - zeros) & 1)) zeros++;
+    if (right_side(o, (unsigned)zeros) == right) return zeros;
+    return zeros == 1 ? 0 : -1;
+}
+
+/* Where one more candidate promises most: by chance, in proportion to the square of the round trip of the link held. So 8 candidates
+ * an octave serve nearly as well as 16 in each (docs/decisions/0019). */
+static unsigned octave_to_try(struct overlay *o, struct link *const held[OCTAVES_MAX],
+                              unsigned wanted)
+{
+    uint64_t weight[OCTAVES_MAX], sum = 0;
+    for (unsigned i = 0; i < wanted; i++) {
+        weight[i] = held[i]->srtt ? (uint64_t)held[i]->srtt * held[i]->srtt : 1;
+        sum += weight[i];
+    }
+    uint64_t at = rng_below(&o->rng, sum);
+    unsigned i = 0;
+    while (at >= weight[i]) at -= weight[i++];
+    return i;
 }
 
 /* Is a the better far link? By round trip; the one we hold goes only for one that is clearly nearer. */
@@ -42,15 +62,14 @@ static bool better(const struct link *a, const struct link *b)
     return ra < rb;
 }
 
-/* The link to hold in that octave; NULL: there is none. */
-static struct link *best_in_octave(const struct overlay *o, unsigned octave)
+/* The link to hold in each octave; NULL: there is none. */
+static void best_of_all(const struct overlay *o, struct link *held[OCTAVES_MAX])
 {
-    struct link *best = NULL;
     for (uint16_t i = 0; i < o->up_count; i++) {
         struct link *l = order_at(o, i);
-        if (in_octave(o, l, octave) && (!best || better(l, best))) best = l;
+        int octave = octave_of(o, link_id(o, l));
+        if (octave >= 0 && (!held[octave] || better(l, held[octave]))) held[octave] = l;
     }
-    return best;
 }
 
 static unsigned octaves_wanted(const struct overlay *o)
@@ -58,21 +77,33 @@ static unsigned octaves_wanted(const struct overlay *o)
     unsigned n = 0;
     for (uint64_t e = ring_estimate(o); e > 1; e >>= 1) n++;
     n = n > 2 ? n - 2 : 0; /* the last octaves are near links */
+    if (n > OCTAVES_MAX) n = OCTAVES_MAX;
     unsigned room = o->common->limits.links > 2 * NEAR_SIDE_MAX + 8
                         ? o->common->limits.links - 2u * NEAR_SIDE_MAX - 8u
                         : 0;
     return n < room ? n : room;
 }
 
+/* How many candidates are compared in all before it is quiet. */
+static unsigned tries_wanted(unsigned wanted)
+{
+    return wanted * CANDIDATES < UINT8_MAX ? wanted * CANDIDATES : UINT8_MAX;
+}
+
+static void arm(struct overlay *o, uint64_t now_us, uint64_t pause_us)
+{
+    uint64_t at_ms = (now_us + pause_us) / 1000 + 1;
+    o->far_due_ms = (uint32_t)at_ms ? (uint32_t)at_ms : 1;
+    wake_at(o, at_ms * 1000);
+}
+
 static void seek(struct overlay *o, uint64_t now_us, unsigned octave, struct outbox *out)
 {
     struct id point = o->self.id, random;
     rng_bytes(&o->rng, random.b, ID_SIZE);
-    /* a distance with exactly `octave` leading zeros */
-    uint64_t top = get_u64(random.b);
-    top = octave ? top >> octave : top;
-    top |= UINT64_C(1) << (63 - octave);
-    if (octave) top &= UINT64_MAX >> octave;
+    /* a distance with exactly so many leading zeros */
+    unsigned zeros = zeros_of(octave);
+    uint64_t top = get_u64(random.b) >> zeros | UINT64_C(1) << (63 - zeros);
     put_u64(random.b, top);
     unsigned carry = 0;
     bool right = right_side(o, octave);
@@ -99,32 +130,34 @@ void far_found(struct overlay *o, uint64_t now_us, const struct id *owner,
 void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     if (!o->joined || o->up_count < 2 * NEAR_SIDE_MAX) {
-        o->far_due_us = 0;
+        o->far_due_ms = 0;
         return;
     }
-    if (o->far_due_us == 0) o->far_due_us = now_us + rng_jitter(&o->rng, FAR_SOON_US, 50);
-    if (o->far_due_us > now_us) {
-        wake_at(o, o->far_due_us);
+    if (o->far_due_ms == 0) arm(o, now_us, rng_jitter(&o->rng, FAR_SOON_US, 50));
+    int32_t left = (int32_t)(o->far_due_ms - ms32(now_us));
+    if (left > 0) {
+        wake_at(o, (now_us / 1000 + (uint64_t)left) * 1000);
         return;
     }
     unsigned wanted = octaves_wanted(o), missing = 0;
-    struct link *held[64] = {0};
-    for (unsigned i = 0; i < wanted && i < 64; i++) {
+    struct link *held[OCTAVES_MAX] = {0};
+    best_of_all(o, held);
+    for (unsigned i = 0; i < wanted; i++) {
         unsigned octave = (o->far_octave + i) % wanted;
-        held[i] = best_in_octave(o, octave);
-        if (!held[i] && missing++ == 0) seek(o, now_us, octave, out);
+        if (!held[octave] && missing++ == 0) seek(o, now_us, octave, out);
     }
     /* the others are let go as soon as nobody else wants them */
     for (uint16_t i = 0; i < o->up_count; i++) order_at(o, i)->kinds &= (uint8_t)~KIND_FAR;
-    for (unsigned i = 0; i < wanted && i < 64; i++)
+    for (unsigned i = 0; i < wanted; i++)
         if (held[i] && !(held[i]->kinds & KIND_NEAR)) held[i]->kinds |= KIND_FAR;
-    bool compare = wanted && missing == 0 && o->far_compared < wanted * CANDIDATES;
-    if (compare) {
+    bool more = wanted && !missing && o->far_compared < tries_wanted(wanted);
+    if (more) {
         o->far_compared++;
-        seek(o, now_us, o->far_octave % wanted, out);
+        seek(o, now_us, octave_to_try(o, held, wanted), out);
     }
     o->far_octave = (uint8_t)(wanted ? (o->far_octave + 1) % wanted : 0);
-    uint64_t pause = missing > 1 ? FAR_SOON_US : compare ? FAR_COMPARE_US : FAR_LATER_US;
-    o->far_due_us = now_us + rng_jitter(&o->rng, pause, 30);
-    wake_at(o, o->far_due_us);
+    /* nodes come and go: now and then there may be one more try */
+    if (!more && !missing && o->far_compared && !rng_below(&o->rng, FAR_REST)) o->far_compared--;
+    uint64_t pause = missing > 1 ? FAR_SOON_US : more ? FAR_COMPARE_US : FAR_LATER_US;
+    arm(o, now_us, rng_jitter(&o->rng, pause, 30));
 }
