@@ -183,11 +183,12 @@ static void as_many_messages_as_there_are_others(void **state)
     }
 }
 
-/* Three tries a hop, each way: at ten per cent one acknowledged hop in some thousand fails. Nobody gets it twice, whoever is not
- * counted is said to be lost, and nearly all have it: 14 of 180 such broadcasts counted one node too few. */
+/* Three tries a hop, each way: at ten per cent one acknowledged hop in some thousand fails. Nobody gets it twice, nearly all
+ * have it, and whoever is not counted is nearly always said to be lost: 14 of 180 such broadcasts counted one node too few, and two of
+ * 180 did not say so of all of them, for one lost hop may stand for several nodes. */
 static void nearly_everybody_at_ten_percent_loss(void **state)
 {
-    uint32_t many = seeds(5), all = 0, counted = 0, twice = 0;
+    uint32_t many = seeds(5), all = 0, counted = 0, twice = 0, told = 0;
     (void)state;
     for (uint32_t seed = 21; seed < 21 + many; seed++) {
         struct crowd *k = crowd_of(seed, 60, 10);
@@ -202,7 +203,8 @@ static void nearly_everybody_at_ten_percent_loss(void **state)
             }
             assert_int_equal(k->got[20 * i], 0);
             assert_true(k->reply.reached <= got);
-            assert_int_equal(k->reply.reached + k->reply.lost, k->nodes - 1);
+            assert_true(k->reply.reached + k->reply.lost <= k->nodes - 1);
+            told += k->reply.reached + k->reply.lost == k->nodes - 1;
             all += k->nodes - 1, counted += k->reply.reached;
         }
         twice += dropped(k, DROP_DUPLICATE);
@@ -210,6 +212,7 @@ static void nearly_everybody_at_ten_percent_loss(void **state)
     }
     assert_true(twice > 0); /* or this test tests nothing */
     assert_true(counted * 100 >= all * 99);
+    assert_true(told * 10 >= 3 * many * 8);
     printf("  60 nodes, 10 %% loss, %u broadcasts: %u of %u counted\n", 3 * many, counted, all);
 }
 
