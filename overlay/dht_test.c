@@ -236,11 +236,10 @@ static void the_next_root_missed_its_copy(void **state)
     claim(n, 2, ipv4, "x", HOURS(2), 1);
     run(n, SECONDS(1));
     assert_int_equal(answer_to(n, 1)->a.err, OK);
-    n->side[next] = 0;
-    crash(n, 2); /* who would renew it */
-    run(n, SECONDS(1));
     struct id key = key_of(n, ipv4);
     assert_null(dht_find(n->nodes[next], &key, n->now_us));
+    n->side[next] = 0;
+    crash(n, 2); /* who would renew it */
     crash(n, root);
     run(n, SECONDS(15));
     assert_non_null(dht_find(n->nodes[next], &key, n->now_us));
