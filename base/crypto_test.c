@@ -1,11 +1,13 @@
 #include "base/crypto.h"
 
 #include "base/crypto_gcrypt.h"
+#include "base/crypto_ipsec.h"
 #include "base/rng.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <stdlib.h>
@@ -14,7 +16,7 @@
 #include <cmocka.h>
 
 /* Bytes from hex; spaces are for the eye. */
-static struct crypto by_gcrypt;
+static struct crypto by_gcrypt, by_ipsec;
 
 static size_t hex(uint8_t *out, const char *text)
 {
@@ -310,7 +312,7 @@ static void aead_too_short(void **state)
 /* Any length, as a packet path has them: what one table seals, the other opens. */
 static void two_tables_one_cipher(void **state)
 {
-    (void)state;
+    const struct crypto *other = *state;
     struct rng r = rng_of_test();
     struct aead_key a, b;
     static uint8_t text[2048], one[2064], two[2064];
@@ -319,24 +321,24 @@ static void two_tables_one_cipher(void **state)
     rng_bytes(&r, key, sizeof key);
     rng_bytes(&r, text, sizeof text);
     crypto_real.prepare(&a, AEAD_AES256_GCM, key);
-    by_gcrypt.prepare(&b, AEAD_AES256_GCM, key);
+    other->prepare(&b, AEAD_AES256_GCM, key);
     for (size_t len = 0; len <= sizeof text; len += len < 600 ? 1 : 37) {
         rng_bytes(&r, nonce, sizeof nonce);
         rng_bytes(&r, ad, sizeof ad);
         crypto_real.seal_prepared(&a, one, text, len, ad, sizeof ad, nonce);
-        by_gcrypt.seal_prepared(&b, two, text, len, ad, sizeof ad, nonce);
+        other->seal_prepared(&b, two, text, len, ad, sizeof ad, nonce);
         assert_memory_equal(one, two, len + CRYPTO_TAG);
         memcpy(two, text, len);
-        by_gcrypt.seal_prepared(&b, two, two, len, ad, sizeof ad, nonce);
+        other->seal_prepared(&b, two, two, len, ad, sizeof ad, nonce);
         assert_memory_equal(one, two, len + CRYPTO_TAG);
-        assert_true(by_gcrypt.open_prepared(&b, one, one, len + CRYPTO_TAG, ad, sizeof ad, nonce));
+        assert_true(other->open_prepared(&b, one, one, len + CRYPTO_TAG, ad, sizeof ad, nonce));
         assert_memory_equal(one, text, len);
         assert_true(
             crypto_real.open_prepared(&a, two, two, len + CRYPTO_TAG, ad, sizeof ad, nonce));
         assert_memory_equal(two, text, len);
     }
     crypto_real.forget(&a);
-    by_gcrypt.forget(&b);
+    other->forget(&b);
 }
 
 static void raw_and_prepared_agree(void **state)
@@ -475,6 +477,10 @@ static void the_fake_is_stable(void **state)
                        "7507d338d3953bed37391228ecfb49699cfef65b585f1f82877300fbb88f0984");
 }
 
+#define IPSEC(test)                                                                                \
+    {                                                                                              \
+#test " (ipsec-mb)", test, NULL, NULL, (void *)&by_ipsec                                   \
+    }
 #define ALL(test) {#test " (gcrypt)", test, NULL, NULL, (void *)&by_gcrypt}, BOTH(test)
 #define BOTH(test)                                                                                 \
     {#test " (real)", test, NULL, NULL, (void *)&crypto_real},                                     \
@@ -524,10 +530,21 @@ int main(void)
         BOTH(signatures),
         BOTH(key_agreement),
         BOTH(hashes_over_parts),
-        cmocka_unit_test(two_tables_one_cipher),
+        cmocka_unit_test_prestate(two_tables_one_cipher, &by_gcrypt),
         cmocka_unit_test(identities_are_the_same),
         cmocka_unit_test(the_fake_is_stable),
     };
-    return crypto_init() && crypto_gcrypt(&by_gcrypt) ? cmocka_run_group_tests(tests, NULL, NULL)
-                                                      : 1;
+    const struct CMUnitTest with_ipsec[] = {
+        IPSEC(aead_refuses_whatever_changed),
+        IPSEC(aead_too_short),
+        IPSEC(raw_and_prepared_agree),
+        IPSEC(two_tables_one_cipher),
+    };
+    if (!crypto_init() || !crypto_gcrypt(&by_gcrypt)) return 1;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    if (crypto_ipsec(&by_ipsec))
+        failed += cmocka_run_group_tests_name("ipsec-mb", with_ipsec, NULL, NULL);
+    else
+        fprintf(stderr, "libipsec-mb: SKIPPED, not on this machine\n");
+    return failed;
 }

@@ -7,6 +7,7 @@
  * seal and open with a prepared key, by table; parsing an inner header; the row of an address; the replay window; a
  * super-packet cut and joined; and whole lanes: a packet, or a super-packet, from the device to the wire and back. */
 #include "base/crypto_gcrypt.h"
+#include "base/crypto_ipsec.h"
 #include "node/lane_internal.h"
 #include "node/lane_testing.h"
 #include "overlay/session.h"
@@ -211,14 +212,16 @@ static void lanes(const struct crypto *c, enum aead kind, const char *name)
 
 int main(int argc, char **argv)
 {
-    static struct crypto gcrypt;
+    static struct crypto gcrypt, ipsec;
     uint64_t counter = 0;
     if (argc > 1) wanted = argv[1];
     if (!crypto_init() || !crypto_gcrypt(&gcrypt)) return 1;
+    bool has_ipsec = crypto_ipsec(&ipsec);
     ciphers(&crypto_real, AEAD_CHACHA20_POLY1305, "chacha20-poly1305 sodium");
     if (crypto_has_aes()) {
         ciphers(&crypto_real, AEAD_AES256_GCM, "aes-256-gcm sodium");
         ciphers(&gcrypt, AEAD_AES256_GCM, "aes-256-gcm gcrypt");
+        if (has_ipsec) ciphers(&ipsec, AEAD_AES256_GCM, "aes-256-gcm ipsec-mb");
     }
     tcp_super(text, 0x0a010001, 0x0a010002, 1328);
     run("parse ipv4", 1380, parse, NULL);
@@ -232,6 +235,7 @@ int main(int argc, char **argv)
     if (crypto_has_aes()) {
         lanes(&crypto_real, AEAD_AES256_GCM, "aes-256-gcm sodium");
         lanes(&gcrypt, AEAD_AES256_GCM, "aes-256-gcm gcrypt");
+        if (has_ipsec) lanes(&ipsec, AEAD_AES256_GCM, "aes-256-gcm ipsec-mb");
     }
     return sink == 42 ? 2 : 0;
 }
