@@ -14,11 +14,12 @@
 #include <sys/uio.h>
 #include <uv.h>
 
-#define TUN_BATCH       64
-#define TUN_BATCH_BYTES (256u << 10)
-#define TUN_ROOM        LANE_HEADROOM
-#define TUN_PACKET      65536u
-#define TUN_BUFFER      (TUN_ROOM + TUN_PACKET + 64u)
+#define TUN_BATCH 64
+#define TUN_BATCH_BYTES                                                                            \
+    (128u << 10) /* more would wait longer, in this queue and in the other end's */
+#define TUN_ROOM   LANE_HEADROOM
+#define TUN_PACKET 65536u
+#define TUN_BUFFER (TUN_ROOM + TUN_PACKET + 64u)
 
 struct tuns;
 struct tun {

@@ -9,7 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BATCHES_A_WAKE 4 /* then timers and others get their turn */
+#define BATCHES_A_WAKE 4 /* then timers and others get their turn.. */
+#define BYTES_A_WAKE                                                                               \
+    (128u << 10) /* ..or sooner: acknowledgements that wait hold up the other end */
 
 /* --- opening --- */
 
@@ -84,7 +86,8 @@ bool udp_open(struct udp *u, const struct config_listen *l, bool offload, const 
             udp_close(u);
             return said;
         }
-        u->sockets[u->count++] = (struct udp_socket){.udp = u, .fd = fd, .at = *e};
+        u->sockets[u->count++] = (struct udp_socket){
+            .udp = u, .fd = fd, .at = *e, .batch = UDP_BATCH};
     }
     u->buffers = malloc((size_t)UDP_BATCH * UDP_BUFFER);
     ensure(u->buffers);
@@ -113,9 +116,9 @@ struct in_batch {
     } control[UDP_BATCH];
 };
 
-static void prepare(const struct udp *u, struct in_batch *b)
+static void prepare(const struct udp *u, struct in_batch *b, uint32_t count)
 {
-    for (unsigned i = 0; i < UDP_BATCH; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         b->iov[i] = (struct iovec){u->buffers + (size_t)i * UDP_BUFFER + UDP_ROOM, 65536};
         b->messages[i].msg_hdr = (struct msghdr){.msg_name = &b->from[i],
                                                  .msg_namelen = sizeof b->from[i],
@@ -135,35 +138,48 @@ static uint16_t segment_of(struct msghdr *m)
     return size > 0 && size <= UINT16_MAX ? (uint16_t)size : 0;
 }
 
-/* One batch; how many came. */
-static int receive(struct udp_socket *s)
+/* How many buffers the next batch takes: two trains, or many datagrams. */
+static uint32_t batch_for(uint32_t bytes, uint32_t count)
+{
+    uint32_t fit = BYTES_A_WAKE / (bytes / count + 1);
+    return fit < 2 ? 2 : fit < UDP_BATCH ? fit : UDP_BATCH;
+}
+
+/* One batch; false: nothing is left. */
+static bool receive(struct udp_socket *s, uint32_t *bytes)
 {
     struct udp *u = s->udp;
     struct in_batch b;
-    prepare(u, &b);
-    int count = recvmmsg(s->fd, b.messages, UDP_BATCH, MSG_DONTWAIT, NULL);
+    uint32_t asked = s->batch, sum = 0;
+    prepare(u, &b, asked);
+    int count = recvmmsg(s->fd, b.messages, asked, MSG_DONTWAIT, NULL);
     for (int i = 0; i < count; i++) {
         struct msghdr *m = &b.messages[i].msg_hdr;
         struct endpoint from = sockaddr_endpoint((struct sockaddr *)&b.from[i], TRANSPORT_UDP);
         uint32_t len = b.messages[i].msg_len;
         uint16_t segment = segment_of(m);
+        sum += len;
         if ((m->msg_flags & MSG_TRUNC) || from.transport == TRANSPORT_NONE) continue;
         u->rx_bytes += len;
         u->received(u->context, &from, b.iov[i].iov_base, len, segment < len ? segment : 0);
     }
-    if (count > 0) u->batch_end(u->context);
-    return count;
+    if (count <= 0) return false;
+    u->batch_end(u->context);
+    *bytes += sum;
+    s->batch = batch_for(sum, (uint32_t)count);
+    return (uint32_t)count == asked;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct udp_socket *s = poll->data;
+    uint32_t bytes = 0;
     (void)events;
     if (status < 0)
         uv_poll_start(poll, UV_READABLE,
                       on_readable); /* libuv stops at POLLERR; reading clears it */
-    for (int i = 0; i < BATCHES_A_WAKE; i++)
-        if (receive(s) < UDP_BATCH) break;
+    for (int i = 0; i < BATCHES_A_WAKE && bytes < BYTES_A_WAKE; i++)
+        if (!receive(s, &bytes)) break;
 }
 
 bool udp_start(struct udp *u, uv_loop_t *loop, udp_received *received, udp_batch_end *end,
