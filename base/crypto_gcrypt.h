@@ -1,7 +1,7 @@
-/* base/crypto_gcrypt.h - AES-256-GCM with libgcrypt, for prepared keys: the same cipher, faster on CPUs with VAES.
+/* base/crypto_gcrypt.h - prepared keys with libgcrypt: the same two ciphers, faster on many CPUs.
  *
- * crypto_gcrypt fills a table with crypto_real's functions, but for those of prepared keys; ChaCha20-Poly1305 stays
- * libsodium's. Which of the two tables serves a machine better is measured by its driver (daemon/cipher.h).
+ * crypto_gcrypt fills a table with crypto_real's functions, but for those of prepared keys. Which of the two tables
+ * serves a machine better is measured by its driver (daemon/cipher.h).
  * A prepared key is a handle here: whoever prepared it must give it back (struct crypto, forget).
  *
  * Source: libgcrypt 1.8 or later. Owns: 2 KiB of libgcrypt's a prepared key (1.10, with PCLMUL; else more). Errors: false = libgcrypt does not start, or is in FIPS mode.

@@ -23,12 +23,12 @@ static uint64_t cost_us(const struct crypto *c, const struct aead_key *k)
     return clock_us() - begin_us;
 }
 
-static uint64_t best_us(const struct crypto *c)
+static uint64_t best_us(const struct crypto *c, enum aead kind)
 {
     const uint8_t key[CRYPTO_KEY] = {1};
     uint64_t best = UINT64_MAX;
     struct aead_key k;
-    c->prepare(&k, AEAD_AES256_GCM, key);
+    c->prepare(&k, kind, key);
     for (int i = 0; i < ROUNDS; i++) {
         uint64_t is = cost_us(c, &k);
         if (is < best) best = is;
@@ -40,8 +40,9 @@ static uint64_t best_us(const struct crypto *c)
 /* One that is not asked for costs no memory: libgcrypt's is not, where libipsec-mb's serves. */
 const struct crypto *cipher_choose(struct crypto *room)
 {
-    if (!crypto_has_aes()) return &crypto_real;
-    if (crypto_ipsec(room) && best_us(room) < best_us(&crypto_real)) return room;
-    if (crypto_gcrypt(room) && best_us(room) < best_us(&crypto_real)) return room;
+    enum aead kind = crypto_has_aes() ? AEAD_AES256_GCM : AEAD_CHACHA20_POLY1305;
+    uint64_t sodium_us = best_us(&crypto_real, kind);
+    if (crypto_ipsec(room) && best_us(room, kind) < sodium_us) return room;
+    if (crypto_gcrypt(room) && best_us(room, kind) < sodium_us) return room;
     return &crypto_real;
 }

@@ -1,4 +1,4 @@
-/* daemon/cipher.h - who computes AES-256-GCM for the packet path on this machine: libsodium, libgcrypt or libipsec-mb.
+/* daemon/cipher.h - who computes the packet path's cipher on this machine: libsodium, libgcrypt or libipsec-mb.
  *
  * Measured at the start, a few packets each, because no list of CPUs says it. All are the same cipher: a peer cannot tell.
  * Owns: nothing; `room` is filled where one of the others is the faster and must then live as long as the table is used.

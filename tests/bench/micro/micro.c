@@ -218,6 +218,7 @@ int main(int argc, char **argv)
     if (!crypto_init() || !crypto_gcrypt(&gcrypt)) return 1;
     bool has_ipsec = crypto_ipsec(&ipsec);
     ciphers(&crypto_real, AEAD_CHACHA20_POLY1305, "chacha20-poly1305 sodium");
+    ciphers(&gcrypt, AEAD_CHACHA20_POLY1305, "chacha20-poly1305 gcrypt");
     if (crypto_has_aes()) {
         ciphers(&crypto_real, AEAD_AES256_GCM, "aes-256-gcm sodium");
         ciphers(&gcrypt, AEAD_AES256_GCM, "aes-256-gcm gcrypt");
@@ -232,6 +233,7 @@ int main(int argc, char **argv)
     run("replay window", 0, replay, &counter);
     run("cut super-packet", 52 + 44 * SEGMENT, cut, head + 64);
     lanes(&crypto_real, AEAD_CHACHA20_POLY1305, "chacha20-poly1305 sodium");
+    lanes(&gcrypt, AEAD_CHACHA20_POLY1305, "chacha20-poly1305 gcrypt");
     if (crypto_has_aes()) {
         lanes(&crypto_real, AEAD_AES256_GCM, "aes-256-gcm sodium");
         lanes(&gcrypt, AEAD_AES256_GCM, "aes-256-gcm gcrypt");
