@@ -1,5 +1,6 @@
 /* Super-packets through lanes: cut on the way out, joined on the way in. With the real cryptography and the fake. */
 #define WORLD_JOINS (LANE_JOIN_TCP | LANE_JOIN_UDP)
+#include "base/rng.h"
 #include "node/lane_testing.h"
 #include "vnet/super.h"
 
@@ -101,6 +102,52 @@ static void one_in_one_out(void **state)
     }
     dropped(&w->a, DROP_COUNT, 0);
     dropped(&w->b, DROP_COUNT, 0);
+}
+
+#define TRAINS 220u /* of 40 datagrams each: more than the window of 8128 */
+
+/* Whole trains overtake each other, and come twice: each byte arrives once, as long as the window reaches. */
+static void trains_in_other_orders(void **state)
+{
+    struct world *w = *state;
+    uint32_t train = 40 * (SEGMENT + 52 + IP_HEADER + DATA_OVERHEAD), got_of[TRAINS] = {0};
+    uint8_t *wires = malloc((size_t)TRAINS * train);
+    uint16_t segment = 0, order[TRAINS];
+    struct rng r;
+    rng_seed(&r, (const uint8_t[32]){9});
+    ensure(wires);
+    connect_sides(&w->a, &w->b, AB, BA);
+    for (uint32_t i = 0; i < TRAINS; i++) {
+        uint32_t len = tcp4(big, &w->a, &w->b, 40 * SEGMENT, i * 40 * SEGMENT, TCP_ACK);
+        memcpy(w->buffer + LANE_HEADROOM, big, len);
+        assert_int_equal(super_in(w, &w->a, 0, len, SEGMENT), len);
+        assert_int_equal(w->a.out.count, 1);
+        assert_int_equal(w->a.list[0].send.len, train);
+        memcpy(wires + (size_t)i * train, w->a.list[0].send.bytes, train);
+        segment = w->a.list[0].send.segment;
+        actions_clear(&w->a.out);
+        uint32_t k = i < 200 ? (uint32_t)rng_below(&r, i + 1)
+                             : i; /* shuffled; the last 20 are not */
+        order[i] = order[k];
+        order[k] = (uint16_t)i;
+    }
+    for (uint32_t i = 0; i < 2 * TRAINS;
+         i++) { /* each twice, the second time at once or much later */
+        uint32_t t = order[i % TRAINS];
+        memcpy(wire, wires + (size_t)t * train, train); /* it is opened in place */
+        wire_in(&w->b, &w->a.at, wire, train, segment);
+        for (uint32_t k = 0; k < w->b.out.count; k++) {
+            uint32_t n = whole(&w->b.list[k], got), at = get_u32(got + 24);
+            assert_int_equal(at / (40 * SEGMENT), t);
+            got_of[t] += n - 52;
+            tcp4(big, &w->a, &w->b, 40 * SEGMENT, t * 40 * SEGMENT, TCP_ACK);
+            assert_memory_equal(got + 52, big + 52 + (at - t * 40 * SEGMENT), n - 52);
+        }
+        actions_clear(&w->b.out);
+    }
+    for (uint32_t i = 0; i < TRAINS; i++) assert_int_equal(got_of[i], 40 * SEGMENT);
+    dropped(&w->b, DROP_REPLAYED, 40 * TRAINS);
+    free(wires);
 }
 
 /* Who has not asked for it gets packets. */
@@ -408,6 +455,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH(one_in_one_out),
+        WITH(trains_in_other_orders),
         WITH(packets_for_who_did_not_ask),
         WITH(in_parts),
         WITH(too_big_is_answered_once),
