@@ -1,7 +1,7 @@
 /* overlay/core.h - the inside of struct overlay, shared by the files of overlay/ and nobody else.
  *
  * One file per concern; each keeps its own part of the state and its own deadlines, and says wake_at() when it arms one:
- *   links.c (table)   tables.c (of pooled things)   hello.c (handshakes)   hellos.c (the table of them)   chains.c (certificates)   keys.c (several sessions with one peer)   receive.c (arrivals)   send.c (frames out)   upkeep.c (pings, death, rekey)
+ *   links.c (table)   tables.c (of pooled things)   hello.c (handshakes)   hellos.c (the table of them)   chains.c (certificates)   keys.c (several sessions with one peer)   receive.c (arrivals)   send.c (frames out)   upkeep.c (pings, death, rekey)   patience.c (how often)
  *   path.c (direct paths, roaming)   sizing.c (their MTU)   relay.c (channels)   ring.c (near links)   far.c (far links)   route.c (hop by hop)   next.c (which hop)
  *   refer.c (newcomers handed on)   control.c (MessagePack bodies)   request.c (questions of ours)   join.c (seeds, remembered peers)   dht.c (records kept)   claim.c (records of ours)
  *   demand.c, pinned.c (links for these reasons)   message.c (text to a node)   broadcast.c (to all)   seldom.c (what most nodes never have)   view.c
@@ -123,7 +123,8 @@ struct overlay {
     struct own_chain *chains;            /* chain_count of them; at most CHAINS_MAX */
     uint8_t chain_count;
     bool founder : 1, leaving : 1;
-    bool heated : 1;   /* overlay_next_heated has something to tell */
+    bool remembers : 1, open : 1; /* our NAT, as we found out; there is none (patience.c) */
+    bool heated : 1;              /* overlay_next_heated has something to tell */
     uint16_t joined_s; /* on the ring, with neighbours, since: low 16 bits of seconds; 0: not */
     uint32_t drops[DROP_COUNT];
     struct rng rng;
@@ -146,6 +147,7 @@ struct overlay {
     struct inflight **inflights;
     uint32_t seen[SEEN_MAX];
     uint16_t seen_next;
+    uint16_t spare; /* slot of the link that our NAT's memory is tried with; NO_SLOT: none */
     uint16_t seq_next;
     uint32_t hello_rate_ms; /* hello_rate was used last, low 32 bits of milliseconds; 0: never */
     struct ack_due *acks;
@@ -172,7 +174,8 @@ struct overlay {
     struct budget probe_budget;
     struct budget find_budget; /* handshakes begun because somebody asked who is nearest to it */
     struct budget cert_budget; /* certificates shown on links that are up */
-    uint64_t observed_told_us; /* when others were last told that we are seen elsewhere */
+    uint32_t observed_told_ms; /* when others were last told that we are seen elsewhere */
+    uint32_t patience_ms;      /* trying a link: we sent there last; else: when to look again */
     struct channel *channels;  /* NULL, and none of them: nobody is carried */
     uint32_t channel_next;
     uint16_t channel_count;
@@ -429,6 +432,23 @@ void upkeep_heard(struct overlay *o, struct link *l, uint64_t now_us, const stru
 void upkeep_dead(struct overlay *o, uint64_t now_us, struct link *l, const char *why,
                  struct outbox *out);
 
+/* --- patience.c --- */
+/* How long a link may be quiet: */
+#define KEEP_US                                                                                    \
+    SECONDS(25) /* many NATs forget an idle UDP mapping after 30 s (RFC 4787 REQ-5 asks for 120) */
+#define KEEP_PATIENT_US SECONDS(60)  /* nothing on the way forgets, as both ends say */
+#define KEEP_TUNNEL_US  SECONDS(120) /* relayed or routed: other links keep the way open */
+uint64_t keep_us(const struct overlay *o, const struct link *l);
+bool patient(const struct overlay *o, const struct link *l); /* what we say to its other end */
+/* Our NAT's memory is tried with this link: the other end shall ping. */
+bool patience_tries(const struct overlay *o, const struct link *l);
+void patience_sent(struct overlay *o, const struct link *l, uint64_t now_us); /* along its path */
+void patience_heard(struct overlay *o, const struct link *l, uint64_t now_us);
+/* The other end lives, but the direct path is silent. */
+void patience_lost(struct overlay *o, uint64_t now_us, const struct link *l, struct outbox *out);
+void patience_forget(struct overlay *o, uint64_t now_us); /* we stand behind another NAT, perhaps */
+void patience_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
+
 /* --- path.c --- */
 void path_started(struct overlay *o, uint64_t now_us, struct link *l,
                   struct outbox *out); /* the session came up: seek a direct path */
@@ -477,6 +497,8 @@ void on_relay(struct overlay *o, uint64_t now_us, struct link *l, unsigned op, s
               struct outbox *out);
 /* does a link that is wanted go through this one? Then this one is wanted, too */
 bool relay_serves(const struct overlay *o, const struct link *relay);
+bool relay_carries(const struct overlay *o, const struct link *l,
+                   uint64_t now_us); /* others' bytes, lately */
 void relay_found(struct overlay *o, uint64_t now_us, const struct link *relay,
                  struct outbox *out); /* reached directly now: for whom may it relay? */
 void relay_tell_lane(struct overlay *o, const struct channel *c);

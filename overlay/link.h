@@ -38,8 +38,11 @@ struct link {
     uint32_t due_ms;       /* next upkeep */
     uint16_t srtt, rttvar; /* units of 0.25 ms; srtt 0: not measured */
     uint8_t kinds;
-    uint8_t state : 4, tries : 4; /* tries: pings without an answer */
-    uint16_t extra;               /* number + 1 in the extras; 0: none */
+    uint8_t state : 2;
+    uint8_t patient : 1; /* the other end said PING_PATIENT */
+    uint8_t trial : 1;   /* it said PING_TRIAL */
+    uint8_t tries : 4;   /* pings without an answer */
+    uint16_t extra;      /* number + 1 in the extras; 0: none */
 };
 _Static_assert(sizeof(struct link) <= 128, "docs/memory.md: a link costs at most 128 bytes");
 

@@ -13,17 +13,17 @@ static bool is_calm(const struct overlay *o)
 }
 
 /* Nothing but keep-alives concerns this link, and they go straight. */
-static bool is_quiet(const struct link *l)
+static bool is_quiet(const struct overlay *o, const struct link *l)
 {
-    return l->state == LINK_UP && l->extra == 0 && l->tries == 0 && l->srtt != 0 &&
-           link_path(l) == PATH_DIRECT && !(l->s.flags & SESSION_HOT) &&
-           l->s.tx_next < UINT32_MAX / 2;
+    return !l->trial && !patience_tries(o, l) && l->state == LINK_UP && l->extra == 0 &&
+           l->tries == 0 && l->srtt != 0 && link_path(l) == PATH_DIRECT &&
+           !(l->s.flags & SESSION_HOT) && l->s.tx_next < UINT32_MAX / 2;
 }
 
 static bool is_known(struct overlay *o, const struct link *l, uint8_t flags, uint32_t digest)
 {
     bool was_wanted = l->s.flags & LINK_WANTED, is_wanted = flags & PING_WANTED;
-    if (was_wanted != is_wanted) return false;
+    if (was_wanted != is_wanted || l->patient != !!(flags & PING_PATIENT)) return false;
     return !(flags & PING_DIGEST) || !ring_digest_is_news(o, l, digest);
 }
 
@@ -41,7 +41,7 @@ bool link_answer_under_way(const struct link *l, uint64_t now_us)
 bool link_vouched(struct overlay *o, struct link *l, uint64_t now_us, uint64_t *rtt_us)
 {
     const struct link_monitor *m = o->common->monitor;
-    if (!m || !is_calm(o) || !is_quiet(l)) return false;
+    if (!m || !is_calm(o) || !is_quiet(o, l)) return false;
     struct keepalive k = {.from = o->self.id,
                           .index = l->s.remote_index,
                           .back = l->s.entry,
@@ -67,7 +67,7 @@ static struct link *link_of(struct overlay *o, const struct endpoint *from,
     uint16_t meaning = index_meaning(o, k->index);
     if ((meaning & ENTRY_KIND) != ENTRY_LINK) return NULL;
     struct link *l = &o->links[meaning & ~ENTRY_KIND];
-    if (!is_quiet(l) || l->s.remote_index != k->back || l->s.entry != k->index) return NULL;
+    if (!is_quiet(o, l) || l->s.remote_index != k->back || l->s.entry != k->index) return NULL;
     if (!id_equal(link_id(o, l), &k->from)) return NULL;
     struct endpoint at = link_endpoint(l);
     return endpoint_equal(&at, from) ? l : NULL;

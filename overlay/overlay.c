@@ -13,7 +13,7 @@ _Static_assert(sizeof(struct near_info) <= 12 && sizeof(struct channel) <= 24 &&
                    sizeof(struct overlay_seed_peer) <= 40 && sizeof(struct knock) <= 184,
                "docs/memory.md: one or several in every node");
 _Static_assert(sizeof(struct overlay) % 8 == 0, "its own struct overlay_common may lie behind it");
-_Static_assert(sizeof(struct overlay) <= 1592, "docs/memory.md: a node holds one");
+_Static_assert(sizeof(struct overlay) <= 1600, "docs/memory.md: a node holds one");
 uint32_t overlay_pool_max(const struct limits *l)
 {
     return (uint32_t)l->extras + 2u * l->handshakes + l->inflight + 2u * l->requests + l->records +
@@ -92,6 +92,8 @@ enum err overlay_new(struct overlay **out, const struct overlay_config *c, uint6
                l->hello_filter_bytes);
     observe_init(&o->observe);
     o->repair_us = SECONDS(1);
+    o->spare = NO_SLOT;
+    o->patience_ms = ms32(now_us);
     o->join_due_us = now_us;
     o->wake_us = now_us;
     *out = o;
@@ -189,6 +191,7 @@ void overlay_timer(struct overlay *o, uint64_t now_us, struct outbox *out)
     route_tick(o, now_us, out);
     request_tick(o, now_us, out);
     path_tick(o, now_us, out);
+    patience_tick(o, now_us, out);
     ring_tick(o, now_us, out);
     join_tick(o, now_us, out);
     far_tick(o, now_us, out);

@@ -248,7 +248,7 @@ void path_move(struct overlay *o, uint64_t now_us, struct link *l, enum path_kin
         join_remember(o, now_us, l, out);
         relay_found(o, now_us, l, out);
     }
-    upkeep_arm(o, l, now_us + SECONDS(25));
+    upkeep_arm(o, l, now_us + KEEP_US);
     join_state(o, now_us, out);
 }
 
@@ -318,6 +318,7 @@ void path_used(struct overlay *o, uint64_t now_us, struct link *l)
 void path_observed_changed(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     outbox_event(out, OE_REMEMBER, NULL);
+    patience_forget(o, now_us);
     for (uint16_t i = 0; i < o->up_count; i++) {
         struct link *l = order_at(o, i);
         struct extra *x = link_extra(o, l);
@@ -330,6 +331,7 @@ void path_observed_changed(struct overlay *o, uint64_t now_us, struct outbox *ou
 void path_restart_all(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     observe_forget(&o->observe);
+    patience_forget(o, now_us);
     for (uint16_t i = 0; i < o->up_count; i++) {
         struct link *l = order_at(o, i);
         struct extra *x = link_extra(o, l);

@@ -9,6 +9,7 @@
 #define OFFER_TRIES     4
 #define OFFER_AGAIN_US  MILLIS(700)
 #define CHANNEL_IDLE_US MINUTES(5)
+#define CHANNEL_USED_US (KEEP_TUNNEL_US + SECONDS(30)) /* both ends would have said something */
 
 static void say(struct overlay *o, uint64_t now_us, struct link *l, enum control_op op,
                 const struct id *id, const uint32_t *channel, struct outbox *out)
@@ -180,6 +181,24 @@ static void channel_close(struct overlay *o, struct channel *c)
     *c = (struct channel){0};
 }
 
+static uint64_t channel_used_us(const struct overlay *o, const struct channel *c)
+{
+    const struct extra *a = link_extra(o, &o->links[c->from]), *b = link_extra(o, &o->links[c->to]);
+    return time_max(c->used_us, time_max(a ? a->used_us : 0, b ? b->used_us : 0));
+}
+
+bool relay_carries(const struct overlay *o, const struct link *l, uint64_t now_us)
+{
+    uint16_t slot = link_slot(o, l);
+    for (uint16_t i = 0; i < o->channel_count; i++) {
+        const struct channel *c = &o->channels[i];
+        if (c->in && (c->from == slot || c->to == slot) &&
+            time_since(now_us, channel_used_us(o, c)) < CHANNEL_USED_US)
+            return true;
+    }
+    return false;
+}
+
 static struct channel *channel_open(struct overlay *o, uint64_t now_us, uint16_t from, uint16_t to)
 {
     struct channel *free_one = NULL;
@@ -300,10 +319,7 @@ void relay_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     for (uint16_t i = 0; i < o->channel_count; i++) {
         struct channel *c = &o->channels[i];
         if (!c->in) continue;
-        const struct extra *a = link_extra(o, &o->links[c->from]),
-                           *b = link_extra(o, &o->links[c->to]);
-        uint64_t used = time_max(c->used_us, time_max(a ? a->used_us : 0, b ? b->used_us : 0));
-        if (time_since(now_us, used) > CHANNEL_IDLE_US) channel_close(o, c);
+        if (time_since(now_us, channel_used_us(o, c)) > CHANNEL_IDLE_US) channel_close(o, c);
         any |= c->in != 0;
     }
     if (any) return;

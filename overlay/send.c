@@ -103,7 +103,10 @@ void frame_send(struct overlay *o, struct link *l, uint64_t now_us, const uint8_
     }
     outbox_commit(out, (uint32_t)sealed);
     switch (way->path) {
-    case PATH_DIRECT: outbox_send(out, &way->at, space, (uint32_t)sealed); break;
+    case PATH_DIRECT:
+        patience_sent(o, l, now_us);
+        outbox_send(out, &way->at, space, (uint32_t)sealed);
+        break;
     case PATH_RELAYED: send_relayed(o, l, way, now_us, space, sealed, out); break;
     case PATH_ROUTED:
         route_send(o, now_us, ROUTE_EXACT, 0, link_id(o, l), &way->waypoint, space, sealed, NO_SLOT,

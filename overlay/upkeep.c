@@ -5,9 +5,6 @@
 #include "overlay/core.h"
 #include <string.h>
 
-#define KEEPALIVE_US                                                                               \
-    SECONDS(25) /* many NATs forget an idle UDP mapping after 30 s (RFC 4787 REQ-5 asks for 120) */
-#define KEEPALIVE_OPEN_US SECONDS(60)
 #define LISTEN_SLACK_US   SECONDS(12) /* the other end pings; we ask only when it is so late */
 #define PING_TRIES        3
 #define PING_TRIES_ROUTED 3 /* each through another waypoint; its hops are retried, too */
@@ -43,6 +40,8 @@ uint8_t link_ping_flags(const struct overlay *o, const struct link *l)
 {
     bool held = l->kinds & (KIND_NEAR | KIND_FAR | KIND_DEMAND | KIND_PINNED);
     uint8_t wanted = held || relay_serves(o, l) ? PING_WANTED : 0;
+    if (patient(o, l)) wanted |= PING_PATIENT;
+    if (patience_tries(o, l)) wanted |= PING_TRIAL;
     return wanted | (l->kinds & KIND_NEAR ? PING_DIGEST : 0);
 }
 
@@ -88,10 +87,13 @@ static struct way arrival_way(const struct overlay *o, const struct arrival *a)
     return w;
 }
 
-static void wanted(struct link *l, bool yes)
+static void flags_heard(struct link *l, uint8_t flags)
 {
     l->s.flags &= (uint8_t)~LINK_WANTED;
-    if (yes) l->s.flags |= LINK_WANTED;
+    if (flags & PING_WANTED) l->s.flags |= LINK_WANTED;
+    l->patient = (flags & PING_PATIENT) != 0;
+    if ((flags & PING_TRIAL) || !l->tries)
+        l->trial = (flags & PING_TRIAL) != 0; /* its path opens again */
 }
 
 void on_ping(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
@@ -102,7 +104,7 @@ void on_ping(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
         drop(o, DROP_MALFORMED);
         return;
     }
-    wanted(l, p.flags & PING_WANTED);
+    flags_heard(l, p.flags);
     struct way back = arrival_way(o, a);
     struct extra *x = link_extra(o, l);
     if (back.path == PATH_ROUTED) back.waypoint = path_waypoint_back(x, &back.waypoint);
@@ -112,6 +114,12 @@ void on_ping(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
     size_t n = pong_write(frame, sizeof frame, &r);
     frame_send(o, l, now_us, frame, n, &back, out);
     if (p.flags & PING_DIGEST) ring_heard_digest(o, now_us, l, p.digest, out);
+    if (l->trial && !l->tries && link_path(l) == PATH_DIRECT)
+        upkeep_arm(o, l, now_us + keep_us(o, l));
+    if (back.path == PATH_ROUTED && link_path(l) == PATH_DIRECT) { /* it doubts the path */
+        if (patience_tries(o, l)) patience_lost(o, now_us, l, out);
+        link_verify(o, l, now_us, out);
+    }
 }
 
 static void command_answered(struct overlay *o, uint64_t now_us, struct link *l, struct extra *x,
@@ -144,7 +152,9 @@ static void pong_moves(struct overlay *o, uint64_t now_us, struct link *l, const
                  (roamed || l->tries > 1 || rtt_us * 10 < (uint64_t)link_rtt_us(l) * 7))
             path_move(o, now_us, l, PATH_DIRECT, &way->at, roamed ? "it moved" : "a faster way",
                       out);
-    } else if (way->path == PATH_ROUTED && link_path(l) == PATH_DIRECT && l->tries >= 2) {
+    } else if (way->path == PATH_ROUTED && link_path(l) == PATH_DIRECT && l->tries >= 2 &&
+               !l->trial) { /* its NAT was tried: it opens the way again by itself */
+        patience_lost(o, now_us, l, out);
         path_lost(o, now_us, l, out); /* the peer lives, the path does not */
     } else if (way->path == PATH_RELAYED && link_path(l) == PATH_ROUTED && x) {
         x->relay_slot = (uint16_t)(way->relay + 1);
@@ -182,21 +192,22 @@ void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
             drop(o, DROP_UNASKED);
         return;
     }
-    wanted(l, p.flags & PING_WANTED);
+    flags_heard(l, p.flags);
     pong_moves(o, now_us, l, &way, rtt, out);
     struct way own = link_way(o, l);
     if (own.path == way.path && (own.path != PATH_DIRECT || endpoint_equal(&own.at, &way.at))) {
         link_rtt_sample(l, rtt);
         if (l->tries) {
             l->tries = 0;
-            upkeep_arm(o, l, now_us + KEEPALIVE_US);
+            flags_heard(l, p.flags);
+            upkeep_arm(o, l, now_us + keep_us(o, l));
         }
     }
     if (way.path == PATH_DIRECT && !endpoint_is_none(&p.observed)) {
         bool news = observe_is_news(&o->observe, &way.at, &p.observed);
         news |= observe_report(&o->observe, now_us, &way.at, &p.observed);
-        if (news && time_since(now_us, o->observed_told_us) >= MILLIS(200)) {
-            o->observed_told_us = now_us;
+        if (news && ms32(now_us) - o->observed_told_ms >= 200u) {
+            o->observed_told_ms = ms32(now_us);
             path_observed_changed(o, now_us, out);
         }
     }
@@ -216,8 +227,8 @@ void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
 
 void upkeep_heard(struct overlay *o, struct link *l, uint64_t now_us, const struct arrival *a)
 {
-    (void)o;
     if (link_path(l) == PATH_DIRECT && endpoint_is_none(&a->from)) return;
+    if (link_path(l) == PATH_DIRECT) patience_heard(o, l, now_us);
     if ((int32_t)(ms32(now_us) - l->heard_ms) > 0) l->heard_ms = ms32(now_us);
 }
 
@@ -272,20 +283,21 @@ void upkeep_dead(struct overlay *o, uint64_t now_us, struct link *l, const char 
                  struct outbox *out)
 {
     struct id id = *link_id(o, l);
-    bool near = l->kinds & KIND_NEAR;
+    bool near = l->kinds & KIND_NEAR, held = l->kinds || (l->s.flags & LINK_WANTED);
     join_remember(o, now_us, l, out);
-    join_lost(o, &id);
+    if (held) join_lost(o, &id);
     link_close(o, l, now_us, why, out);
     if (near) ring_neighbour_dead(o, now_us, out);
-    join_dial_remembered(o, now_us, &id, out);
+    if (held) join_dial_remembered(o, now_us, &id, out); /* else its CLOSE was lost, perhaps */
 }
 
 /* Idle long enough, and nobody wants it: let go. */
 static bool trimmed(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
 {
     if (l->kinds || (l->s.flags & LINK_WANTED) || link_age_us(l, now_us) < SECONDS(30) ||
-        relay_serves(o, l))
+        relay_serves(o, l) || relay_carries(o, l, now_us))
         return false;
+    if (l->trial || patience_tries(o, l)) return false; /* CLOSE would not come through, perhaps */
     close_send(o, l, now_us, 0, out);
     link_close(o, l, now_us, "not needed any more", out);
     return true;
@@ -324,7 +336,8 @@ static void rekey_if_due(struct overlay *o, struct link *l, uint64_t now_us, str
 static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
 {
     uint64_t silent = (uint64_t)(ms32(now_us) - l->heard_ms) * 1000u;
-    if (l->tries >= (link_path(l) == PATH_ROUTED ? PING_TRIES_ROUTED : PING_TRIES)) {
+    unsigned most = link_path(l) == PATH_ROUTED ? PING_TRIES_ROUTED : PING_TRIES + l->trial;
+    if (l->tries >= most) {
         if (link_path(l) == PATH_ROUTED || link_path(l) == PATH_NONE || o->up_count < 2) {
             upkeep_dead(o, now_us, l, "no answer", out);
         } else {
@@ -348,17 +361,18 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
     if (trimmed(o, l, now_us, out)) return;
     rekey_if_due(o, l, now_us, out);
     if (outlived(o, l, now_us, out)) return;
-    bool asks = l->s.flags & SESSION_INITIATOR;
-    uint64_t rtt_us;
+    bool asks = (l->s.flags & SESSION_INITIATOR) && !patience_tries(o, l);
+    uint64_t rtt_us, keep = keep_us(o, l), late = keep + LISTEN_SLACK_US;
+    if (patience_tries(o, l)) late += LISTEN_SLACK_US;
     if (asks && link_vouched(o, l, now_us, &rtt_us)) {
-        upkeep_arm(o, l, now_us + rtt_us + KEEPALIVE_US);
+        upkeep_arm(o, l, now_us + rtt_us + keep_us(o, l));
         return;
     }
-    if (asks || silent > KEEPALIVE_US + LISTEN_SLACK_US) {
+    if (asks || silent >= late) {
         ask(o, l, now_us, false, out);
         return;
     }
-    upkeep_arm(o, l, now_us + KEEPALIVE_US + LISTEN_SLACK_US - time_min(silent, KEEPALIVE_US));
+    upkeep_arm(o, l, now_us + late - time_min(silent, keep));
 }
 
 void upkeep_tick(struct overlay *o, uint64_t now_us, struct outbox *out)

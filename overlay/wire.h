@@ -101,6 +101,9 @@ bool data_header_read(const uint8_t *p, size_t len,
     0x01 /* asks whether the path it came by is mine; answered to where it came from, as always */
 #define PING_DIGEST 0x02 /* the digest of the sender's near set is valid */
 #define PING_WANTED 0x04 /* the sender holds this link on purpose */
+#define PING_PATIENT                                                                               \
+    0x08 /* nothing in front of the sender forgets this path within a minute: a ping every 60 s will do */
+#define PING_TRIAL 0x10 /* with PING_PATIENT: the sender is finding that out, with this very link */
 struct ping {
     uint8_t flags;
     uint64_t token;
