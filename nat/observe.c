@@ -155,10 +155,18 @@ static bool belief_equal(const struct belief *a, const struct belief *b)
     return true;
 }
 
+/* Anything about where we are reached? A TCP source port reaches nobody. */
+static bool may_tell(const struct endpoint *seen)
+{
+    return endpoint_is_usable(seen) && endpoint_scope(seen) != SCOPE_LOOPBACK &&
+           seen->transport == TRANSPORT_UDP;
+}
+
 bool observe_is_news(const struct observe *o, const struct endpoint *reporter,
                      const struct endpoint *seen)
 {
     bool known_ip = false;
+    if (!may_tell(seen)) return false;
     for (unsigned i = 0; i < o->count; i++) {
         const struct observe_report *r = o->reports + i;
         if (!same_group(&r->seen, seen)) continue;
@@ -192,8 +200,7 @@ static bool all_say(const struct observe *o, const struct endpoint *seen)
 bool observe_report(struct observe *o, uint64_t now_us, const struct endpoint *reporter,
                     const struct endpoint *seen)
 {
-    if (!endpoint_is_usable(seen) || endpoint_scope(seen) == SCOPE_LOOPBACK) return false;
-    if (seen->transport != TRANSPORT_UDP) return false; /* a TCP source port reaches nobody */
+    if (!may_tell(seen)) return false;
     const struct observe_report new = {.prefix = prefix_of(reporter),
                                        .ip = ip_of(reporter),
                                        .at_s = (uint32_t)(now_us / SECONDS(1)),

@@ -56,6 +56,22 @@ static void one_network_is_enough_while_alone(void **state)
     assert_string_equal(believed(&o), "203.0.113.5:7");
 }
 
+/* Who hears the world over TCP alone has no endpoint to tell, however often the ports differ. */
+static void a_tcp_port_is_no_news(void **state)
+{
+    (void)state;
+    struct observe o;
+    observe_init(&o);
+    for (unsigned i = 0; i < 3; i++) {
+        struct endpoint reporter = at("198.51.100.1:1"), seen = at("203.0.113.5:7");
+        reporter.transport = seen.transport = TRANSPORT_TCP;
+        seen.port = (uint16_t)(seen.port + i);
+        assert_false(observe_is_news(&o, &reporter, &seen));
+        assert_false(observe_report(&o, SECONDS(i), &reporter, &seen));
+    }
+    assert_string_equal(believed(&o), "");
+}
+
 static void two_networks_must_agree(void **state)
 {
     (void)state;
@@ -364,6 +380,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_network_is_enough_while_alone),
+        cmocka_unit_test(a_tcp_port_is_no_news),
         cmocka_unit_test(two_networks_must_agree),
         cmocka_unit_test(newest_report_of_a_reporter_counts),
         cmocka_unit_test(newest_first),
