@@ -1,12 +1,12 @@
 # tests/net/transfer.bash - bytes through the tunnel, compared by hash; sourced by transfer*.sh, after lib.bash.
 
-# three_hosts DELAY SWAP LOSS: ann is a seed, ben's link loses 1 %, cat's delays, exchanges and loses; all reach ann.
+# three_hosts DELAY SWAP LOSS: ann is a seed, ben's link loses 1 %, cat's delays, exchanges, doubles and loses; all reach ann.
 # Sets ann, ben, cat to their IPv4 addresses.
 three_hosts() {
   lab <<END
 ann none
 ben none loss=1
-cat none delay=$1 swap=$2 loss=$3
+cat none delay=$1 swap=$2 dup=2 loss=$3
 END
   local node
   seed ann ann

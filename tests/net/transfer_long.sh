@@ -1,15 +1,17 @@
 #!/bin/bash
-# test: timeout=300 long alone
-# More bytes: both ways at once, over loss and other orders, through a relay, and past a daemon that stands still for 10 s.
+# test: timeout=600 long alone
+# More bytes: a gigabyte over loss, some over other orders and doubles, through a relay, and past a daemon that stands still for 10 s.
 . tests/net/lib.bash
 . tests/net/transfer.bash
 three_hosts 5 5 0.5
 
-echo "== 200 MB each way"
+echo "== a gigabyte, and 200 MB back"
+blob 1024
+carry ann ben "$ben" 120
 blob 200
-carry ann ben "$ben" 60; carry ben ann "$ann" 60
-echo "== other orders"
-blob 20
+carry ben ann "$ann" 60
+echo "== other orders, and doubles"
+blob 60
 carry cat ann "$ann" 90; carry ann cat "$cat" 90
 
 echo "== a daemon that stands still"
