@@ -12,12 +12,22 @@ struct free_object {
 };
 struct pool_chunk { /* in front of its objects */
     struct free_object *free_list;
-    uint32_t taken, made; /* handed out now; ever used */
-    uint32_t place;       /* in pool.chunks */
-    uint32_t size;        /* number of its pool_size */
-    uint64_t pad;
+    uint32_t taken, made;       /* handed out now; ever used */
+    uint32_t place;             /* in pool.chunks */
+    uint32_t size;              /* number of its pool_size */
+    struct pool_region *region; /* NULL: none */
 };
 _Static_assert(sizeof(struct pool_chunk) == 32, "objects behind it are aligned to 16");
+
+#define REGION_BYTES ((size_t)2 << 20)
+#define REGIONS_FROM (1u << 20) /* objects */
+
+struct pool_region {
+    struct pool_region *next, *before; /* of those with a chunk to spare */
+    uint8_t *bytes;                    /* aligned to a chunk's size */
+    uint32_t used, made;               /* chunks: in use; ever used */
+    struct free_object *spare;         /* chunks given back */
+};
 
 void pool_init_sizes(struct pool *p, const size_t *sizes, uint32_t count, uint32_t max,
                      uint32_t per_chunk)
@@ -33,6 +43,9 @@ void pool_init_sizes(struct pool *p, const size_t *sizes, uint32_t count, uint32
     for (uint32_t i = 0; i < count; i++)
         p->sizes[i].per_chunk = (uint32_t)((p->chunk_bytes - sizeof(struct pool_chunk)) /
                                            p->sizes[i].bytes);
+    p->region_chunks = max >= REGIONS_FROM && p->chunk_bytes < REGION_BYTES
+                           ? (uint32_t)(REGION_BYTES / p->chunk_bytes)
+                           : 1;
 }
 
 void pool_init(struct pool *p, size_t size, uint32_t max, uint32_t per_chunk)
@@ -40,9 +53,80 @@ void pool_init(struct pool *p, size_t size, uint32_t max, uint32_t per_chunk)
     pool_init_sizes(p, &size, 1, max, per_chunk);
 }
 
+/* --- regions --- */
+
+static void region_enter(struct pool *p, struct pool_region *r)
+{
+    r->before = NULL;
+    r->next = p->regions;
+    if (r->next) r->next->before = r;
+    p->regions = r;
+}
+
+static void region_leave(struct pool *p, struct pool_region *r)
+{
+    if (r->next) r->next->before = r->before;
+    if (r->before)
+        r->before->next = r->next;
+    else
+        p->regions = r->next;
+}
+
+static struct pool_region *region_new(struct pool *p)
+{
+    struct pool_region *r = calloc(1, sizeof *r);
+    if (!r) return NULL;
+    r->bytes = aligned_alloc(p->chunk_bytes, p->region_chunks * p->chunk_bytes);
+    if (!r->bytes) {
+        free(r);
+        return NULL;
+    }
+    region_enter(p, r);
+    return r;
+}
+
+/* Its bytes are not cleared. */
+static struct pool_chunk *chunk_alloc(struct pool *p)
+{
+    if (p->region_chunks == 1) {
+        struct pool_chunk *c = aligned_alloc(p->chunk_bytes, p->chunk_bytes);
+        if (c) c->region = NULL;
+        return c;
+    }
+    struct pool_region *r = p->regions ? p->regions : region_new(p);
+    if (!r) return NULL;
+    struct free_object *bytes = r->spare;
+    if (bytes)
+        r->spare = bytes->next;
+    else
+        bytes = (struct free_object *)(void *)(r->bytes + r->made++ * p->chunk_bytes);
+    if (++r->used == p->region_chunks) region_leave(p, r);
+    struct pool_chunk *c = (struct pool_chunk *)(void *)bytes;
+    c->region = r;
+    return c;
+}
+
+static void chunk_free(struct pool *p, struct pool_chunk *c)
+{
+    struct pool_region *r = c->region;
+    if (!r) {
+        free(c);
+        return;
+    }
+    if (r->used == p->region_chunks) region_enter(p, r);
+    struct free_object *spare = (struct free_object *)(void *)c;
+    spare->next = r->spare;
+    r->spare = spare;
+    if (--r->used) return;
+    region_leave(p, r);
+    free(r->bytes);
+    free(r);
+}
+
 void pool_fini(struct pool *p)
 {
-    for (uint32_t i = 0; i < p->place_count; i++) free(p->chunks[i]);
+    for (uint32_t i = 0; i < p->place_count; i++)
+        if (p->chunks[i]) chunk_free(p, p->chunks[i]);
     for (uint32_t i = 0; i < p->size_count; i++) free(p->sizes[i].rooms);
     free(p->chunks);
     *p = (struct pool){0};
@@ -86,10 +170,9 @@ static uint32_t place_free(struct pool *p)
 static struct pool_chunk *chunk_add(struct pool *p, uint32_t size)
 {
     uint32_t place = place_free(p);
-    struct pool_chunk *c = place == UINT32_MAX ? NULL
-                                               : aligned_alloc(p->chunk_bytes, p->chunk_bytes);
+    struct pool_chunk *c = place == UINT32_MAX ? NULL : chunk_alloc(p);
     if (!c) return NULL;
-    *c = (struct pool_chunk){.place = place, .size = size};
+    *c = (struct pool_chunk){.place = place, .size = size, .region = c->region};
     p->chunks[place] = c;
     set_room(&p->sizes[size], place, true);
     p->sizes[size].empty++;
@@ -117,7 +200,7 @@ static void chunk_is_empty(struct pool *p, struct pool_chunk *c)
     set_room(s, c->place, false);
     p->chunk_count--;
     s->empty--;
-    free(c);
+    chunk_free(p, c);
 }
 
 /* --- objects --- */

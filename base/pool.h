@@ -7,6 +7,9 @@
  * nodes (the simulator shares one), a node then has a quota of its own in struct limits.
  * Objects come zeroed and are wiped when given back.
  *
+ * A pool for very many objects takes its chunks by regions of 2 MiB, so that they lie without gaps; a region goes back when all of its
+ * chunks are empty, and until then they serve any size.
+ *
  * Owns: the chunks. Errors: NULL. Cost: a header of 32 bytes a chunk, none an object. A chunk has a power
  * of two of bytes, at least as many as per_chunk objects need, and is aligned to that. */
 #pragma once
@@ -16,6 +19,7 @@
 #define POOL_SIZES 6 /* at most */
 
 struct pool_chunk;
+struct pool_region;
 struct pool_size {
     uint32_t bytes;     /* of one object, a multiple of 16 */
     uint32_t per_chunk; /* objects */
@@ -29,6 +33,8 @@ struct pool {
     uint32_t max, taken, taken_max;   /* objects: bound, now, most ever */
     uint32_t chunk_count, chunks_max; /* chunks: now, most ever */
     uint32_t place_count, place_room; /* of chunks */
+    uint32_t region_chunks;           /* 1: each is allocated by itself */
+    struct pool_region *regions;      /* with a chunk to spare */
     uint32_t free_place;              /* none before it */
     struct pool_chunk **chunks;       /* NULL: given back */
     uint32_t size_count;

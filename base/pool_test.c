@@ -122,6 +122,37 @@ static void several_sizes(void **state)
     pool_fini(&p);
 }
 
+/* A pool for very many takes chunks by regions: what was given back serves any size, and everything is where it was put. */
+static void by_regions(void **state)
+{
+    (void)state;
+    enum { SOME = 12000 };
+    static const size_t sizes[] = {48, 112, 700};
+    static uint32_t *all[SOME];
+    struct pool p;
+    pool_init_sizes(&p, sizes, 3, 1u << 21, 16);
+    assert_true(p.region_chunks > 1);
+    for (uint32_t round = 0; round < 4; round++) {
+        for (uint32_t i = 0; i < SOME; i++) {
+            size_t size = round % 2 ? 700 : (i * 37u) % 700 + 4;
+            all[i] = pool_take_size(&p, size);
+            assert_non_null(all[i]);
+            for (size_t k = 0; k < size / 4; k++) assert_int_equal(all[i][k], 0);
+            all[i][0] = i;
+            all[i][size / 4 - 1] = i;
+        }
+        for (uint32_t i = 0; i < SOME; i++) {
+            uint32_t other = i * 7919u % SOME;
+            assert_int_equal(all[other][0], other);
+            pool_give(&p, all[other]);
+        }
+        assert_int_equal(p.taken, 0);
+        assert_true(p.chunk_count <= 3);
+    }
+    assert_true(p.chunks_max > 3 * p.region_chunks);
+    pool_fini(&p);
+}
+
 static void none_at_all(void **state)
 {
     (void)state;
@@ -174,6 +205,7 @@ int main(void)
         cmocka_unit_test(wiped_when_given_back),
         cmocka_unit_test(empty_chunks_go_back),
         cmocka_unit_test(several_sizes),
+        cmocka_unit_test(by_regions),
         cmocka_unit_test(none_at_all),
         cmocka_unit_test(packets),
     };

@@ -133,7 +133,8 @@ enum err identities_init(struct identities *t, uint32_t max, const uint8_t key[1
     uint32_t count = table_slots_for(ROOM_FIRST), room = max < ROOM_FIRST ? max + 1 : ROOM_FIRST;
     t->slots = calloc(count, sizeof *t->slots);
     t->entries = calloc(room, sizeof *t->entries);
-    if (!t->slots || !t->entries) {
+    t->ids = calloc(room, sizeof *t->ids);
+    if (!t->slots || !t->entries || !t->ids) {
         identities_fini(t);
         return ERR_NO_MEMORY;
     }
@@ -147,6 +148,7 @@ void identities_fini(struct identities *t)
 {
     free(t->slots);
     free(t->entries);
+    free(t->ids);
     *t = (struct identities){0};
 }
 
@@ -176,6 +178,9 @@ static bool identities_grow(struct identities *t)
     if (t->room >= most) return false;
     uint32_t room = t->room > most / 2 ? most : t->room * 2;
     if (!index_grow(t, room)) return false;
+    struct id *ids = realloc(t->ids, room * sizeof *ids);
+    if (!ids) return false;
+    t->ids = ids;
     struct peer_identity *entries = realloc(t->entries, room * sizeof *entries);
     if (!entries) return false;
     memset(entries + t->room, 0, (room - t->room) * sizeof *entries);
@@ -212,6 +217,7 @@ peer_handle identities_hold(struct identities *t, const struct id *id)
     h = entry_take(t);
     if (!h) return 0;
     t->entries[h] = (struct peer_identity){.id = *id, .holders = 1};
+    t->ids[h] = *id;
     enum err e = table_put(&t->index, id->b, ID_SIZE, h);
     ensure(!e); /* the index always has room for `room` entries */
     return h;

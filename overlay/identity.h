@@ -40,6 +40,7 @@ struct peer_identity {
 };
 struct identities {
     struct peer_identity *entries; /* entries[handle]; grown by doubling within max */
+    struct id *ids; /* theirs once more: all that routing looks at, four to a cache line */
     uint32_t count, room, max, free_head;
     struct table index;
     struct table_slot *slots;
@@ -55,4 +56,9 @@ void identities_drop(struct identities *t,
                      peer_handle h); /* one holder less; at none the entry goes */
 peer_handle identities_find(const struct identities *t,
                             const struct id *id); /* adds no holder; 0: unknown */
+/* Of somebody who is held. */
+static inline const struct id *identities_id(const struct identities *t, peer_handle h)
+{
+    return &t->ids[h];
+}
 const struct peer_identity *identities_get(const struct identities *t, peer_handle h);

@@ -8,7 +8,7 @@
 
 const struct id *link_id(const struct overlay *o, const struct link *l)
 {
-    return &identities_get(o->identities, l->peer)->id;
+    return identities_id(o->identities, l->peer);
 }
 
 uint32_t link_index(const struct link *l)

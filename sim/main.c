@@ -20,6 +20,8 @@
 #define MATRIX_BYTES    (UINT64_C(256) << 20)
 #define MMAP_FROM       (64 * 1024)
 #define PROGRESS_US     MILLIS(250)
+#define HUGE_PAGES_FROM 20000u /* nodes */
+#define TUNABLES        "GLIBC_TUNABLES"
 #define RINGLET_VERSION "0.1.0"
 
 /* Of a node, not in node_size: its certificate chain, identity, place in the tables of the simulator, allocator headers, and its share of
@@ -260,6 +262,14 @@ static bool read_matrix(struct loaded *in, char error[SCENARIO_ERROR])
     return good;
 }
 
+/* A node's memory is touched at random: with pages of 4 KiB each touch costs a walk through the page tables, too. The allocator
+ * asks for large pages if it is told so when the program starts (glibc's tunables): so start once more. */
+static void use_huge_pages(char **argv)
+{
+    if (getenv(TUNABLES)) return;
+    if (setenv(TUNABLES, "glibc.malloc.hugetlb=1", 1) == 0) execv("/proc/self/exe", argv);
+}
+
 /* More nodes than there is memory for end badly after minutes: better said at once. */
 static bool fits(const struct loaded *in, char error[SCENARIO_ERROR])
 {
@@ -285,7 +295,7 @@ static bool load(const struct options *o, struct loaded *in, const char *text, s
            (!o->plots || (report_folder(o->plots, error) && report_plots_can(error)));
 }
 
-static int run_file(const struct options *o)
+static int run_file(const struct options *o, char **argv)
 {
     char error[SCENARIO_ERROR];
     size_t len = 0;
@@ -294,7 +304,9 @@ static int run_file(const struct options *o)
     struct loaded *in = calloc(1, sizeof *in);
     struct outputs out = {0};
     int status = EXIT_USAGE;
-    if (!in || !load(o, in, text, len, error) || !open_output(o->json, &out.json, error) ||
+    bool good = in && load(o, in, text, len, error);
+    if (good && in->scenario.nodes >= HUGE_PAGES_FROM) use_huge_pages(argv);
+    if (!good || !open_output(o->json, &out.json, error) ||
         !open_output(o->trace, &out.trace, error))
         usage(in ? error : "out of memory");
     else
@@ -325,5 +337,5 @@ int main(int argc, char **argv)
     const struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    return run_file(&o);
+    return run_file(&o, argv);
 }
