@@ -363,8 +363,9 @@ uint32_t node_pinned(const struct node *n, struct id *out, uint32_t max);
 uint8_t node_path(const struct node *n, const struct id *id); /* enum path_kind; NONE: no session */
 uint32_t node_remembered(const struct node *n, struct remembered *out, uint32_t max);
 const uint32_t *node_drops(const struct node *n); /* [DROP_COUNT] */
-/* Simulator: a hint that it is stepped soon. */
-void node_prefetch(const struct node *n);
+/* Simulator: hints that it is stepped soon, with that datagram (NULL: a timer); from step to step what the one before led to. */
+enum node_prefetch { PREFETCH_NODE, PREFETCH_OVERLAY, PREFETCH_TABLES, PREFETCH_LINK };
+void node_prefetch(const struct node *n, enum node_prefetch step, const uint8_t *datagram);
 /* Simulator: field-by-field hash of the protocol state, equal on every machine. */
 uint64_t node_hash(const struct node *n);
 /* Simulator: overlay_vouch and overlay_vouched of the node's overlay (overlay/monitor.h). */

@@ -245,10 +245,12 @@ void node_vouched(struct node *n, uint64_t at_us, const struct endpoint *from,
 {
     overlay_vouched(n->overlay, at_us, from, k);
 }
-void node_prefetch(const struct node *n)
+void node_prefetch(const struct node *n, enum node_prefetch step, const uint8_t *datagram)
 {
-    const char *overlay = (const char *)n->overlay;
-    for (unsigned at = 0; at < 1024; at += 64) __builtin_prefetch(overlay + at);
+    if (step == PREFETCH_NODE)
+        __builtin_prefetch(n);
+    else
+        overlay_prefetch(n->overlay, (unsigned)step - PREFETCH_OVERLAY, datagram);
 }
 uint64_t node_hash(const struct node *n)
 {

@@ -180,4 +180,7 @@ bool overlay_why(const struct overlay *o, uint64_t now_us, const struct id *id,
 uint32_t overlay_remembered(const struct overlay *o, struct overlay_seed_peer *out, uint32_t max);
 uint32_t *overlay_drops(struct overlay *o);
 uint64_t overlay_hash(const struct overlay *o);
+/* A hint that it is stepped soon, with that datagram or (NULL) by its timer. step: 0, 1, 2, each after the memory of the one before
+ * has come. */
+void overlay_prefetch(const struct overlay *o, unsigned step, const uint8_t *datagram);
 bool overlay_neighbours(const struct overlay *o, struct id *left, struct id *right);

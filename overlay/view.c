@@ -146,6 +146,24 @@ uint32_t *overlay_drops(struct overlay *o)
 }
 
 /* Fields one by one, so that padding and pointers never count. */
+void overlay_prefetch(const struct overlay *o, unsigned step, const uint8_t *datagram)
+{
+    if (step == 0) {
+        for (size_t at = 0; at < sizeof *o; at += 64) __builtin_prefetch((const char *)o + at);
+        return;
+    }
+    bool data = datagram && datagram[0] == OUTER_DATA;
+    const uint16_t *place = data ? &o->map[get_u32(datagram + 4) & o->map_mask] : NULL;
+    if (step == 1) {
+        __builtin_prefetch(o->order);
+        if (place) __builtin_prefetch(place);
+    } else if (place && (*place & ENTRY_KIND) == ENTRY_LINK) {
+        const struct link *l = &o->links[*place & ~ENTRY_KIND];
+        __builtin_prefetch(l);
+        __builtin_prefetch((const char *)l + 64);
+    }
+}
+
 uint64_t overlay_hash(const struct overlay *o)
 {
     static const uint8_t key[16] = "ringlet state 1";

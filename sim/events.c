@@ -13,8 +13,7 @@ _Static_assert(sizeof(struct flight) == 16, "its bytes are aligned");
 void events_init(struct events *e)
 {
     *e = (struct events){0};
-    heap_init(&e->timers, EVENTS_NODES, NULL);
-    heap_init(&e->flights, UINT32_MAX / 4 - 1, NULL);
+    calendar_init(&e->calendar);
     for (unsigned i = 0; i < EVENTS_CLASSES; i++)
         e->slabs[i] = (struct slab){.size = (uint32_t)sizeof(struct flight) + class_bytes[i],
                                     .free_head = HANDLE_NONE};
@@ -22,9 +21,8 @@ void events_init(struct events *e)
 
 void events_fini(struct events *e)
 {
-    heap_fini(&e->timers);
-    heap_fini(&e->flights);
-    free(e->where);
+    calendar_fini(&e->calendar);
+    free(e->timers);
     for (unsigned i = 0; i < EVENTS_CLASSES; i++) {
         for (uint32_t k = 0; k < e->slabs[i].chunk_count; k++) free(e->slabs[i].chunks[k]);
         free(e->slabs[i].chunks);
@@ -35,28 +33,47 @@ void events_fini(struct events *e)
 void events_room(struct events *e, uint32_t nodes)
 {
     ensure(nodes >= e->nodes && nodes <= EVENTS_NODES);
-    e->where = realloc(e->where, nodes * sizeof *e->where);
-    ensure(e->where);
-    for (uint32_t i = e->nodes; i < nodes; i++) e->where[i] = 0;
+    e->timers = realloc(e->timers, nodes * sizeof *e->timers);
+    ensure(e->timers);
+    for (uint32_t i = e->nodes; i < nodes; i++)
+        e->timers[i] = (struct timer){TIME_NEVER, TIME_NEVER, TIME_NEVER};
     e->nodes = nodes;
-    e->timers.where = e->where;
 }
 
-/* --- the order: a is destination and source, b the sequence; a timer has no source --- */
+/* --- timers: an entry without a source --- */
 
-static uint64_t order_of(uint32_t to, uint32_t from_plus_one)
+static void timer_enter(struct events *e, uint32_t node, uint64_t at_us)
 {
-    return (uint64_t)to << 32 | from_plus_one;
+    e->timers[node].entered_us = at_us;
+    calendar_put(&e->calendar, &(struct calendar_entry){.time_us = at_us, .to = node});
 }
 
 void events_timer(struct events *e, uint32_t node, uint64_t at_us)
 {
     ensure(node < e->nodes);
-    uint32_t place = e->where[node];
-    if (place ? e->timers.entries[place - 1].time_us == at_us : at_us == TIME_NEVER) return;
-    enum err err = heap_set(
-        &e->timers, (struct heap_entry){.time_us = at_us, .a = order_of(node, 0), .item = node});
-    ensure(err == OK);
+    struct timer *t = &e->timers[node];
+    t->at_us = at_us;
+    if (at_us >= t->entered_us) return;
+    if (t->parked_us == TIME_NEVER) t->parked_us = t->entered_us;
+    timer_enter(e, node, at_us);
+}
+
+/* One of its entries has come up. Is it due? */
+static bool timer_comes(struct events *e, uint32_t node, uint64_t now_us)
+{
+    struct timer *t = &e->timers[node];
+    if (t->entered_us != now_us) return false; /* passed over */
+    t->entered_us = t->parked_us;
+    t->parked_us = TIME_NEVER;
+    if (t->at_us == now_us) {
+        t->at_us = TIME_NEVER;
+        return true;
+    }
+    if (t->at_us < t->entered_us) {
+        t->parked_us = t->entered_us;
+        timer_enter(e, node, t->at_us);
+    }
+    return false;
 }
 
 /* --- slabs --- */
@@ -101,12 +118,12 @@ struct flight *events_send(struct events *e, uint64_t at_us, uint32_t to, uint32
     struct flight *f = slab_flight(&e->slabs[c], index);
     f->len = (uint16_t)len;
     f->slab = c;
-    enum err err = heap_push(&e->flights, (struct heap_entry){.time_us = at_us,
-                                                              .a = order_of(to, from + 1),
-                                                              .b = sequence,
-                                                              .item = index * EVENTS_CLASSES + c});
-    ensure(err == OK);
-    if (e->flights.count > e->in_flight_max) e->in_flight_max = e->flights.count;
+    calendar_put(&e->calendar, &(struct calendar_entry){.time_us = at_us,
+                                                        .to = to,
+                                                        .from = from + 1,
+                                                        .number = sequence,
+                                                        .item = index * EVENTS_CLASSES + c});
+    if (++e->in_flight > e->in_flight_max) e->in_flight_max = e->in_flight;
     return f;
 }
 
@@ -119,41 +136,66 @@ void events_release(struct events *e, const struct due *d)
 
 /* --- the next --- */
 
-static bool timer_first(const struct heap_entry *timer, const struct heap_entry *flight)
+static struct flight *flight_of(const struct events *e, uint32_t handle)
 {
-    if (timer->time_us != flight->time_us) return timer->time_us < flight->time_us;
-    return timer->a < flight->a; /* never equal: a datagram has a source */
+    return slab_flight(&e->slabs[handle % EVENTS_CLASSES], handle / EVENTS_CLASSES);
 }
 
-uint64_t events_next_us(const struct events *e)
+/* The first entry, and timers' entries that are not due passed over; a timer's that is due has been taken note of. */
+static const struct calendar_entry *next(struct events *e)
 {
-    const struct heap_entry *t = heap_first(&e->timers), *f = heap_first(&e->flights);
-    return time_min(t ? t->time_us : TIME_NEVER, f ? f->time_us : TIME_NEVER);
+    const struct calendar_entry *c;
+    while ((c = calendar_first(&e->calendar)) != NULL && c->from == 0) {
+        const struct timer *t = &e->timers[c->to];
+        if (t->entered_us == c->time_us && t->at_us == c->time_us) break;
+        uint32_t node = c->to;
+        uint64_t at_us = c->time_us;
+        calendar_drop(&e->calendar);
+        (void)timer_comes(e, node, at_us);
+    }
+    return c;
+}
+
+uint64_t events_next_us(struct events *e)
+{
+    const struct calendar_entry *c = next(e);
+    return c ? c->time_us : TIME_NEVER;
 }
 
 struct due events_take(struct events *e)
 {
-    const struct heap_entry *t = heap_first(&e->timers), *f = heap_first(&e->flights);
-    if (!t && !f) return (struct due){.kind = DUE_NOTHING, .time_us = TIME_NEVER};
-    if (t && (!f || timer_first(t, f))) {
-        struct heap_entry entry = heap_pop(&e->timers);
-        return (struct due){.kind = DUE_TIMER, .node = entry.item, .time_us = entry.time_us};
+    const struct calendar_entry *first = next(e);
+    if (!first) return (struct due){.kind = DUE_NOTHING, .time_us = TIME_NEVER};
+    struct calendar_entry c = *first;
+    calendar_drop(&e->calendar);
+    if (c.from == 0) {
+        bool due = timer_comes(e, c.to, c.time_us);
+        ensure(due);
+        return (struct due){.kind = DUE_TIMER, .node = c.to, .time_us = c.time_us};
     }
-    struct heap_entry entry = heap_pop(&e->flights);
+    e->in_flight--;
     return (struct due){
         .kind = DUE_DATAGRAM,
-        .node = (uint32_t)(entry.a >> 32),
-        .source = (uint32_t)entry.a - 1,
-        .time_us = entry.time_us,
-        .handle = entry.item,
-        .flight = slab_flight(&e->slabs[entry.item % EVENTS_CLASSES], entry.item / EVENTS_CLASSES),
+        .node = c.to,
+        .source = c.from - 1,
+        .time_us = c.time_us,
+        .handle = c.item,
+        .flight = flight_of(e, c.item),
     };
+}
+
+bool events_ahead(const struct events *e, uint32_t n, uint32_t *node, const struct flight **flight)
+{
+    const struct calendar_entry *c = calendar_ahead(&e->calendar, n);
+    if (!c) return false;
+    *node = c->to;
+    *flight = c->from ? flight_of(e, c->item) : NULL;
+    return true;
 }
 
 uint64_t events_bytes(const struct events *e)
 {
-    uint64_t bytes = (uint64_t)e->nodes * sizeof *e->where +
-                     ((uint64_t)e->timers.room + e->flights.room) * sizeof *e->timers.entries;
+    uint64_t bytes = (uint64_t)e->nodes * sizeof *e->timers + calendar_bytes(&e->calendar);
     for (unsigned i = 0; i < EVENTS_CLASSES; i++)
         bytes += (uint64_t)e->slabs[i].chunk_count * CHUNK_FLIGHTS * e->slabs[i].size;
     return bytes;

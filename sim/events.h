@@ -7,9 +7,9 @@
  * Units:  microseconds; nodes are numbers below EVENTS_NODES.
  * Owns:   the datagrams in flight, in slabs of a few sizes that grow and are reused.
  * Errors: out of memory stops the program: a simulation cannot go on without an event.
- * Cost:   O(log n) an event; a node 36 bytes, a datagram 32 bytes and its slab. */
+ * Cost:   that of the calendar; a node 24 bytes and an entry or a few, a datagram an entry and its slab. */
 #pragma once
-#include "base/heap.h"
+#include "sim/calendar.h"
 #include <stddef.h>
 
 #define EVENTS_NODES   0x00ffffffu
@@ -30,10 +30,17 @@ struct slab {
     uint32_t made, free_head, chunk_count, chunk_room;
     uint8_t **chunks;
 };
+/* A timer that is put off stays in the calendar, and looks again when it comes up. One that is called earlier is entered once more; of
+ * those entries the first and the last are known, others are passed over when they come up. */
+struct timer {
+    uint64_t at_us;                 /* due; TIME_NEVER: not at all */
+    uint64_t entered_us, parked_us; /* in the calendar: the first, a later one; TIME_NEVER: none */
+};
 struct events {
-    struct heap timers, flights;
-    uint32_t *where; /* of a node in `timers` */
+    struct calendar calendar;
+    struct timer *timers;
     uint32_t nodes;
+    uint64_t in_flight;
     struct slab slabs[EVENTS_CLASSES];
     uint64_t in_flight_max;
 };
@@ -54,9 +61,11 @@ void events_timer(struct events *e, uint32_t node, uint64_t at_us);
 /* Room for a datagram of len bytes; the caller fills in addresses and bytes. */
 struct flight *events_send(struct events *e, uint64_t at_us, uint32_t to, uint32_t from,
                            uint32_t sequence, size_t len);
-uint64_t events_next_us(const struct events *e); /* TIME_NEVER: nothing is due */
+uint64_t events_next_us(struct events *e); /* TIME_NEVER: nothing is due */
 /* Takes the first. A timer's entry is gone until it is set again. */
 struct due events_take(struct events *e);
+/* Who will probably be concerned so many events after the next one, and by which datagram; false: not known. */
+bool events_ahead(const struct events *e, uint32_t n, uint32_t *node, const struct flight **flight);
 uint64_t events_bytes(
     const struct events *e); /* allocated, at their largest: nothing is given back */
 void events_release(struct events *e, const struct due *d);

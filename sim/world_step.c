@@ -160,17 +160,29 @@ static void timer(struct world *w, const struct due *d)
     world_step(w, d->node, &(struct event){.type = EV_TIMER});
 }
 
-/* The next events are among the first of each heap: what their nodes need is fetched while this one is worked on. */
+static void look_at(const struct world *w, uint32_t ahead, enum node_prefetch step)
+{
+    const struct flight *flight;
+    uint32_t node;
+    if (!events_ahead(&w->events, ahead, &node, &flight) || !w->hosts[node].node) return;
+    node_prefetch(w->hosts[node].node, step, flight ? flight->bytes : NULL);
+}
+
+/* What the next events' nodes need is fetched while this one is worked on, step by step. */
 static void look_ahead(const struct world *w)
 {
-    const struct heap *heaps[] = {&w->events.timers, &w->events.flights};
-    for (unsigned k = 0; k < 2; k++) {
-        for (uint32_t i = 0; i < 5 && i < heaps[k]->count; i++) {
-            const struct host *h = &w->hosts[heaps[k]->entries[i].a >> 32];
-            __builtin_prefetch(h);
-            if (i == 0 && h->node) node_prefetch(h->node);
-        }
+    const struct flight *flight;
+    uint32_t node;
+    if (events_ahead(&w->events, 9, &node, &flight)) {
+        __builtin_prefetch(&w->hosts[node]);
+        __builtin_prefetch(&w->events.timers[node]);
+        for (size_t at = 0; flight && at < 256; at += 64)
+            __builtin_prefetch((const char *)flight + at);
     }
+    look_at(w, 6, PREFETCH_NODE);
+    look_at(w, 4, PREFETCH_OVERLAY);
+    look_at(w, 2, PREFETCH_TABLES);
+    look_at(w, 1, PREFETCH_LINK);
 }
 
 bool world_advance(struct world *w, uint64_t until_us)
