@@ -43,7 +43,9 @@ struct hello {
     struct endpoint at;
     struct id target;   /* routed: to whom; zero for a seed */
     struct id waypoint; /* zero: none */
-    uint8_t kinds;      /* why we want it */
+    struct id
+        place; /* for a far link: a point in its octave; who is crowded names somebody nearer to it */
+    uint8_t kinds; /* why we want it */
     uint8_t tries;
     bool brief;    /* nobody waits for it: asked twice */
     bool given_up; /* it was a link that died: perhaps it, or we, moved */
@@ -89,8 +91,10 @@ struct near_info {     /* what we know of a near link's own near set */
     uint32_t asked_ms; /* low 32 bits of milliseconds; 0: never */
     uint32_t digest;   /* of the list that it told last */
     uint16_t slot;
-    bool listed; /* it has told us its near set */
-    bool stale;  /* it, or somebody, named a neighbour that did not answer us: to be asked again */
+    bool next : 1;   /* nobody stands between it and us */
+    bool listed : 1; /* it has told us its near set */
+    bool
+        stale : 1; /* it, or somebody, named a neighbour that did not answer us: to be asked again */
 };
 struct channel {       /* relay for others: RELAYED on (from, in) goes out on (to, out) */
     uint16_t from, to; /* slots; NO_SLOT: free */
@@ -125,6 +129,8 @@ struct overlay {
     bool founder : 1, leaving : 1;
     bool remembers : 1, open : 1; /* our NAT, as we found out; there is none (patience.c) */
     bool heated : 1;              /* overlay_next_heated has something to tell */
+    bool bare_heard : 1;          /* the last HELLO1 that went both ways was answered bare */
+    uint8_t far_turn : 2; /* 0: a missing far link is sought over the ring; else in a list */
     uint16_t joined_s; /* on the ring, with neighbours, since: low 16 bits of seconds; 0: not */
     uint32_t drops[DROP_COUNT];
     struct rng rng;
@@ -164,7 +170,11 @@ struct overlay {
     struct near_info near[2 * NEAR_SIDE_MAX];
     uint32_t near_digest;
     uint8_t near_count, far_octave;
-    bool joined, was_alone;
+    bool joined, was_alone : 1;
+    bool near_news : 1;     /* who stands right next to us is another one, or a near link is gone */
+    bool near_look : 1;     /* the repair that is due only compares near sets next door */
+    uint8_t near_looks : 2; /* repairs next door since the last whole one */
+    uint8_t far_dials : 3;  /* so many more from lists, until far_tick looks again */
     uint64_t ring_due_us, ring_tell_us, repair_us;
     uint32_t far_due_ms; /* low 32 bits of milliseconds; 0: not armed */
     /* reaching others and being reached */
@@ -310,6 +320,7 @@ struct arrival {          /* where something came from */
     bool routed, relayed;
     bool plain;       /* the body of ROUTED itself, sealed only hop by hop */
     uint8_t ttl;      /* routed: what is left of it */
+    uint8_t flags;    /* routed: as it came */
     uint32_t channel; /* relayed on this channel */
 };
 void on_outer(struct overlay *o, uint64_t now_us, const struct arrival *a, uint8_t *bytes,
@@ -327,6 +338,8 @@ bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const 
 /* hello_route to somebody whose link has just died. */
 void hello_given_up(struct overlay *o, uint64_t now_us, const struct id *id,
                     const struct endpoint *at, struct outbox *out);
+bool hello_far(struct overlay *o, uint64_t now_us, const struct id *id, const struct endpoint *at,
+               const struct id *place, struct outbox *out); /* bare first; a crowded one refers */
 /* hello_route to a neighbour to be, because the peer of link `by` named it: within a bound for each such peer, and for all of
  * them, so that made-up ids leave room for others. brief: nobody waits for it. */
 bool hello_heard_of(struct overlay *o, uint64_t now_us, const struct link *by, const struct id *id,
@@ -540,6 +553,11 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
              struct outbox *out); /* places: how many are left to read */
 
 /* --- far.c --- */
+/* A neighbour has a link to `id`, which may be a far link for us, too. */
+void far_heard(struct overlay *o, uint64_t now_us, const struct id *id, const struct endpoint *at,
+               struct outbox *out);
+/* Whoever we dialled for `place` is crowded, and names `id`. */
+bool far_fits(const struct overlay *o, const struct id *id, const struct id *place);
 void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void far_found(struct overlay *o, uint64_t now_us, const struct id *owner,
                const struct endpoint *at, struct outbox *out);

@@ -5,12 +5,13 @@
  * Source: Kademlia's buckets (Maymounkov, Mazieres 2002), Symphony's distances (Manku, Bawa, Raghavan 2003). */
 #include "overlay/core.h"
 
-#define FAR_SOON_US    MILLIS(400)
+#define FAR_SOON_US    MILLIS(600)
 #define FAR_COMPARE_US SECONDS(5)
 #define FAR_LATER_US   SECONDS(60)
 #define FAR_REST       16 /* afterwards one of so many FAR_LATER_US sees one more candidate */
 #define CANDIDATES     8  /* an octave, on average: the more where the link held is slow */
 #define OCTAVES_MAX    64
+#define DIALS          6 /* at a time, from a neighbour's list */
 
 static bool right_side(const struct overlay *o, unsigned octave)
 {
@@ -97,7 +98,8 @@ static void arm(struct overlay *o, uint64_t now_us, uint64_t pause_us)
     wake_at(o, at_ms * 1000);
 }
 
-static void seek(struct overlay *o, uint64_t now_us, unsigned octave, struct outbox *out)
+/* A random point in it. */
+static struct id point_in(struct overlay *o, unsigned octave)
 {
     struct id point = o->self.id, random;
     rng_bytes(&o->rng, random.b, ID_SIZE);
@@ -113,7 +115,70 @@ static void seek(struct overlay *o, uint64_t now_us, unsigned octave, struct out
         point.b[i] = (uint8_t)v;
         carry = right ? v >> 8 : (v >> 8) & 1;
     }
+    return point;
+}
+
+static void seek(struct overlay *o, uint64_t now_us, unsigned octave, struct outbox *out)
+{
+    struct id point = point_in(o, octave);
     find_send(o, now_us, &point, PURPOSE_FAR, 0, SECONDS(5), NO_SLOT, out);
+}
+
+/* Its octave, if that is one of those wanted; else -1. */
+static int octave_among(const struct overlay *o, const struct id *id, unsigned wanted)
+{
+    int octave = octave_of(o, id);
+    return octave < (int)wanted ? octave : -1;
+}
+
+bool far_fits(const struct overlay *o, const struct id *id, const struct id *place)
+{
+    unsigned wanted = octaves_wanted(o);
+    int octave = octave_among(o, id, wanted);
+    return octave >= 0 && octave == octave_among(o, place, wanted);
+}
+
+/* Octaves in which somebody is being dialled already, a bit each. */
+static uint64_t dialled(const struct overlay *o, unsigned wanted)
+{
+    uint64_t octaves = 0;
+    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
+        const struct hello *h = o->hellos[i];
+        if (!h) continue;
+        left--;
+        int octave = h->hs.initiator && h->kinds == KIND_FAR ? octave_among(o, &h->target, wanted)
+                                                             : -1;
+        if (octave >= 0) octaves |= UINT64_C(1) << octave;
+    }
+    return octaves;
+}
+
+static bool any_in(const struct overlay *o, int octave)
+{
+    for (uint16_t i = 0; i < o->up_count; i++)
+        if (octave_of(o, link_id(o, order_at(o, i))) == octave) return true;
+    return false;
+}
+
+void far_heard(struct overlay *o, uint64_t now_us, const struct id *id, const struct endpoint *at,
+               struct outbox *out)
+{
+    if (!o->joined || !o->far_dials || !endpoint_is_usable(at)) return;
+    unsigned wanted = octaves_wanted(o);
+    int octave = octave_among(o, id, wanted);
+    if (octave < 0 || dialled(o, wanted) >> octave & 1) return;
+    if (any_in(o, octave)) return;
+    struct id place = point_in(o, (unsigned)octave);
+    if (hello_far(o, now_us, id, at, &place, out)) o->far_dials--;
+}
+
+/* A neighbour's far links: its octaves are ours, but for the width of our near set. */
+static void ask_neighbour(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    if (!o->near_count) return;
+    o->far_dials = DIALS;
+    uint16_t slot = o->near[rng_below(&o->rng, o->near_count)].slot;
+    near_list_send(o, now_us, &o->links[slot], true, out);
 }
 
 void far_found(struct overlay *o, uint64_t now_us, const struct id *owner,
@@ -139,18 +204,26 @@ void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         wake_at(o, (now_us / 1000 + (uint64_t)left) * 1000);
         return;
     }
-    unsigned wanted = octaves_wanted(o), missing = 0;
+    unsigned wanted = octaves_wanted(o), missing = 0, first = 0;
+    uint64_t coming = dialled(o, wanted);
     struct link *held[OCTAVES_MAX] = {0};
     best_of_all(o, held);
     for (unsigned i = 0; i < wanted; i++) {
         unsigned octave = (o->far_octave + i) % wanted;
-        if (!held[octave] && missing++ == 0) seek(o, now_us, octave, out);
+        if (!held[octave] && !(coming >> octave & 1) && missing++ == 0) first = octave;
+    }
+    if (missing) { /* in turn: once over the ring, where everybody is, three times cheaply from a list */
+        if (o->far_turn)
+            ask_neighbour(o, now_us, out);
+        else
+            seek(o, now_us, first, out);
+        o->far_turn = (o->far_turn + 1u) & 3u;
     }
     /* the others are let go as soon as nobody else wants them */
     for (uint16_t i = 0; i < o->up_count; i++) order_at(o, i)->kinds &= (uint8_t)~KIND_FAR;
     for (unsigned i = 0; i < wanted; i++)
         if (held[i] && !(held[i]->kinds & KIND_NEAR)) held[i]->kinds |= KIND_FAR;
-    bool more = wanted && !missing && o->far_compared < tries_wanted(wanted);
+    bool more = wanted && !missing && !coming && o->far_compared < tries_wanted(wanted);
     if (more) {
         o->far_compared++;
         seek(o, now_us, octave_to_try(o, held, wanted), out);
@@ -158,6 +231,6 @@ void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     o->far_octave = (uint8_t)(wanted ? (o->far_octave + 1) % wanted : 0);
     /* nodes come and go: now and then there may be one more try */
     if (!more && !missing && o->far_compared && !rng_below(&o->rng, FAR_REST)) o->far_compared--;
-    uint64_t pause = missing > 1 ? FAR_SOON_US : more ? FAR_COMPARE_US : FAR_LATER_US;
+    uint64_t pause = missing > 1 || (missing && coming) ? FAR_SOON_US : more ? FAR_COMPARE_US : FAR_LATER_US;
     arm(o, now_us, rng_jitter(&o->rng, pause, 30));
 }

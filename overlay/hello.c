@@ -14,6 +14,7 @@
 #define HELLO_TRIES_UDP       3
 #define HELLO_PAUSE_SEED_US   MILLIS(800)
 #define HELLO_RESPONDER_US    SECONDS(4) /* a HELLO1 without its HELLO3: several round trips */
+#define CROSSING_US           HELLO_FIRST_BARE_US
 #define PLAIN_EVERY           4
 #define WORD_MAX              8 /* handshakes at a time on one peer's word: as many as would be near */
 
@@ -45,6 +46,7 @@ static void send_hello1(struct overlay *o, uint64_t now_us, struct hello *h, str
     /* on our way to our place; behind a NAT those whom a seed names may not hear us: now and then plainly */
     if (!h->routed && !o->joined && (h->kinds & KIND_LEAF) && o->join_tries % PLAIN_EVERY != 0)
         own.place = o->self.id;
+    if (h->tries == 0 && !id_is_zero(&h->place)) own.place = h->place;
     if (h->routed) own.via = id_is_zero(&h->waypoint) ? request_via(o) : h->waypoint;
     rng_bytes(&o->rng, fresh, sizeof fresh);
     /* UDP is blocked for some: a seed that is silent there is dialled over TCP, at the same address and port */
@@ -57,10 +59,12 @@ static void send_hello1(struct overlay *o, uint64_t now_us, struct hello *h, str
     if (h->has_cookie) mac2_write(o->crypto, h->cookie, bytes);
     crypto_wipe(fresh, sizeof fresh);
     h->sent_us = now_us;
-    /* a neighbour is asked both ways at once; for a far link, which nobody waits for, the ring is spared if it hears us bare */
+    /* a neighbour is asked both ways at once; for a far link, which nobody waits for, the ring is spared if it hears us bare, and as
+     * long as those around hear us so */
+    if (h->routed && h->at.port && h->tries == 1) o->bare_heard = false;
     bool bare = h->routed && h->at.port && h->tries == 0 &&
                 budget_take(&o->probe_budget, now_us, PROBES_PER_S, PROBES_BURST);
-    bool only_bare = bare && h->kinds == KIND_FAR;
+    bool only_bare = bare && (h->kinds == KIND_FAR || o->bare_heard);
     uint64_t pause = h->routed && !only_bare ? HELLO_FIRST_ROUTED_US : HELLO_FIRST_BARE_US;
     /* a seed under a rush has room again soon: ask often, and not in step with everybody else */
     pause = time_min(pause << h->tries, h->from_seed ? HELLO_PAUSE_SEED_US : HELLO_PAUSE_MAX_US);
@@ -94,13 +98,14 @@ bool hello_dial(struct overlay *o, uint64_t now_us, const struct endpoint *at, c
 
 static struct hello *route_begin(struct overlay *o, uint64_t now_us, const struct id *id,
                                  const struct id *waypoint, const struct endpoint *at,
-                                 uint8_t kinds, struct outbox *out)
+                                 const struct id *place, uint8_t kinds, struct outbox *out)
 {
     if (hello_pending(o, id) || id_equal(id, &o->self.id) || !hello_may_begin(o, id)) return NULL;
     struct hello *h = hello_new(o, true);
     if (!h) return NULL;
     h->routed = true;
     h->target = *id;
+    h->place = *place;
     h->waypoint = *waypoint;
     /* a neighbour that we have no link to is not reached by greedy steps from us: through somebody near it */
     if (id_is_zero(waypoint) && !route_next(o, id, &o->self.id, false, NO_SLOT, NULL))
@@ -116,7 +121,27 @@ static struct hello *route_begin(struct overlay *o, uint64_t now_us, const struc
 bool hello_route(struct overlay *o, uint64_t now_us, const struct id *id, const struct id *waypoint,
                  const struct endpoint *at, uint8_t kinds, struct outbox *out)
 {
-    return route_begin(o, now_us, id, waypoint, at, kinds, out) != NULL;
+    return route_begin(o, now_us, id, waypoint, at, &ID_ZERO, kinds, out) != NULL;
+}
+
+bool hello_far(struct overlay *o, uint64_t now_us, const struct id *id, const struct endpoint *at,
+               const struct id *place, struct outbox *out)
+{
+    return route_begin(o, now_us, id, &ID_ZERO, at, place, KIND_FAR, out) != NULL;
+}
+
+/* Is it asking us, and about to be heard? */
+static bool asks_us(const struct overlay *o, uint64_t now_us, const struct endpoint *at)
+{
+    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
+        const struct hello *h = o->hellos[i];
+        if (!h) continue;
+        left--;
+        if (!h->hs.initiator && !h->routed && time_since(now_us, h->sent_us) < CROSSING_US &&
+            endpoint_equal(&h->at, at))
+            return true;
+    }
+    return false;
 }
 
 void hello_given_up(struct overlay *o, uint64_t now_us, const struct id *id,
@@ -138,8 +163,8 @@ bool hello_heard_of(struct overlay *o, uint64_t now_us, const struct link *by, c
         all++;
         its = (uint16_t)(its + (h->word == word));
     }
-    if (all >= max / 2 || its >= WORD_MAX) return false;
-    struct hello *h = route_begin(o, now_us, id, waypoint, at, KIND_NEAR, out);
+    if (all >= max / 2 || its >= WORD_MAX || asks_us(o, now_us, at)) return false;
+    struct hello *h = route_begin(o, now_us, id, waypoint, at, &ID_ZERO, KIND_NEAR, out);
     if (!h) return false;
     h->word = word;
     h->brief = brief;
@@ -200,12 +225,41 @@ static bool being_answered(const struct overlay *o, const uint8_t *hello1)
     return false;
 }
 
+/* Did it just come from a peer with whom a session of ours is under way, or up? Both would make one, for nothing. Of two that have
+ * asked each other the greater id goes on. Not for long: the peer may not have heard us, or may have started anew. */
+static bool crosses_ours(const struct overlay *o, uint64_t now_us, const struct arrival *a)
+{
+    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
+        const struct hello *h = o->hellos[i];
+        if (!h) continue;
+        left--;
+        if (!h->hs.initiator || h->tries != 1 || time_since(now_us, h->sent_us) >= CROSSING_US ||
+            id_is_zero(&h->target))
+            continue;
+        bool goes_on = h->link_slot != NO_SLOT || id_compare(&o->self.id, &h->target) > 0;
+        if (goes_on &&
+            (a->routed ? id_equal(&h->target, &a->routed_src) : endpoint_equal(&h->at, &a->from)))
+            return true;
+    }
+    for (uint16_t i = 0; !a->routed && i < o->up_count; i++) {
+        const struct link *l = order_at(o, i);
+        struct endpoint at = link_endpoint(l);
+        if (link_path(l) == PATH_DIRECT && endpoint_equal(&at, &a->from))
+            return link_age_us(l, now_us) < CROSSING_US;
+    }
+    return false;
+}
+
 void on_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
                size_t len, struct outbox *out)
 {
     if (refer_hello1(o, now_us, a, b, len, out) || !knock_ok(o, now_us, a, b, len, out)) return;
     if (being_answered(o, b)) {
         drop(o, DROP_REPLAYED_HELLO);
+        return;
+    }
+    if (crosses_ours(o, now_us, a)) {
+        drop(o, DROP_DUPLICATE);
         return;
     }
     struct hello *h = link_room(o, now_us) ? hello_new(o, false) : NULL;
@@ -417,6 +471,7 @@ void on_hello2(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
         hello_end(o, h,
                   false); /* one seed is handing us on: leave the others to those who have none */
     } else {
+        if (h->routed && h->at.port) o->bare_heard = !endpoint_is_none(&a->from);
         h->routed = endpoint_is_none(&a->from); /* the way that was faster */
         if (!h->routed) h->at = a->from;
         struct hello_info own = own_info(o, h->routed ? &(struct endpoint){0} : &h->at);

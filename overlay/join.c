@@ -6,6 +6,7 @@
 #define RETRY_MAX_US   SECONDS(30)
 #define RETRY_QUICK                                                                                \
     12 /* so often at RETRY_FIRST_US: a seed under a rush of newcomers has room again soon */
+#define FINDS_AT_ONCE  1
 #define PASSIVE_MIN_US SECONDS(15)
 #define PASSIVE_MAX_US SECONDS(600)
 #define PASSIVE_EACH   8u /* probes in vain, and the pause is twice as long */
@@ -259,6 +260,15 @@ void join_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     join_state(o, now_us, out);
 }
 
+/* Questions for our own place. */
+static unsigned finds_under_way(const struct overlay *o)
+{
+    unsigned n = 0;
+    for (uint16_t i = 0; o->request_count && i < o->common->limits.requests; i++)
+        n += o->requests[i] && o->requests[i]->purpose == PURPOSE_JOIN;
+    return n;
+}
+
 void join_link_up(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out)
 {
     passive_found(o, link_id(o, l));
@@ -266,7 +276,7 @@ void join_link_up(struct overlay *o, uint64_t now_us, struct link *l, struct out
      * next to us, as it sees it: nobody new, if its ring is ours. A far link we found on our own ring, and it may be a candidate only */
     bool asked = o->joined && (l->kinds == KIND_LEAF || l->kinds == KIND_FAR);
     if ((l->s.flags & SESSION_INITIATOR) && !asked) near_list_send(o, now_us, l, true, out);
-    if (l->kinds & KIND_LEAF)
+    if ((l->kinds & KIND_LEAF) && (o->joined || finds_under_way(o) < FINDS_AT_ONCE))
         find_send(o, now_us, &o->self.id, o->joined ? PURPOSE_REPAIR : PURPOSE_JOIN, 0, SECONDS(5),
                   link_slot(o, l), out);
     if (link_path(l) == PATH_DIRECT) join_remember(o, now_us, l, out);

@@ -218,6 +218,7 @@ struct link *proven(struct overlay *o, uint64_t now_us, struct link *l, const st
     bool below = (l->s.flags & SESSION_INITIATOR) || id_compare(&o->self.id, link_id(o, l)) > 0;
     l->s.flags |= SESSION_PEER_CERT;
     if (below) put_below(o, now_us, old ? old : l, l);
+    hello_forget_target(o, old ? old : l); /* not answered yet: it has become needless */
     if (old) {
         replace(o, now_us, old, l);
         l = old;

@@ -69,6 +69,26 @@ bool refer_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, c
 
 /* --- who is referred --- */
 
+/* For a far link: the one of them nearest to its place goes on, if it is nearer than who named it. */
+static void refer_far(struct overlay *o, uint64_t now_us, const struct id *by,
+                      const struct id *place, const uint8_t *list, size_t len, struct outbox *out)
+{
+    struct id best = *by;
+    struct endpoint best_at = {0};
+    for (size_t i = 0; i < len; i += REFER_ENTRY) {
+        struct id id;
+        struct endpoint at;
+        memcpy(id.b, list + i, ID_SIZE);
+        if (!endpoint_decode(list + i + ID_SIZE, &at) || !ring_hearsay_ok(o, &at) ||
+            id_nearer(place, &id, &best) >= 0 || !far_fits(o, &id, place) || link_by_id(o, &id) ||
+            failed_lately(o, &id, now_us))
+            continue;
+        best = id;
+        best_at = at;
+    }
+    if (best_at.port) (void)hello_far(o, now_us, &best, &best_at, place, out);
+}
+
 /* How many that we ask already are nearer to us than `id`? */
 static unsigned asked_nearer(const struct overlay *o, const struct id *id)
 {
@@ -117,7 +137,8 @@ void on_refer(struct overlay *o, uint64_t now_us, const struct arrival *a, const
         return;
     }
     struct hello *h = hello_asking(o, receiver);
-    if (!h || h->routed || !endpoint_equal(&h->at, &a->from)) {
+    bool far = h && !id_is_zero(&h->place);
+    if (!h || (h->routed && !far) || a->routed || !endpoint_equal(&h->at, &a->from)) {
         drop(o, DROP_NO_HANDSHAKE);
         return;
     }
@@ -125,9 +146,10 @@ void on_refer(struct overlay *o, uint64_t now_us, const struct arrival *a, const
         drop(o, DROP_COOKIE);
         return;
     }
-    struct id by = h->target;
+    struct id by = h->target, place = h->place;
     hello_end(o, h, false);
-    if (o->joined) return;
+    if (far) refer_far(o, now_us, &by, &place, list, list_len, out);
+    if (far || o->joined) return;
     nearest_first(o, list, list_len);
     for (size_t i = 0; i < list_len; i += REFER_ENTRY) {
         struct id id = entry_id(list + i);

@@ -131,6 +131,8 @@ void find_send(struct overlay *o, uint64_t now_us, const struct id *target, uint
     r->purpose = purpose;
     r->external = external;
     r->mode = ROUTE_NEAREST;
+    /* nobody waits for it: one in some tens is lost, and asked again, with acknowledgements */
+    if (purpose == PURPOSE_FAR || purpose == PURPOSE_REPAIR) r->flags = ROUTED_NO_ACK;
     r->force_slot = force_slot;
     if (force_slot == NO_SLOT && !ring_open(o, now_us, target) &&
         !route_next(o, target, &o->self.id, false, NO_SLOT, NULL)) {
@@ -171,7 +173,8 @@ void on_find(struct overlay *o, uint64_t now_us, const struct arrival *a, struct
     pack_uint(&k, ttl >= a->ttl ? ttl - a->ttl + 1 : 1);
     pack_bin(&k, at, sizeof at);
     ensure(!k.bad);
-    route_send(o, now_us, ROUTE_EXACT, 0, &a->routed_src, &via, frame, k.len + 1, NO_SLOT, out);
+    route_send(o, now_us, ROUTE_EXACT, a->flags & ROUTED_NO_ACK, &a->routed_src, &via, frame,
+               k.len + 1, NO_SLOT, out);
     /* a newcomer that is not on the ring cannot be answered over several hops, but through its seed: so we begin */
     if (!id_is_zero(&via) && !link_by_id(o, &a->routed_src) &&
         budget_take(&o->find_budget, now_us, 20, 40) && ring_would_be_near(o, &a->routed_src))
@@ -289,6 +292,7 @@ void request_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         }
         if (r->next_us <= now_us) {
             r->force_slot = NO_SLOT;
+            r->flags &= (uint8_t)~ROUTED_NO_ACK;
             if (r->what == REQUEST_FIND && !id_equal(&r->target, &o->self.id) &&
                 !ring_open(o, now_us, &r->target) &&
                 !route_next(o, &r->target, &o->self.id, false, NO_SLOT, NULL)) {

@@ -9,12 +9,18 @@
 #define TELL_DELAY_US   MILLIS(60) /* several changes, one message */
 #define REPAIR_FIRST_US SECONDS(1)
 #define REPAIR_MAX_US   MINUTES(5)
+#define LOOKS_MAX       3
+#define YOUNG_S         60
 #define ASK_EVERY_US    SECONDS(5)
+#define ASK_SELDOM_US   SECONDS(60) /* who does not stand next to us */
 #define TORN_UNIT_US    MILLIS(100)
 #define TORN_UNITS      30          /* 3 s */
 #define MISSED_US       SECONDS(10) /* longer than a failure is remembered (join.c) */
 #define NEAR_LIST_MAX   32
-#define LIST_MAX        20
+#define LIST_MAX        18
+#define FAR_LIST_MAX    6 /* more, for who asks */
+_Static_assert((LIST_MAX + FAR_LIST_MAX) * (4 + ID_SIZE + ENDPOINT_WIRE) + 16 <= CONTROL_MAX,
+               "a list fits into a frame");
 
 uint8_t ring_sides(const struct overlay *o, uint16_t left[NEAR_SIDE_MAX],
                    uint16_t right[NEAR_SIDE_MAX], uint8_t *lefts, uint8_t *rights)
@@ -43,6 +49,19 @@ static struct near_info *near_find(struct overlay *o, uint16_t slot)
     return NULL;
 }
 
+/* A while after we came: whoever comes now is a newcomer in the same rush, rather than a ring that was parted from ours. */
+static bool young(const struct overlay *o, uint64_t now_us)
+{
+    return o->joined_s && (uint16_t)(s16(now_us) - o->joined_s) < YOUNG_S;
+}
+
+static bool near_lost(const struct overlay *o)
+{
+    for (uint8_t i = 0; i < o->near_count; i++)
+        if (o->links[o->near[i].slot].state != LINK_UP) return true;
+    return false;
+}
+
 /* Near set anew: returns true if it is another one than before. */
 static bool near_renew(struct overlay *o)
 {
@@ -53,6 +72,7 @@ static bool near_renew(struct overlay *o)
     size_t len = 0;
     static const uint8_t zero[16];
     ring_sides(o, left, right, &lefts, &rights);
+    if (near_lost(o)) o->near_news = true;
     for (uint16_t i = 0; i < o->up_count; i++) {
         struct link *l = order_at(o, i);
         uint16_t slot = link_slot(o, l);
@@ -60,7 +80,10 @@ static bool near_renew(struct overlay *o)
         if (!in_list(left, lefts, slot) && !in_list(right, rights, slot)) continue;
         l->kinds |= KIND_NEAR;
         const struct near_info *old = near_find(o, slot);
-        next[count++] = old ? *old : (struct near_info){.slot = slot};
+        bool is_next = slot == left[0] || slot == right[0];
+        if (is_next && !(old && old->next)) o->near_news = true;
+        next[count] = old ? *old : (struct near_info){.slot = slot};
+        next[count++].next = is_next;
         memcpy(text + len, link_id(o, l)->b, ID_SIZE);
         len += ID_SIZE;
     }
@@ -92,12 +115,26 @@ static bool silent(const struct link *l)
     return l->tries > 2;
 }
 
+/* Some of our far links: a neighbour's are about what the reader needs, too. */
+static uint8_t add_far(struct overlay *o, const struct link *reader, uint16_t *list, uint8_t n)
+{
+    uint16_t first = o->up_count ? (uint16_t)rng_below(&o->rng, o->up_count) : 0;
+    uint8_t most = (uint8_t)(n + FAR_LIST_MAX);
+    for (uint16_t i = 0; i < o->up_count && n < most; i++) {
+        const struct link *l = order_at(o, (uint16_t)((first + i) % o->up_count));
+        if (l != reader && (l->kinds & KIND_FAR) && link_path(l) == PATH_DIRECT && !l->tries &&
+            !in_list(list, n, link_slot(o, l)))
+            list[n++] = link_slot(o, l);
+    }
+    return n;
+}
+
 /* Our near set, and whom we know nearest to the reader: what it needs to find its own place. */
-void near_list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask,
-                    struct outbox *out)
+static void list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask, bool far,
+                      struct outbox *out)
 {
     uint8_t frame[CONTROL_MAX];
-    uint16_t list[LIST_MAX];
+    uint16_t list[LIST_MAX + FAR_LIST_MAX];
     uint8_t n = 0;
     bool all = true;
     for (uint8_t i = 0; i < o->near_count; i++) {
@@ -113,6 +150,7 @@ void near_list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask
         if (slot != link_slot(o, l) && !in_list(list, n, slot) && !silent(&o->links[slot]))
             list[n++] = slot;
     }
+    if (far) n = add_far(o, l, list, n);
     struct pack k = control_pack(frame, sizeof frame, CONTROL_NEAR, 4);
     pack_bool(&k, ask);
     pack_array(&k, 2u * n);
@@ -127,6 +165,12 @@ void near_list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask
     pack_uint(&k, all ? o->near_digest : ~o->near_digest); /* what is left out is still to come */
     ensure(!k.bad);
     frame_send(o, l, now_us, frame, k.len + 1, NULL, out);
+}
+
+void near_list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask,
+                    struct outbox *out)
+{
+    list_send(o, now_us, l, ask, false, out);
 }
 
 /* How many of ids lie between us and id, clockwise (right) or the other way. */
@@ -211,14 +255,18 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
                     listed_between(o, ids, fresh, &ids[i], false) +
                             linked_between(o, &ids[i], false) <
                         NEAR_SIDE_MAX;
-        if (near) (void)hello_heard_of(o, now_us, l, &ids[i], link_id(o, l), &at[i], false, out);
+        if (near)
+            (void)hello_heard_of(o, now_us, l, &ids[i], link_id(o, l), &at[i], false, out);
+        else
+            far_heard(o, now_us, &ids[i], &at[i], out);
     }
-    if (ask) near_list_send(o, now_us, l, false, out);
+    if (ask) list_send(o, now_us, l, false, true, out);
     join_state(o, now_us, out);
 }
 
 void ring_changed(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
+    bool lost = near_lost(o);
     if (!near_renew(o)) return;
     char text[ID_TEXT];
     trace(o->trace, now_us, RING, "%.8s > near set: %u links", id_print(&o->self.id, text),
@@ -227,10 +275,18 @@ void ring_changed(struct overlay *o, uint64_t now_us, struct outbox *out)
         o->ring_tell_us = now_us + TELL_DELAY_US + rng_below(&o->rng, TELL_DELAY_US);
         wake_at(o, o->ring_tell_us);
     }
-    /* as long as things change, look around often */
-    o->repair_us = REPAIR_FIRST_US;
+    /* as long as things change, look around often; in a rush, most times no further than next door */
     uint64_t soon = now_us + rng_jitter(&o->rng, REPAIR_FIRST_US, 30);
-    if (o->ring_due_us == 0 || o->ring_due_us > soon) o->ring_due_us = soon;
+    bool wide = lost || !o->joined || !young(o, now_us);
+    if (wide) o->near_news = true;
+    if (wide) {
+        o->repair_us = REPAIR_FIRST_US;
+        o->near_look = false;
+    }
+    if (o->ring_due_us == 0 || o->ring_due_us > soon) {
+        o->near_look = !wide && o->ring_due_us != 0;
+        o->ring_due_us = soon;
+    }
     wake_at(o, o->ring_due_us);
     join_state(o, now_us, out);
 }
@@ -246,7 +302,8 @@ void ring_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint3
 {
     if (!ring_digest_is_news(o, l, digest)) return;
     struct near_info *info = near_find(o, link_slot(o, l));
-    if (info->asked_ms && ms32(now_us) - info->asked_ms < ASK_EVERY_US / 1000u) return;
+    uint64_t every_us = info->next || !young(o, now_us) ? ASK_EVERY_US : ASK_SELDOM_US;
+    if (info->asked_ms && ms32(now_us) - info->asked_ms < every_us / 1000u) return;
     info->asked_ms = ms32(now_us);
     near_list_send(o, now_us, l, true, out);
 }
@@ -317,6 +374,7 @@ void ring_neighbour_dead(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     o->torn = torn_clock(now_us);
     if (!o->joined) close_gap(o, now_us, out);
+    o->near_look = false;
     o->ring_due_us = now_us + REPAIR_FIRST_US; /* and look around soon */
     o->repair_us = REPAIR_FIRST_US;
     wake_at(o, o->ring_due_us);
@@ -347,7 +405,7 @@ static void compare(struct overlay *o, uint64_t now_us, struct link *l, struct o
 }
 
 /* Is there anybody nearer whom our neighbourhood does not know? Ask from far away. */
-static void repair(struct overlay *o, uint64_t now_us, struct outbox *out)
+static void repair(struct overlay *o, uint64_t now_us, bool look, struct outbox *out)
 {
     if (o->up_count == 0) return;
     uint16_t left[NEAR_SIDE_MAX], right[NEAR_SIDE_MAX];
@@ -355,17 +413,29 @@ static void repair(struct overlay *o, uint64_t now_us, struct outbox *out)
     ring_sides(o, left, right, &lefts, &rights);
     compare(o, now_us, &o->links[left[0]], out);
     if (left[0] != right[0]) compare(o, now_us, &o->links[right[0]], out);
+    if (look) return;
     uint16_t first = o->order[rng_below(&o->rng, o->up_count)];
     if (!(o->links[first].kinds & KIND_NEAR) || o->up_count > o->near_count)
         find_send(o, now_us, &o->self.id, PURPOSE_REPAIR, 0, SECONDS(5), first, out);
+}
+
+/* Our near set is another one. If somebody came right next to us, all of it is told, and the other one next to the newcomer does so,
+ * too; so it is if somebody went, for then each side is a link short. Of what lies further out only who stands next to us: the others hear of it nearer by. */
+static void tell(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    for (uint8_t i = 0; i < o->near_count; i++) {
+        const struct near_info *info = &o->near[i];
+        if (o->near_news || info->next)
+            near_list_send(o, now_us, &o->links[info->slot], false, out);
+    }
+    o->near_news = false;
 }
 
 void ring_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     if (o->ring_tell_us && o->ring_tell_us <= now_us) {
         o->ring_tell_us = 0;
-        for (uint8_t i = 0; i < o->near_count; i++)
-            near_list_send(o, now_us, &o->links[o->near[i].slot], false, out);
+        tell(o, now_us, out);
     }
     if (o->ring_tell_us) wake_at(o, o->ring_tell_us);
     if (o->up_count == 0) {
@@ -375,8 +445,11 @@ void ring_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     }
     if (o->ring_due_us == 0) o->ring_due_us = now_us + rng_jitter(&o->rng, REPAIR_FIRST_US, 30);
     if (o->ring_due_us <= now_us) {
-        repair(o, now_us, out);
-        o->repair_us = time_min(o->repair_us * 2, REPAIR_MAX_US);
+        bool look = o->near_look && o->near_looks < LOOKS_MAX;
+        repair(o, now_us, look, out);
+        if (!look) o->repair_us = time_min(o->repair_us * 2, REPAIR_MAX_US);
+        o->near_looks = look ? (o->near_looks + 1u) & 3u : 0;
+        o->near_look = false;
         o->ring_due_us = now_us + rng_jitter(&o->rng, o->repair_us, 20);
     }
     wake_at(o, o->ring_due_us);

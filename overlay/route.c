@@ -210,7 +210,8 @@ static void ack_owe(struct overlay *o, uint64_t now_us, const struct link *l, ui
 static void deliver(struct overlay *o, uint64_t now_us, struct link *l, const struct routed *r,
                     uint8_t *body, struct outbox *out)
 {
-    struct arrival a = {.link = l, .routed = true, .routed_src = r->src, .ttl = r->ttl};
+    struct arrival a = {
+        .link = l, .routed = true, .routed_src = r->src, .ttl = r->ttl, .flags = r->flags};
     /* while greedy steps from here do not lead back, the answer goes through whoever brought the question */
     if (!o->joined || !route_next(o, &r->src, &o->self.id, true, NO_SLOT, NULL))
         a.waypoint = *link_id(o, l);

@@ -128,7 +128,7 @@ enum route_mode {
     /* for the node nearest to dst, the one that finds no nearer link; never for src itself */
     ROUTE_NEAREST = 2
 };
-#define ROUTED_NO_ACK 0x01 /* IP data: not acknowledged, not retried */
+#define ROUTED_NO_ACK 0x01 /* IP data, FIND in the background: not acknowledged, not retried */
 #define ROUTED_UPHILL 0x02 /* has taken its one step away from dst (annealing) */
 #define ROUTED_TRACE  0x04 /* every hop tells src that it was here (CONTROL HOP) */
 /* The body is an outer datagram (first byte >= 0x40: HELLO1..3, COOKIE, DATA) or one frame: CONTROL,
