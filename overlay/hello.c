@@ -46,6 +46,7 @@ static void send_hello1(struct overlay *o, uint64_t now_us, struct hello *h, str
     /* on our way to our place; behind a NAT those whom a seed names may not hear us: now and then plainly */
     if (!h->routed && !o->joined && (h->kinds & KIND_LEAF) && o->join_tries % PLAIN_EVERY != 0)
         own.place = o->self.id;
+    if (h->kinds & KIND_NEAR) own.place = o->self.id;
     if (h->tries == 0 && !id_is_zero(&h->place)) own.place = h->place;
     if (h->routed) own.via = id_is_zero(&h->waypoint) ? request_via(o) : h->waypoint;
     rng_bytes(&o->rng, fresh, sizeof fresh);
@@ -147,7 +148,7 @@ static bool asks_us(const struct overlay *o, uint64_t now_us, const struct endpo
 void hello_given_up(struct overlay *o, uint64_t now_us, const struct id *id,
                     const struct endpoint *at, struct outbox *out)
 {
-    struct hello *h = route_begin(o, now_us, id, &ID_ZERO, at, KIND_NEAR, out);
+    struct hello *h = route_begin(o, now_us, id, &ID_ZERO, at, &ID_ZERO, KIND_NEAR, out);
     if (h) h->given_up = true;
 }
 
@@ -250,6 +251,15 @@ static bool crosses_ours(const struct overlay *o, uint64_t now_us, const struct 
     return false;
 }
 
+/* Half of the handshakes are for those who would stand next to us: a seed under a rush would else not hear its own neighbours. */
+static bool kept_for_near(const struct overlay *o, const struct hello *h)
+{
+    if (o->hello_count * 2u <= o->common->limits.handshakes || o->up_count < 2 * NEAR_SIDE_MAX)
+        return false;
+    const struct id *who = h->routed ? &h->target : &h->hs.peer.place;
+    return id_is_zero(who) || !ring_would_be_near(o, who);
+}
+
 void on_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
                size_t len, struct outbox *out)
 {
@@ -279,6 +289,11 @@ void on_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
     rng_bytes(&o->rng, fresh, sizeof fresh);
     enum err e = hello1_read(&h->hs, o->crypto, b, len);
     if (e == OK && h->routed && !id_is_zero(&h->hs.peer.via)) h->waypoint = h->hs.peer.via;
+    if (e == OK && kept_for_near(o, h)) {
+        drop(o, DROP_FULL);
+        hello_end(o, h, false);
+        return;
+    }
     if (e != OK ||
         hello2_write(&h->hs, o->crypto, &o->common->key, &o->self, &own, fresh, bytes) != OK) {
         drop(o, DROP_HANDSHAKE);

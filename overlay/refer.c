@@ -9,7 +9,7 @@
 #include "overlay/core.h"
 #include <string.h>
 
-#define ASKED_AT_ONCE 3 /* members that a newcomer asks on its way, at a time: Kademlia's alpha */
+#define ASKED_AT_ONCE 2 /* members that a newcomer asks on its way, at a time: Kademlia's alpha */
 
 /* --- who refers --- */
 
@@ -89,6 +89,22 @@ static void refer_far(struct overlay *o, uint64_t now_us, const struct id *by,
     if (best_at.port) (void)hello_far(o, now_us, &best, &best_at, place, out);
 }
 
+/* It would not stand next to us after all: those whom it names stand between. */
+static void refer_near(struct overlay *o, uint64_t now_us, const uint8_t *list, size_t len,
+                       struct outbox *out)
+{
+    for (size_t i = 0; i < len; i += REFER_ENTRY) {
+        struct id id;
+        struct endpoint at;
+        memcpy(id.b, list + i, ID_SIZE);
+        if (!endpoint_decode(list + i + ID_SIZE, &at) || !ring_hearsay_ok(o, &at) ||
+            !ring_would_be_near(o, &id) || link_by_id(o, &id) || failed_lately(o, &id, now_us) ||
+            o->hello_count * 2u >= o->common->limits.handshakes)
+            continue;
+        (void)hello_route(o, now_us, &id, &ID_ZERO, &at, KIND_NEAR, out);
+    }
+}
+
 /* How many that we ask already are nearer to us than `id`? */
 static unsigned asked_nearer(const struct overlay *o, const struct id *id)
 {
@@ -137,8 +153,8 @@ void on_refer(struct overlay *o, uint64_t now_us, const struct arrival *a, const
         return;
     }
     struct hello *h = hello_asking(o, receiver);
-    bool far = h && !id_is_zero(&h->place);
-    if (!h || (h->routed && !far) || a->routed || !endpoint_equal(&h->at, &a->from)) {
+    bool far = h && !id_is_zero(&h->place), near = h && (h->kinds & KIND_NEAR);
+    if (!h || (h->routed && !far && !near) || a->routed || !endpoint_equal(&h->at, &a->from)) {
         drop(o, DROP_NO_HANDSHAKE);
         return;
     }
@@ -149,7 +165,8 @@ void on_refer(struct overlay *o, uint64_t now_us, const struct arrival *a, const
     struct id by = h->target, place = h->place;
     hello_end(o, h, false);
     if (far) refer_far(o, now_us, &by, &place, list, list_len, out);
-    if (far || o->joined) return;
+    if (near) refer_near(o, now_us, list, list_len, out);
+    if (far || near || o->joined) return;
     nearest_first(o, list, list_len);
     for (size_t i = 0; i < list_len; i += REFER_ENTRY) {
         struct id id = entry_id(list + i);

@@ -8,6 +8,7 @@
 
 #define TELL_DELAY_US   MILLIS(60) /* several changes, one message */
 #define REPAIR_FIRST_US SECONDS(1)
+#define REPAIR_YOUNG_US SECONDS(8)
 #define REPAIR_MAX_US   MINUTES(5)
 #define LOOKS_MAX       3
 #define YOUNG_S         60
@@ -447,7 +448,8 @@ void ring_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     if (o->ring_due_us <= now_us) {
         bool look = o->near_look && o->near_looks < LOOKS_MAX;
         repair(o, now_us, look, out);
-        if (!look) o->repair_us = time_min(o->repair_us * 2, REPAIR_MAX_US);
+        uint64_t most_us = young(o, now_us) ? REPAIR_YOUNG_US : REPAIR_MAX_US;
+        if (!look) o->repair_us = time_min(o->repair_us * 2, most_us);
         o->near_looks = look ? (o->near_looks + 1u) & 3u : 0;
         o->near_look = false;
         o->ring_due_us = now_us + rng_jitter(&o->rng, o->repair_us, 20);
