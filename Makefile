@@ -86,7 +86,7 @@ help:
 	  all 'build/ringlet, build/ringlet-sim (plain make)' deps 'install what the build and the tests need' \
 	  demo 'two hosts behind NATs find each other: half a minute' check 'every test: under 10 minutes' \
 	  check-long 'and those that take longer' unit 'tests of modules, sanitized' net 'tests of daemons in network namespaces' \
-	  sim 'the standard scenarios: under 30 minutes' sim-million '100,000 nodes, then 1,000,000: many hours' \
+	  sim 'the standard scenarios: under 30 minutes' sim-million '100,000 nodes, then 1,000,000: hours' \
 	  fuzz 'look for new inputs' bench 'how fast: docs/performance.md' micro 'build/bench/micro, the steps of a packet' \
 	  layers 'who may call whom' format 'clang-format' format-check 'says what format would change' \
 	  install 'programs, man page, systemd unit' clean 'remove build/'
@@ -185,8 +185,8 @@ sim: all
 	@tests/run --table sim sim $(T)
 
 sim-million: all
-	@echo 'sim-million: 100,000 nodes, then 1,000,000: many hours each, and up to 11 GiB; on a terminal it shows how far it is, ^C ends it'
-	@echo '             the first alone: build/ringlet-sim sim/scenarios/million.sim --nodes 100000 --queue quiet'
+	@echo 'sim-million: 100,000 nodes, then 1,000,000: a quarter of an hour, then hours, and up to 18 GiB; on a terminal it shows how far it is, ^C ends it'
+	@echo '             the first alone: build/ringlet-sim sim/scenarios/ring-100000.sim --queue quiet'
 	@tests/run --table million --jobs 1 sim $(T)
 
 fuzz:

@@ -26,7 +26,7 @@
 
 /* Of a node, not in node_size: its certificate chain, identity, place in the tables of the simulator, allocator headers, and its share of
  * the pool and of what is under way. */
-#define NODE_BESIDE_BYTES 2048u
+#define NODE_BESIDE_BYTES 6144u
 
 enum { EXIT_HELD = 0, EXIT_NOT_HELD = 1, EXIT_USAGE = 2, EXIT_STOPPED = 130 };
 
