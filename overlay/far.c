@@ -231,6 +231,8 @@ void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     o->far_octave = (uint8_t)(wanted ? (o->far_octave + 1) % wanted : 0);
     /* nodes come and go: now and then there may be one more try */
     if (!more && !missing && o->far_compared && !rng_below(&o->rng, FAR_REST)) o->far_compared--;
-    uint64_t pause = missing > 1 || (missing && coming) ? FAR_SOON_US : more ? FAR_COMPARE_US : FAR_LATER_US;
+    uint64_t pause = missing > 1 || (missing && coming) ? FAR_SOON_US
+                     : more                             ? FAR_COMPARE_US
+                                                        : FAR_LATER_US;
     arm(o, now_us, rng_jitter(&o->rng, pause, 30));
 }
