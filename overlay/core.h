@@ -131,7 +131,7 @@ struct overlay {
     bool heated : 1;              /* overlay_next_heated has something to tell */
     bool bare_heard : 1;          /* the last HELLO1 that went both ways was answered bare */
     uint8_t far_turn : 2; /* 0: a missing far link is sought over the ring; else in a list */
-    uint16_t joined_s; /* on the ring, with neighbours, since: low 16 bits of seconds; 0: not */
+    uint16_t joined_s;    /* on the ring, with neighbours, since: low 16 bits of seconds; 0: not */
     uint32_t drops[DROP_COUNT];
     struct rng rng;
     uint8_t token_key[16];
