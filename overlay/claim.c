@@ -12,6 +12,8 @@
 #define RENEW_US         HOURS(1)   /* at least: copies that were lost come back */
 #define RENEW_PERCENT    20
 #define BEHIND_MAX       4
+#define DENIERS          2
+#define DENIED_TRIES     5
 #define DISPUTED_MAX     3 /* after 5, 10, 20 s: by then two rings that met have settled it */
 
 /* --- what the caller hears --- */
@@ -77,16 +79,33 @@ static void ask_send(struct overlay *o, uint64_t now_us, struct request *r, unsi
     request_packed(o, now_us, r, &k, out);
 }
 
-/* We are the root ourselves. */
-static void get_here(struct overlay *o, uint64_t now_us, const struct id *key, uint32_t request,
+/* We keep it ourselves. */
+static bool get_here(struct overlay *o, uint64_t now_us, const struct id *key, uint32_t request,
                      struct outbox *out)
 {
     struct record r;
     const struct record_entry *e = dht_find(o, key, now_us);
-    if (e && record_decode((struct span){e->bytes, e->len}, o->crypto, &r) == OK)
-        answer_record(out, request, &r, 0);
-    else
-        answer_error(out, request, ERR_NOT_FOUND, NULL);
+    if (!e || record_decode((struct span){e->bytes, e->len}, o->crypto, &r) != OK) return false;
+    answer_record(out, request, &r, 0);
+    return true;
+}
+
+/* One more that does not have it; false: it said so before. */
+static bool deny(struct request *r, const struct id *by)
+{
+    uint32_t who = get_u32(by->b);
+    if (r->denied && r->denier == who) return false;
+    r->denier = who;
+    if (r->denied < UINT8_MAX) r->denied++;
+    return true;
+}
+
+/* Two say so; or one does, of a ring that has no other; or nobody contradicted it in a few more tries, or in all the time there was. */
+bool get_denied(const struct overlay *o, const struct request *r, uint64_t now_us)
+{
+    if (!r->denied) return false;
+    if (r->denied >= DENIERS || o->up_count == 0) return true;
+    return r->until_us <= now_us || (r->tries >= DENIED_TRIES && r->next_us <= now_us);
 }
 
 /* A slot: who is a replica knows it by itself, and need not believe one root. */
@@ -103,22 +122,25 @@ bool overlay_slot_known(const struct overlay *o, uint64_t now_us, const struct r
 void overlay_get(struct overlay *o, uint64_t now_us, const struct id *key, uint32_t request,
                  uint64_t timeout_us, struct outbox *out)
 {
-    if (o->joined && dht_is_root(o, key)) {
-        get_here(o, now_us, key, request, out);
-        return;
-    }
+    bool root = o->joined && dht_is_root(o, key);
+    if (root && get_here(o, now_us, key, request, out)) return;
     if (o->up_count == 0) {
-        answer_error(out, request, ERR_UNREACHABLE, NULL);
+        answer_error(out, request, root ? ERR_NOT_FOUND : ERR_UNREACHABLE, NULL);
         return;
     }
     struct dht *d = dht_need(o); /* which looks at our neighbours */
     struct request *r = d ? ask_start(o, now_us, REQUEST_GET, key, timeout_us, request,
                                       PURPOSE_CALLER)
                           : NULL;
-    if (!r)
+    if (!r) {
         answer_error(out, request, ERR_FULL, NULL);
-    else
-        ask_send(o, now_us, r, CONTROL_GET, (struct span){key->b, ID_SIZE}, out);
+        return;
+    }
+    if (root) { /* we do not have it: do the others? */
+        (void)deny(r, &o->self.id);
+        r->tries = 1;
+    }
+    ask_send(o, now_us, r, CONTROL_GET, (struct span){key->b, ID_SIZE}, out);
 }
 
 /* --- our own --- */
@@ -349,14 +371,33 @@ void overlay_unclaim_slot(struct overlay *o, uint32_t number)
 
 /* --- answers --- */
 
-static void on_get_answer(struct overlay *o, uint64_t now_us, struct request *r,
-                          enum dht_result result, const struct record *got, struct outbox *out)
+/* A record is believed by its signature; that there is none, if others say so as well. Who should keep it knows one answer by itself. */
+static void on_get_answer(struct overlay *o, uint64_t now_us, const struct arrival *a,
+                          struct request *r, enum dht_result result, const struct record *got,
+                          struct outbox *out)
 {
-    if (result == DHT_OK)
+    if (result == DHT_OK) {
         answer_record(out, r->external, got, time_since(now_us, r->sent_us));
-    else
+        request_end(o, r);
+        return;
+    }
+    bool first = !r->denied;
+    if (!deny(r, &a->routed_src)) return;
+    if (first && o->joined && dht_is_replica(o, &r->target)) {
+        struct record_entry *own = dht_find(o, &r->target, now_us);
+        if (own) dht_repair(o, now_us, own, out);
+        if (get_here(o, now_us, &r->target, r->external, out)) {
+            request_end(o, r);
+            return;
+        }
+        (void)deny(r, &o->self.id);
+    }
+    if (get_denied(o, r, now_us)) {
         answer_error(out, r->external, ERR_NOT_FOUND, NULL);
-    request_end(o, r);
+        request_end(o, r);
+    } else if (first && o->joined && r->tries == 1) {
+        request_send(o, now_us, r, out); /* others, at once */
+    }
 }
 
 static void on_put_answer(struct overlay *o, uint64_t now_us, struct request *r,
@@ -385,7 +426,8 @@ static bool fits(const struct overlay *o, const struct request *r, enum dht_resu
     }
 }
 
-void on_got(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbox *out)
+void on_got(struct overlay *o, uint64_t now_us, const struct arrival *a, struct unpack *u,
+            struct outbox *out)
 {
     struct record got;
     uint64_t id = unpack_uint(u, UINT32_MAX);
@@ -409,7 +451,7 @@ void on_got(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbox 
         return;
     }
     if (r->what == REQUEST_GET)
-        on_get_answer(o, now_us, r, result, &got, out);
+        on_get_answer(o, now_us, a, r, result, &got, out);
     else
         on_put_answer(o, now_us, r, result, &got, out);
 }
@@ -435,11 +477,15 @@ static void answer_here(struct overlay *o, uint64_t now_us, struct outbox *out)
         uint32_t request = r->external;
         uint8_t what = r->what, purpose = r->purpose;
         struct own_claim *c = claim_find(o, &key);
+        if (what == REQUEST_GET) {
+            if (get_here(o, now_us, &key, request, out))
+                request_end(o, r);
+            else
+                (void)deny(r, &o->self.id); /* it goes on asking the others */
+            continue;
+        }
         request_end(o, r);
-        if (what == REQUEST_GET)
-            get_here(o, now_us, &key, request, out);
-        else if (c)
-            claim_put(o, now_us, c, purpose, out);
+        if (c) claim_put(o, now_us, c, purpose, out);
     }
 }
 

@@ -31,9 +31,8 @@ static void on_dead(struct overlay *o, uint64_t now_us, struct unpack *u, struct
         link_doubt(o, l, now_us, now_us - link_rto_us(l), out);
 }
 
-static void on_link_control(struct overlay *o, uint64_t now_us, struct link *l,
-                            const struct arrival *a, unsigned op, struct unpack *u, uint32_t places,
-                            struct outbox *out)
+static void on_link_control(struct overlay *o, uint64_t now_us, struct link *l, unsigned op,
+                            struct unpack *u, uint32_t places, struct outbox *out)
 {
     switch (op) {
     case CONTROL_NEAR: on_near(o, now_us, l, u, places, out); break;
@@ -44,7 +43,6 @@ static void on_link_control(struct overlay *o, uint64_t now_us, struct link *l,
     case CONTROL_RELAY_IN: on_relay(o, now_us, l, op, u, out); break;
     case CONTROL_CLOSE: on_close(o, now_us, l, u, out); break;
     case CONTROL_DEAD: on_dead(o, now_us, u, out); break;
-    case CONTROL_STORE: on_dht(o, now_us, l, a, op, u, out); break;
     case CONTROL_MESSAGE: on_message(o, now_us, l, u, out); break;
     case CONTROL_TAKEN: on_taken(o, now_us, l, u, out); break;
     case CONTROL_BROADCAST: on_broadcast(o, now_us, l, u, out); break;
@@ -54,9 +52,8 @@ static void on_link_control(struct overlay *o, uint64_t now_us, struct link *l,
     }
 }
 
-static void on_routed_control(struct overlay *o, uint64_t now_us, struct link *l,
-                              const struct arrival *a, unsigned op, struct unpack *u,
-                              struct outbox *out)
+static void on_routed_control(struct overlay *o, uint64_t now_us, const struct arrival *a,
+                              unsigned op, struct unpack *u, struct outbox *out)
 {
     switch (op) {
     case CONTROL_FIND: on_find(o, now_us, a, u, out); break;
@@ -64,7 +61,8 @@ static void on_routed_control(struct overlay *o, uint64_t now_us, struct link *l
     case CONTROL_HOP: on_hop(o, now_us, u, out); break;
     case CONTROL_GET:
     case CONTROL_GOT:
-    case CONTROL_PUT: on_dht(o, now_us, l, a, op, u, out); break;
+    case CONTROL_PUT:
+    case CONTROL_STORE: on_dht(o, now_us, a, op, u, out); break;
     default: drop(o, DROP_TYPE);
     }
 }
@@ -90,7 +88,7 @@ void on_control(struct overlay *o, uint64_t now_us, struct link *l, const struct
     }
     /* a sealed frame of the link itself, or an unsealed body that came over the ring: each has operations of its own */
     if (a->plain)
-        on_routed_control(o, now_us, l, a, op, &u, out);
+        on_routed_control(o, now_us, a, op, &u, out);
     else
-        on_link_control(o, now_us, l, a, op, &u, places - 1, out);
+        on_link_control(o, now_us, l, op, &u, places - 1, out);
 }

@@ -21,7 +21,7 @@
     X(GET, 13, "request, via, key", "routed", "the record under key")                              \
     X(GOT, 14, "request, result, record", "routed", "answer to GET and PUT")                       \
     X(PUT, 15, "request, via, record", "routed", "keep this record")                               \
-    X(STORE, 16, "record, left_s", "link", "a copy for a replica; it lives so many seconds more")  \
+    X(STORE, 16, "record, left_s", "routed", "a copy for a replica; it lives so many seconds more") \
     X(MESSAGE, 17, "number, text", "link", "a line of text for whoever watches there")             \
     X(TAKEN, 18, "number, result", "link", "answer to MESSAGE")                                    \
     X(BROADCAST, 19, "number, at, proof, left, arc, text", "link",                                 \

@@ -4,7 +4,7 @@
  *   links.c (table)   tables.c (of pooled things)   hello.c (handshakes)   hellos.c (the table of them)   chains.c (certificates)   keys.c (several sessions with one peer)   receive.c (arrivals)   send.c (frames out)   upkeep.c (pings, death, rekey)   patience.c (how often)
  *   path.c (direct paths, roaming)   sizing.c (their MTU)   relay.c (channels)   ring.c (near links)   far.c (far links)   route.c (hop by hop)   next.c (which hop)
  *   refer.c (newcomers handed on)   control.c (MessagePack bodies)   request.c (questions of ours)   join.c (seeds, remembered peers)   dht.c (records kept)   claim.c (records of ours)
- *   demand.c, pinned.c (links for these reasons)   message.c (text to a node)   broadcast.c (to all)   seldom.c (what most nodes never have)   view.c
+ *   ways.c (questions about records on several ways)   demand.c, pinned.c (links for these reasons)   message.c (text to a node)   broadcast.c (to all)   seldom.c (what most nodes never have)   view.c
  */
 #pragma once
 #include "base/pack.h"
@@ -74,11 +74,13 @@ struct inflight {
 struct request {
     uint8_t what; /* enum request_what */
     uint8_t tries;
+    uint8_t denied;        /* GET: so many said that there is none */
     uint32_t id, external; /* ours on the wire; the caller's */
     struct id target;
     uint64_t sent_us, until_us, next_us;
     uint8_t mode, flags;
     uint16_t force_slot; /* first hop; NO_SLOT: greedy */
+    uint32_t denier;     /* who said so last: first bytes of its id */
     uint8_t purpose;     /* of an internal question: far link, join */
     uint16_t body_len, body_max;
     uint8_t body[]; /* the frame, for a retry */
@@ -208,6 +210,7 @@ struct overlay {
     uint64_t records_due_us;
     struct dht *dht;       /* hand-over, records of our own; NULL until there is a record (dht.h) */
     struct seldom *seldom; /* messages, broadcasts; NULL until there is one (seldom.h) */
+    struct backs *backs;   /* whom questions came from (ways.c); NULL: none lately */
 };
 struct link_stats {
     uint64_t rx_bytes, tx_bytes, since_us;
@@ -618,6 +621,22 @@ void on_hop(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbox 
 struct id request_via(
     const struct overlay *o); /* our waypoint while we are not on the ring; else zero */
 
+/* --- ways.c --- */
+/* GET and PUT: once more, not by the way of the first try. False: there are no other ways. */
+bool ways_send(struct overlay *o, uint64_t now_us, const struct request *r, struct outbox *out);
+/* A frame that we are about to forward came on that link: if it asks for a record, the answer goes back there. */
+void ways_asked(struct overlay *o, uint64_t now_us, const struct routed *r, uint16_t arrived_on);
+/* An answer about a record: the link that the question came from; NULL: not known, or none such, or its end is next to us. */
+struct link *ways_back(const struct overlay *o, uint64_t now_us, const struct routed *r,
+                       uint16_t arrived_on);
+/* A PUT that was sent to a point near its key has come as near as it can: dst is the key from now on. False: no such. */
+bool ways_to_the_key(const struct overlay *o, struct routed *r);
+/* A GET sent to a point near its key, for a record that we keep: not to be forwarded. */
+bool ways_answered_here(const struct overlay *o, uint64_t now_us, const struct routed *r);
+void ways_forget_link(struct overlay *o, uint16_t slot);
+void ways_tick(struct overlay *o, uint64_t now_us);
+void ways_fini(struct overlay *o);
+
 /* --- join.c --- */
 void join_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void join_link_up(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out);
@@ -633,9 +652,13 @@ void fail_note(struct overlay *o, const struct id *id,
 void fail_tick(struct overlay *o, uint64_t now_us);
 bool failed_lately(const struct overlay *o, const struct id *id, uint64_t now_us);
 
+/* --- claim.c --- */
+/* Nobody else will say that there is such a record. */
+bool get_denied(const struct overlay *o, const struct request *r, uint64_t now_us);
+
 /* --- dht.c --- */
-void on_dht(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
-            unsigned op, struct unpack *u, struct outbox *out);
+void on_dht(struct overlay *o, uint64_t now_us, const struct arrival *a, unsigned op,
+            struct unpack *u, struct outbox *out);
 void dht_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void dht_fini(struct overlay *o);
 

@@ -14,6 +14,7 @@
 #define ABSTAIN_S           6u /* neighbours know us within one, and hand over at once */
 #define SLOT_PROOF          3u /* more signatures than another record */
 #define SETTLED_US          HOURS(1)
+#define REPAIR_EVERY_US     SECONDS(10)
 #define EXPIRY_EVERY_US                                                                            \
     SECONDS(1) /* what is over is not found at once; its memory comes back within this */
 
@@ -224,9 +225,26 @@ static unsigned rank(const struct overlay *o, const struct id *key, const struct
     return nearer;
 }
 
+/* Does key lie among our neighbours? Of what lies beyond them we know too little: half of them are nearer to anything. */
+static bool is_around(const struct overlay *o, const struct id *key)
+{
+    uint16_t left[NEAR_SIDE_MAX], right[NEAR_SIDE_MAX];
+    uint8_t lefts, rights;
+    ring_sides(o, left, right, &lefts, &rights);
+    if (o->near_count < 2 * NEAR_SIDE_MAX || !lefts || !rights)
+        return true; /* they are all there are */
+    return id_between(link_id(o, &o->links[left[lefts - 1]]), key,
+                      link_id(o, &o->links[right[rights - 1]]));
+}
+
+bool dht_is_replica(const struct overlay *o, const struct id *key)
+{
+    return is_around(o, key) && rank(o, key, &o->self.id) < REPLICAS;
+}
+
 const struct record_entry *dht_copy(const struct overlay *o, const struct id *key, uint64_t now_us)
 {
-    return rank(o, key, &o->self.id) < REPLICAS ? dht_find(o, key, now_us) : NULL;
+    return dht_is_replica(o, key) ? dht_find(o, key, now_us) : NULL;
 }
 
 bool dht_abstains(const struct overlay *o, uint64_t now_us, const struct record *r)
@@ -248,7 +266,9 @@ static void store_send(struct overlay *o, uint64_t now_us, const struct record_e
         (e->until_us - now_us) /
             SECONDS(1)); /* never longer than here, or it would live as long as neighbours change */
     ensure(!k.bad);
-    frame_send(o, &o->links[slot], now_us, frame, k.len + 1, NULL, out);
+    /* routed, though only to a neighbour: so it is acknowledged, and sent again */
+    route_send(o, now_us, ROUTE_EXACT, 0, link_id(o, &o->links[slot]), NULL, frame, k.len + 1, slot,
+               out);
 }
 
 static void replicate(struct overlay *o, uint64_t now_us, const struct record_entry *e,
@@ -273,9 +293,10 @@ enum dht_result dht_put(struct overlay *o, uint64_t now_us, const struct record 
 
 /* --- arrivals --- */
 
+/* back: the slot of the link that brought the question, which the answer goes back by (ways.c); NO_SLOT: there was none. */
 static void got_send(struct overlay *o, uint64_t now_us, const struct id *to, const struct id *via,
-                     uint64_t request, enum dht_result result, const struct record_entry *e,
-                     struct outbox *out)
+                     uint16_t back, uint64_t request, enum dht_result result,
+                     const struct record_entry *e, struct outbox *out)
 {
     uint8_t frame[CONTROL_MAX];
     struct pack k = control_pack(frame, sizeof frame, CONTROL_GOT, 4);
@@ -283,7 +304,9 @@ static void got_send(struct overlay *o, uint64_t now_us, const struct id *to, co
     pack_uint(&k, result);
     pack_bin(&k, e ? e->bytes : frame, e ? e->len : 0);
     ensure(!k.bad);
-    route_send(o, now_us, ROUTE_EXACT, 0, to, via, frame, k.len + 1, NO_SLOT, out);
+    bool may = back != NO_SLOT && o->links[back].state == LINK_UP && !link_by_id(o, to);
+    if (!may || (via && !id_is_zero(via))) back = NO_SLOT;
+    route_send(o, now_us, ROUTE_EXACT, 0, to, via, frame, k.len + 1, back, out);
 }
 
 enum err dht_verify(const struct overlay *o, uint64_t now_us, struct span bytes, struct record *out)
@@ -337,7 +360,20 @@ static void on_put(struct overlay *o, uint64_t now_us, const struct arrival *a, 
     if (!verified(o, now_us, bytes, &r)) return;
     enum dht_result result = dht_put(o, now_us, &r, bytes, &held, out);
     bool show = result == DHT_CONFLICT || result == DHT_OLD;
-    got_send(o, now_us, &a->routed_src, &via, request, result, show ? held : NULL, out);
+    got_send(o, now_us, &a->routed_src, &via, link_slot(o, a->link), request, result,
+             show ? held : NULL, out);
+}
+
+void dht_repair(struct overlay *o, uint64_t now_us, struct record_entry *e, struct outbox *out)
+{
+    const struct link *nearest = NULL;
+    if (time_since(now_us, e->repaired_us) < REPAIR_EVERY_US) return;
+    for (uint8_t i = 0; i < o->near_count; i++)
+        if (!nearest || id_nearer(&e->key, near_id(o, i), link_id(o, nearest)) < 0)
+            nearest = &o->links[o->near[i].slot];
+    if (!nearest || id_nearer(&e->key, link_id(o, nearest), &o->self.id) > 0) return;
+    e->repaired_us = now_us;
+    store_send(o, now_us, e, link_slot(o, nearest), out);
 }
 
 static void on_get(struct overlay *o, uint64_t now_us, const struct arrival *a, struct unpack *u,
@@ -351,12 +387,15 @@ static void on_get(struct overlay *o, uint64_t now_us, const struct arrival *a, 
         drop(o, DROP_MALFORMED);
         return;
     }
-    const struct record_entry *e = dht_find(o, &key, now_us);
-    if (!e && !dht_is_root(o, &key)) { /* not ours to deny */
+    struct record_entry *e = dht_find(o, &key, now_us);
+    bool root = dht_is_root(o, &key);
+    if (!e && !root && !dht_is_replica(o, &key)) { /* not ours to deny */
         drop(o, DROP_NO_ROUTE);
         return;
     }
-    got_send(o, now_us, &a->routed_src, &via, request, e ? DHT_OK : DHT_NOT_FOUND, e, out);
+    got_send(o, now_us, &a->routed_src, &via, link_slot(o, a->link), request,
+             e ? DHT_OK : DHT_NOT_FOUND, e, out);
+    if (e && !root) dht_repair(o, now_us, e, out);
 }
 
 /* Two writers held it, unknown to each other; one is left. The root tells the other, who then asks. */
@@ -367,7 +406,7 @@ static void tell_loser(struct overlay *o, uint64_t now_us, const struct id *lose
     if (id_equal(loser, &o->self.id))
         claim_disputed(o, now_us, &winner->key);
     else
-        got_send(o, now_us, loser, NULL, 0, DHT_CONFLICT, winner, out);
+        got_send(o, now_us, loser, NULL, NO_SLOT, 0, DHT_CONFLICT, winner, out);
 }
 
 /* A slot that we have seen held, and renewed, for so long is no find of two rings that have just met: whoever has the token could
@@ -378,7 +417,15 @@ static bool settled_slot(const struct record_entry *e, uint64_t now_us)
            time_since(now_us, e->kept_us) < 2 * SETTLED_US;
 }
 
-static void on_store_conflict(struct overlay *o, uint64_t now_us, struct link *l,
+/* We hold something better than we were sent. */
+static void store_back(struct overlay *o, uint64_t now_us, const struct arrival *a,
+                       const struct record_entry *e, struct outbox *out)
+{
+    const struct link *l = link_by_id(o, &a->routed_src);
+    if (l) store_send(o, now_us, e, link_slot(o, l), out);
+}
+
+static void on_store_conflict(struct overlay *o, uint64_t now_us, const struct arrival *a,
                               struct record_entry *held, const struct record *r, struct span bytes,
                               uint64_t until_us, struct outbox *out)
 {
@@ -386,7 +433,7 @@ static void on_store_conflict(struct overlay *o, uint64_t now_us, struct link *l
     conflict_trace(o, now_us, held, r);
     if (record_stays(o->crypto, &r->key, &held->writer, &r->writer)) {
         /* it replaces theirs, by the same rule */
-        store_send(o, now_us, held, link_slot(o, l), out);
+        store_back(o, now_us, a, held, out);
     } else if (!settled_slot(held, now_us)) {
         loser = held->writer;
         if (keep(o, now_us, r, bytes, until_us) != DHT_OK) return;
@@ -394,7 +441,7 @@ static void on_store_conflict(struct overlay *o, uint64_t now_us, struct link *l
     tell_loser(o, now_us, &loser, dht_find(o, &r->key, now_us), out);
 }
 
-static void on_store(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u,
+static void on_store(struct overlay *o, uint64_t now_us, const struct arrival *a, struct unpack *u,
                      struct outbox *out)
 {
     struct record r;
@@ -409,24 +456,24 @@ static void on_store(struct overlay *o, uint64_t now_us, struct link *l, struct 
     enum dht_result result = judge(held, &r);
     uint64_t until_us = now_us + SECONDS(left_s < r.ttl_s ? left_s : r.ttl_s);
     if (result == DHT_OLD) { /* not if they are equally old: we would send them to and fro */
-        if (held->seq > r.seq) store_send(o, now_us, held, link_slot(o, l), out);
+        if (held->seq > r.seq) store_back(o, now_us, a, held, out);
         return;
     }
     if (!verified(o, now_us, bytes, &r)) return;
     if (result == DHT_CONFLICT)
-        on_store_conflict(o, now_us, l, held, &r, bytes, until_us, out);
+        on_store_conflict(o, now_us, a, held, &r, bytes, until_us, out);
     else
         (void)keep(o, now_us, &r, bytes, until_us); /* or not: there are others */
 }
 
-void on_dht(struct overlay *o, uint64_t now_us, struct link *l, const struct arrival *a,
-            unsigned op, struct unpack *u, struct outbox *out)
+void on_dht(struct overlay *o, uint64_t now_us, const struct arrival *a, unsigned op,
+            struct unpack *u, struct outbox *out)
 {
     switch (op) {
     case CONTROL_PUT: on_put(o, now_us, a, u, out); break;
     case CONTROL_GET: on_get(o, now_us, a, u, out); break;
-    case CONTROL_GOT: on_got(o, now_us, u, out); break;
-    case CONTROL_STORE: on_store(o, now_us, l, u, out); break;
+    case CONTROL_GOT: on_got(o, now_us, a, u, out); break;
+    case CONTROL_STORE: on_store(o, now_us, a, u, out); break;
     default: drop(o, DROP_TYPE);
     }
 }

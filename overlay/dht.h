@@ -1,7 +1,8 @@
 /* overlay/dht.h - between the two halves of the records: dht.c keeps them, claim.c asks for them and renews our own.
  *
  * A record lives on the REPLICAS nodes nearest to its key. PUT and GET go to the nearest, the root; the root stores copies at the
- * others. When a neighbour comes, those who hold records hand over what it should hold too.
+ * others. When a neighbour comes, those who hold records hand over what it should hold too. A GET that gets no answer, or is
+ * told that there is nothing, asks the other replicas as well (ways.c); who of them has it gives the root a copy.
  *
  *   PUT  root: nobody holds it, or the same writer with a smaller seq -> kept, copies stored, OK
  *              the same bytes once more (the answer was lost)         -> OK
@@ -14,7 +15,7 @@
  * there before it: for a slot of an invite (slot.h) it abstains for ABSTAIN_S, in which its new neighbours hand over what they hold.
  *
  * Limits of this version: one root decides (no quorum: two claims made on both sides of a partition, or of a change of roots, are
- * settled by STORE, and the root tells the loser); a copy that is lost on the way is stored again at the next renewal.
+ * settled by STORE, and the root tells the loser).
  *
  * Units: until_us and *_us are the node's clock. Owns: records are objects of extra_pool; struct dht and claims are allocated.
  * Cost: one pooled object a record; searching is binary; a verification per PUT and per STORE of something new, VERIFY_RATE a second. */
@@ -30,6 +31,7 @@ struct record_entry { /* one we keep */
     struct id key, writer;
     uint64_t seq, until_us;
     uint64_t since_us, kept_us; /* this writer's first; the last that came */
+    uint64_t repaired_us;       /* the root was given a copy because somebody asked us */
     uint16_t len;
     uint8_t tag; /* enum record_tag */
     uint8_t bytes[RECORD_BYTES];
@@ -78,9 +80,13 @@ struct record_entry *dht_find(const struct overlay *o, const struct id *key, uin
 /* What a replica holds by itself, without asking the root: as good as what the root says while neighbours are few. NULL: nothing, or
  * others are nearer. */
 const struct record_entry *dht_copy(const struct overlay *o, const struct id *key, uint64_t now_us);
+/* Are we one of those who should keep what has this key, as far as we know? */
+bool dht_is_replica(const struct overlay *o, const struct id *key);
 /* We are too new here to say that nobody holds this slot. */
 bool dht_abstains(const struct overlay *o, uint64_t now_us, const struct record *r);
 bool dht_value_fits(const struct overlay *o, const struct record_name *name, size_t len);
+/* We, who keep it, are asked though we are not the root: perhaps that one does not have it, and gets a copy, every 10 s at most. */
+void dht_repair(struct overlay *o, uint64_t now_us, struct record_entry *e, struct outbox *out);
 /* The signature, the time, and for a slot its proof. */
 MUST_CHECK enum err dht_verify(const struct overlay *o, uint64_t now_us, struct span bytes,
                                struct record *out);
@@ -88,7 +94,8 @@ MUST_CHECK enum err dht_verify(const struct overlay *o, uint64_t now_us, struct 
 enum dht_result dht_put(struct overlay *o, uint64_t now_us, const struct record *r,
                         struct span bytes, struct record_entry **held, struct outbox *out);
 /* --- claim.c --- */
-void on_got(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbox *out);
+void on_got(struct overlay *o, uint64_t now_us, const struct arrival *a, struct unpack *u,
+            struct outbox *out);
 void claim_disputed(struct overlay *o, uint64_t now_us,
                     const struct id *key); /* somebody says that another holds it: ask soon */
 void claims_near_changed(struct overlay *o, uint64_t now_us, struct outbox *out);

@@ -26,7 +26,7 @@ static void hears(struct net *n, uint32_t i, unsigned op, uint64_t request, cons
     uint8_t body[CONTROL_MAX];
     struct overlay *o = node(n, i);
     struct link *l = order_at(o, 0);
-    struct arrival a = {.link = l, .routed = op != CONTROL_STORE, .routed_src = *link_id(o, l)};
+    struct arrival a = {.link = l, .routed = true, .routed_src = *link_id(o, l)};
     struct pack k = pack_of(body, sizeof body);
     if (op == CONTROL_STORE) {
         pack_bin(&k, m->bytes, m->len);
@@ -38,7 +38,7 @@ static void hears(struct net *n, uint32_t i, unsigned op, uint64_t request, cons
         pack_bin(&k, m->bytes, m->len);
     }
     struct unpack u = unpack_of(body, k.len);
-    on_dht(o, n->now_us, l, &a, op, &u, &n->out);
+    on_dht(o, n->now_us, &a, op, &u, &n->out);
     settle(n, i);
 }
 
@@ -231,7 +231,7 @@ static void garbage(void **state)
              len++) { /* bytes of another form: a record where a frame's places should be */
             struct arrival a = {.link = order_at(o, 0), .routed = true, .routed_src = n->ids[1].id};
             struct unpack u = unpack_of(m.bytes, len);
-            on_dht(o, n->now_us, a.link, &a, ops[k], &u, &n->out);
+            on_dht(o, n->now_us, &a, ops[k], &u, &n->out);
             settle(n, 0);
         }
         assert_int_equal(overlay_drops(o)[DROP_MALFORMED] - before, m.len);

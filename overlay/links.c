@@ -259,6 +259,7 @@ void link_close(struct overlay *o, struct link *l, uint64_t now_us, const char *
     if (was_up) {
         outbox_event(out, OE_DOWN, &id)->why = why;
         route_forget_link(o, now_us, slot, out);
+        ways_forget_link(o, slot);
         ring_changed(o, now_us, out);
     }
 }

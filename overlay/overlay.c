@@ -13,11 +13,11 @@ _Static_assert(sizeof(struct near_info) <= 12 && sizeof(struct channel) <= 24 &&
                    sizeof(struct overlay_seed_peer) <= 40 && sizeof(struct knock) <= 184,
                "docs/memory.md: one or several in every node");
 _Static_assert(sizeof(struct overlay) % 8 == 0, "its own struct overlay_common may lie behind it");
-_Static_assert(sizeof(struct overlay) <= 1600, "docs/memory.md: a node holds one");
+_Static_assert(sizeof(struct overlay) <= 1608, "docs/memory.md: a node holds one");
 uint32_t overlay_pool_max(const struct limits *l)
 {
     return (uint32_t)l->extras + 2u * l->handshakes + l->inflight + 2u * l->requests + l->records +
-           32u + 2u + 16u /* broadcasts, two each */;
+           32u + 3u + 16u /* broadcasts, two each */;
 }
 
 static uint16_t map_size(const struct limits *l)
@@ -108,6 +108,7 @@ void overlay_free(struct overlay *o)
     if (o->links) crypto_wipe(o->links, o->common->limits.links * sizeof *o->links);
     dht_fini(o);
     seldom_fini(o);
+    ways_fini(o);
     tables_fini(o);
     chains_fini(o);
     free(o->failed);
@@ -202,6 +203,7 @@ void overlay_timer(struct overlay *o, uint64_t now_us, struct outbox *out)
     broadcast_tick(o, now_us, out);
     fail_tick(o, now_us);
     tables_tick(o, now_us);
+    ways_tick(o, now_us);
     if (o->wake_us <= now_us) o->wake_us = now_us + 1;
 }
 

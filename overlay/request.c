@@ -62,6 +62,8 @@ void request_send(struct overlay *o, uint64_t now_us, struct request *r, struct 
         return;
     }
     wake_at(o, time_min(r->next_us, r->until_us));
+    bool record = r->what == REQUEST_GET || r->what == REQUEST_PUT;
+    if (record && r->tries > 1 && o->joined && ways_send(o, now_us, r, out)) return;
     uint16_t force = r->force_slot;
     if (force != NO_SLOT && o->links[force].state != LINK_UP) force = NO_SLOT;
     route_send(o, now_us, r->mode, r->flags, &r->target, NULL, r->body, r->body_len, force, out);
@@ -284,6 +286,10 @@ void request_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         left--;
         if (r->until_us <= now_us && r->what == REQUEST_MESSAGE) {
             message_over(o, r, out);
+            continue;
+        }
+        if (r->what == REQUEST_GET && get_denied(o, r, now_us)) {
+            answer(o, now_us, r, ERR_NOT_FOUND, &ID_ZERO, 0, out);
             continue;
         }
         if (r->until_us <= now_us) {

@@ -280,7 +280,14 @@ static void forward(struct overlay *o, uint64_t now_us, struct link *l, struct r
         deliver(o, now_us, l, r, body, out);
         return;
     }
-    struct link *next = next_hop(o, &r->dst, &r->src, carried, link_slot(o, l), NULL);
+    if (ways_answered_here(o, now_us, r)) {
+        deliver(o, now_us, l, r, body, out);
+        return;
+    }
+    struct link *next = ways_back(o, now_us, r, link_slot(o, l));
+    if (!next) next = next_hop(o, &r->dst, &r->src, carried, link_slot(o, l), NULL);
+    if (!next && ways_to_the_key(o, r)) /* the root is a neighbour: straight to it */
+        next = route_next(o, &r->dst, &r->src, false, link_slot(o, l), NULL);
     if (!next) {
         if (r->mode != ROUTE_NEAREST || id_equal(&r->src, &o->self.id))
             drop(o, DROP_NO_ROUTE);
@@ -305,6 +312,7 @@ static void forward(struct overlay *o, uint64_t now_us, struct link *l, struct r
         drop(o, DROP_TOO_BIG);
         return;
     }
+    ways_asked(o, now_us, r, link_slot(o, l));
     hop_send(o, now_us, next, frame, n, link_slot(o, l), out);
 }
 

@@ -127,6 +127,6 @@ void guest_check(const struct guest *g)
     ensure(h.records <= l->records && h.members <= l->members && h.passive <= l->passive);
     ensure(h.identities <= (uint32_t)l->links + l->handshakes + 64);
     ensure(h.extras == extras(o) + h.hellos + hello3s + h.inflight + h.requests + h.records +
-                           h.waiting + asks(g->node) + broadcasts_held(o));
+                           h.waiting + asks(g->node) + broadcasts_held(o) + (o->backs != NULL));
     ensure(h.pkts == g->node->waiting_packets && h.pkts <= l->waiting_packets);
 }
