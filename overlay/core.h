@@ -472,8 +472,8 @@ void path_move(struct overlay *o, uint64_t now_us, struct link *l, enum path_kin
                const struct endpoint *at, const char *why, struct outbox *out);
 void path_waypoint_lost(struct overlay *o,
                         const struct id *id); /* whoever goes through it takes another */
-void path_lost(struct overlay *o, uint64_t now_us, struct link *l,
-               struct outbox *out); /* the direct or relayed path is silent */
+/* The direct or relayed path is silent. lives: the peer was heard over the ring just now. */
+void path_lost(struct overlay *o, uint64_t now_us, struct link *l, bool lives, struct outbox *out);
 void path_roam(struct overlay *o, uint64_t now_us, struct link *l, const struct endpoint *from,
                struct outbox *out);
 bool mapping_depends(uint64_t mapping); /* another port for every peer ("symmetric") */
@@ -543,8 +543,8 @@ void ring_missed(struct overlay *o, uint64_t now_us, const struct id *id);
 uint64_t ring_estimate(const struct overlay *o);
 /* May we send there because a peer says so? */
 bool ring_hearsay_ok(const struct overlay *o, const struct endpoint *at);
-/* Neighbours died lately and the gap is not closed yet on that side of us where `at` lies: who stands beyond it may own what we
- * seem to own. */
+/* Neighbours died lately and the gap is not closed yet on that side of us where `at` lies, or we are not on the ring yet: who stands
+ * beyond it may own what we seem to own. */
 bool ring_open(struct overlay *o, uint64_t now_us, const struct id *at);
 bool ring_would_be_near(const struct overlay *o, const struct id *id);
 uint8_t ring_sides(const struct overlay *o, uint16_t left[NEAR_SIDE_MAX],

@@ -149,7 +149,7 @@ void hello_given_up(struct overlay *o, uint64_t now_us, const struct id *id,
                     const struct endpoint *at, struct outbox *out)
 {
     struct hello *h = route_begin(o, now_us, id, &ID_ZERO, at, &ID_ZERO, KIND_NEAR, out);
-    if (h) h->given_up = true;
+    if (h) h->given_up = h->brief = true;
 }
 
 bool hello_heard_of(struct overlay *o, uint64_t now_us, const struct link *by, const struct id *id,

@@ -273,8 +273,9 @@ void join_link_up(struct overlay *o, uint64_t now_us, struct link *l, struct out
 {
     passive_found(o, link_id(o, l));
     /* who came tells us whom it knows near us; a seed hands the newcomer on. Once we are on the ring it is only asked who stands
-     * next to us, as it sees it: nobody new, if its ring is ours. A far link we found on our own ring, and it may be a candidate only */
-    bool asked = o->joined && (l->kinds == KIND_LEAF || l->kinds == KIND_FAR);
+     * next to us, as it sees it: nobody new, if its ring is ours. A far link we found on our own ring, and it may be a candidate only;
+     * but if we have lost somebody, there may be two rings that meet */
+    bool asked = o->joined && (l->kinds == KIND_LEAF || (l->kinds == KIND_FAR && !o->lost_count));
     if ((l->s.flags & SESSION_INITIATOR) && !asked) near_list_send(o, now_us, l, true, out);
     if ((l->kinds & KIND_LEAF) && (o->joined || finds_under_way(o) < FINDS_AT_ONCE))
         find_send(o, now_us, &o->self.id, o->joined ? PURPOSE_REPAIR : PURPOSE_JOIN, 0, SECONDS(5),

@@ -263,7 +263,7 @@ void path_waypoint_lost(struct overlay *o, const struct id *id)
 }
 
 /* Silence on the present path: carry on over the ring, and seek a better way at once. */
-void path_lost(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out)
+void path_lost(struct overlay *o, uint64_t now_us, struct link *l, bool lives, struct outbox *out)
 {
     struct extra *x = link_need_extra(o, l);
     if (!x) {
@@ -286,7 +286,7 @@ void path_lost(struct overlay *o, uint64_t now_us, struct link *l, struct outbox
         link_verify(o, p, now_us, out);
         asked++;
     }
-    candidates_send(o, now_us, l, true, out);
+    if (lives) candidates_send(o, now_us, l, true, out); /* else once it is heard: path_tick */
     link_verify(o, l, now_us, out);
 }
 

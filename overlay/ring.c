@@ -314,6 +314,13 @@ static uint16_t torn_clock(uint64_t now_us)
     return (uint16_t)(now_us / TORN_UNIT_US) | 1u;
 }
 
+static bool torn_lately(struct overlay *o, uint64_t now_us)
+{
+    if ((uint16_t)(torn_clock(now_us) - o->torn) >= TORN_UNITS)
+        o->torn = 0; /* its clock wraps after 109 minutes; repair() looks more often */
+    return o->torn;
+}
+
 /* Do we not know yet who is next on that side? It has told us nothing, or somebody nearer is just being asked. */
 static bool side_open(struct overlay *o, uint16_t nearest, bool right)
 {
@@ -325,7 +332,8 @@ bool ring_open(struct overlay *o, uint64_t now_us, const struct id *at)
 {
     uint16_t left[NEAR_SIDE_MAX], right[NEAR_SIDE_MAX];
     uint8_t lefts, rights;
-    if (!o->torn || (uint16_t)(torn_clock(now_us) - o->torn) >= TORN_UNITS) return false;
+    if (!o->joined && !o->joined_s) return true; /* a newcomer knows too little to answer */
+    if (!torn_lately(o, now_us)) return false;
     if (o->up_count == 0) return true;
     ring_sides(o, left, right, &lefts, &rights);
     bool on_right = id_between(&o->self.id, at, link_id(o, &o->links[right[0]]));
@@ -411,6 +419,7 @@ static void repair(struct overlay *o, uint64_t now_us, bool look, struct outbox 
     if (o->up_count == 0) return;
     uint16_t left[NEAR_SIDE_MAX], right[NEAR_SIDE_MAX];
     uint8_t lefts, rights;
+    (void)torn_lately(o, now_us);
     ring_sides(o, left, right, &lefts, &rights);
     compare(o, now_us, &o->links[left[0]], out);
     if (left[0] != right[0]) compare(o, now_us, &o->links[right[0]], out);

@@ -401,6 +401,11 @@ static void retry(struct overlay *o, uint64_t now_us, uint16_t i, struct outbox 
     struct link *l = f->slot == NO_SLOT ? NULL : &o->links[f->slot];
     struct routed r;
     if (!l && routed_read(f->frame, f->len, &r) && ring_open(o, now_us, &r.dst)) {
+        if (time_since(now_us, f->born_us) >= ROUTE_HOLD_US) { /* we do not get onto the ring */
+            drop(o, DROP_NO_ROUTE);
+            inflight_end(o, i);
+            return;
+        }
         f->due_us = now_us + HELD_US;
         wake_at(o, f->due_us);
         return;

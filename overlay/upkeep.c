@@ -155,7 +155,7 @@ static void pong_moves(struct overlay *o, uint64_t now_us, struct link *l, const
     } else if (way->path == PATH_ROUTED && link_path(l) == PATH_DIRECT && l->tries >= 2 &&
                !l->trial) { /* its NAT was tried: it opens the way again by itself */
         patience_lost(o, now_us, l, out);
-        path_lost(o, now_us, l, out); /* the peer lives, the path does not */
+        path_lost(o, now_us, l, true, out); /* the peer lives, the path does not */
     } else if (way->path == PATH_RELAYED && link_path(l) == PATH_ROUTED && x) {
         x->relay_slot = (uint16_t)(way->relay + 1);
         x->relay_channel = way->channel;
@@ -284,11 +284,14 @@ void upkeep_dead(struct overlay *o, uint64_t now_us, struct link *l, const char 
 {
     struct id id = *link_id(o, l);
     bool near = l->kinds & KIND_NEAR, held = l->kinds || (l->s.flags & LINK_WANTED);
+    /* nobody misses a far link: there are others of that octave */
+    bool missed = (l->kinds & ~KIND_FAR) || used_lately(link_extra(o, l), now_us);
     join_remember(o, now_us, l, out);
     if (held) join_lost(o, &id);
     link_close(o, l, now_us, why, out);
     if (near) ring_neighbour_dead(o, now_us, out);
-    if (held) join_dial_remembered(o, now_us, &id, out); /* else its CLOSE was lost, perhaps */
+    /* if it was not held, its CLOSE was lost, perhaps */
+    if (missed || (held && !o->up_count)) join_dial_remembered(o, now_us, &id, out);
 }
 
 /* Idle long enough, and nobody wants it: let go. */
@@ -344,7 +347,7 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
             /* asked around a direct path already, if there was time for that: one answer more is waited for */
             uint64_t rto_us = link_rto_us(l);
             bool asked = link_path(l) == PATH_DIRECT && rto_us >= MILLIS(100);
-            path_lost(o, now_us, l, out);
+            path_lost(o, now_us, l, false, out);
             if (l->state == LINK_UP && asked) {
                 l->tries = PING_TRIES_ROUTED;
                 upkeep_arm(o, l, now_us + rto_us);

@@ -94,15 +94,20 @@ uint32_t lookups_record(const struct lookups *l, uint32_t slot)
     return l->slots[slot].record;
 }
 
-/* From `at_us` on, until when there is somebody live who is nearer to the target than `than`?
+/* Is it on the ring then? Who has only just started owns nothing yet. */
+static bool on_ring(const struct host *h, uint64_t at_us)
+{
+    return h->joined_ms && h->started_us + MILLIS(h->joined_ms) <= at_us && at_us < h->ended_us;
+}
+
+/* From `at_us` on, until when there is somebody on the ring who is nearer to the target than `than`?
  * at_us: nobody is. */
 static uint64_t nearer_until(const struct world *w, const struct id *target, const struct id *than,
                              uint64_t at_us)
 {
     for (uint32_t i = 0; i < w->host_count; i++) {
         const struct host *h = &w->hosts[i];
-        if (h->started_us <= at_us && at_us < h->ended_us && id_nearer(target, &h->id, than) < 0)
-            return h->ended_us;
+        if (on_ring(h, at_us) && id_nearer(target, &h->id, than) < 0) return h->ended_us;
     }
     return at_us;
 }

@@ -1,7 +1,8 @@
 /* sim/lookups.h - look-ups under way, and how they ended.
  *
  * A look-up asks a random live node for the owner of a random id. Right is whoever was the live node
- * nearest to that id at some moment between the question and the answer. Nothing is tried again. One
+ * nearest to that id at some moment between the question and the answer, those who were not on the
+ * ring yet counted or not. Nothing is tried again. One
  * whose asker died or left is not counted as sent, nor is one that the asker refused, having as many
  * questions under way as its limits allow (busy).
  *

@@ -28,8 +28,9 @@ static void set_up(struct fixture *f)
                                    .nodes = NODES};
     f->world = world_new(&c);
     for (uint32_t i = 0; i < NODES; i++) (void)world_start(f->world, 1);
+    for (uint32_t i = 0; i < NODES; i++) f->world->hosts[i].joined_ms = 1;
     lookups_init(&f->lookups);
-    /* one whose asker knows nobody yet answers at once, itself: the slot is put back under way */
+    /* one whose asker is alone answers at once, itself: the slot is put back under way */
     struct rng r;
     rng_stream(&f->world->root, "test", 0, &r);
     lookups_begin(&f->lookups, f->world, &r, 2, false, SECONDS(10));
@@ -109,6 +110,19 @@ static void test_never_owner(void **state)
     tear_down(&f);
 }
 
+/* Whoever is nearer has only just started: it is not on the ring yet. */
+static void test_newcomer_owns_nothing_yet(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    f.world->hosts[nearest(&f, 0)].joined_ms = 0;
+    f.world->now_us = SECONDS(2);
+    answer(&f, OK, nearest(&f, 1));
+    assert_int_equal(f.lookups.counts[2].ok, 1);
+    tear_down(&f);
+}
+
 static void test_busy_is_not_sent(void **state)
 {
     (void)state;
@@ -126,9 +140,8 @@ static void test_busy_is_not_sent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_owner_at_first),
-        cmocka_unit_test(test_owner_in_between),
-        cmocka_unit_test(test_never_owner),
+        cmocka_unit_test(test_owner_at_first),   cmocka_unit_test(test_owner_in_between),
+        cmocka_unit_test(test_never_owner),      cmocka_unit_test(test_newcomer_owns_nothing_yet),
         cmocka_unit_test(test_busy_is_not_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

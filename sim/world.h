@@ -34,10 +34,10 @@ struct host {          /* a node and its place in the world */
     uint32_t live_at;              /* place in world.live */
     struct id id;
     struct net_place place;
-    uint8_t state;     /* enum host_state */
-    uint8_t nat_type;  /* enum nat_type */
-    uint8_t hostility; /* enum hostility */
-    bool seen_joined;
+    uint8_t state;      /* enum host_state */
+    uint8_t nat_type;   /* enum nat_type */
+    uint8_t hostility;  /* enum hostility */
+    uint32_t joined_ms; /* after its start it first said that it is on the ring; 0: not yet */
 };
 
 /*   what became of datagrams */

@@ -94,8 +94,8 @@ void world_flood(struct world *w, struct rng *r)
 static void on_notice(struct world *w, uint32_t node, const struct notice *n)
 {
     struct host *h = &w->hosts[node];
-    if (n->type != NOTICE_JOINED || h->seen_joined) return;
-    h->seen_joined = true;
+    if (n->type != NOTICE_JOINED || h->joined_ms) return;
+    h->joined_ms = (uint32_t)((w->now_us - h->started_us) / 1000) + 1;
     w->joined_count++;
     w->joined_us_sum += w->now_us - h->started_us;
 }
