@@ -27,7 +27,8 @@
     X(BROADCAST, 19, "number, at, proof, left, arc, text", "link",                                 \
       "text for everybody in this arc of the ring; pass it on")                                    \
     X(COUNT, 20, "origin, number", "link", "how far is that broadcast?")                           \
-    X(COUNTED, 21, "origin, number, done, reached, lost", "link", "so far; answer to both")
+    X(COUNTED, 21, "origin, number, done, reached, lost", "link", "so far; answer to both") \
+    X(LINKS, 22, "prefixes and round trips", "link", "whom I reach directly, and how far away they are")
 // clang-format on
 enum control_op {
 #define X(name, op, places, where, what) CONTROL_##name = op,

@@ -2,7 +2,7 @@
  *
  * One file per concern; each keeps its own part of the state and its own deadlines, and says wake_at() when it arms one:
  *   links.c (table)   tables.c (of pooled things)   hello.c (handshakes)   hellos.c (the table of them)   chains.c (certificates)   keys.c (several sessions with one peer)   receive.c (arrivals)   send.c (frames out)   upkeep.c (pings, death, rekey)   patience.c (how often)
- *   path.c (direct paths, roaming)   sizing.c (their MTU)   relay.c (channels)   ring.c (near links)   far.c (far links)   route.c (hop by hop)   next.c (which hop)
+ *   path.c (direct paths, roaming)   sizing.c (their MTU)   relay.c (channels)   ring.c (near links)   far.c (far links)   route.c (hop by hop)   next.c (which hop)   ahead.c (neighbours' neighbours)
  *   refer.c (newcomers handed on)   control.c (MessagePack bodies)   request.c (questions of ours)   join.c (seeds, remembered peers)   dht.c (records kept)   claim.c (records of ours)
  *   ways.c (questions about records on several ways)   demand.c, pinned.c (links for these reasons)   message.c (text to a node)   broadcast.c (to all)   seldom.c (what most nodes never have)   view.c
  */
@@ -110,6 +110,24 @@ struct own_chain {
 struct ack_due {                /* an acknowledgement due */
     uint16_t slot, seq, due_ms; /* due: low 16 bits of milliseconds */
 };
+/* Lookahead: whom a link's peer reaches directly, as it told. */
+#define HINTS_MAX   40
+#define OCTAVES_MAX 64
+#define TRIED_MAX   64
+struct hints {
+    bool used;
+    uint8_t count;
+    uint8_t rtt[HINTS_MAX];     /* rtt_code */
+    uint32_t prefix[HINTS_MAX]; /* first four bytes of the id */
+};
+struct ahead {
+    uint64_t tell_us, pause_us;
+    struct hints *lists;       /* limits.lookahead of them */
+    uint16_t *at;              /* per slot: + 1, its list; 0: none */
+    uint32_t told;             /* digest of what we told last; 0: nothing yet */
+    uint32_t tried[TRIED_MAX]; /* as far links */
+    uint8_t tried_next;
+};
 struct failed { /* it did not answer */
     struct id id;
     uint32_t at_ms;
@@ -177,8 +195,10 @@ struct overlay {
     bool near_look : 1;     /* the repair that is due only compares near sets next door */
     uint8_t near_looks : 2; /* repairs next door since the last whole one */
     uint8_t far_dials : 3;  /* so many more from lists, until far_tick looks again */
-    uint64_t ring_due_us, ring_tell_us, repair_us;
+    uint64_t ring_due_us, ring_tell_us;
+    uint32_t repair_us;
     uint32_t far_due_ms; /* low 32 bits of milliseconds; 0: not armed */
+    struct ahead *ahead; /* NULL until needed, and with limits.lookahead 0 */
     /* reaching others and being reached */
     struct observe observe;
     struct endpoint *locals;    /* local_count of them; at most LOCALS_MAX */
@@ -555,12 +575,31 @@ void near_list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask
 void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u, uint32_t places,
              struct outbox *out); /* places: how many are left to read */
 
+/* --- ahead.c --- */
+uint8_t rtt_code(uint16_t rtt); /* of link.srtt, in one byte, within 6 % */
+uint32_t rtt_decode(uint8_t code);
+struct id hint_point(uint32_t prefix); /* where on the ring its peer is, nearly */
+uint32_t hint_distance_log2(const struct id *id, uint32_t prefix); /* as id_distance_log2 */
+/* What the link in that slot told last; of nobody if nothing. */
+const struct hints *ahead_hints(const struct overlay *o, uint16_t slot);
+void ahead_forget(struct overlay *o, uint16_t slot);
+void on_links(struct overlay *o, const struct link *l, struct unpack *u);
+void ahead_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
+/* A neighbour's peer that may be nearer in time than the far link of its octave, whose round trip is held_rtt (0: none is wanted), the most
+ * promising one, and the link it was heard through. It is given once. false: nobody. */
+bool ahead_candidate(struct overlay *o, const uint32_t held_rtt[OCTAVES_MAX], uint32_t *prefix,
+                     uint16_t *through);
+size_t ahead_size(const struct limits *l);
+void ahead_fini(struct overlay *o);
+
 /* --- far.c --- */
 /* A neighbour has a link to `id`, which may be a far link for us, too. */
 void far_heard(struct overlay *o, uint64_t now_us, const struct id *id, const struct endpoint *at,
                struct outbox *out);
 /* Whoever we dialled for `place` is crowded, and names `id`. */
 bool far_fits(const struct overlay *o, const struct id *id, const struct id *place);
+/* Which octave's link an id might be: 0 and 1 are the two sides of the farthest half; -1: none. */
+int far_octave_of(const struct overlay *o, const struct id *id);
 void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void far_found(struct overlay *o, uint64_t now_us, const struct id *owner,
                const struct endpoint *at, struct outbox *out);
@@ -572,9 +611,10 @@ struct link *route_next(const struct overlay *o, const struct id *dst, const str
                         bool physical, uint16_t arrived_on, const uint16_t avoid[3]);
 /* The one to take: NULL if and only if there is none. carried: the type of the datagram in the frame, or 0. What is sealed goes over real
  * links only: a routed link would put it into another routed frame, with a TTL of its own, that may come back to this very
- * link. A handshake does so as long as there is one, for then its session will find that way, too. */
-struct link *next_hop(const struct overlay *o, const struct id *dst, const struct id *src,
-                      uint8_t carried, uint16_t arrived_on, const uint16_t avoid[3]);
+ * link. A handshake does so as long as there is one, for then its session will find that way, too. It sets ROUTED_UPHILL if that is the
+ * step taken. */
+struct link *next_hop(const struct overlay *o, struct routed *r, uint8_t carried,
+                      uint16_t arrived_on, const uint16_t avoid[3]);
 /* Somebody near dst whom we reach, other than `not_this`: greedy steps from us cannot reach a neighbour that we have no link to. */
 struct id waypoint_near(const struct overlay *o, const struct id *dst, const struct id *not_this);
 

@@ -9,8 +9,11 @@
 #define FAR_COMPARE_US SECONDS(5)
 #define FAR_LATER_US   SECONDS(60)
 #define FAR_REST       16 /* afterwards one of so many FAR_LATER_US sees one more candidate */
-#define CANDIDATES     8  /* an octave, on average: the more where the link held is slow */
-#define OCTAVES_MAX    64
+/* Candidates compared, so many for each octave, the more where the link held is slow: at random, and in all with those that neighbours
+ * tell about. */
+#define BLIND          8
+#define BLIND_AHEAD    4
+#define CANDIDATES     16
 #define DIALS          6 /* at a time, from a neighbour's list */
 
 static bool right_side(const struct overlay *o, unsigned octave)
@@ -24,7 +27,7 @@ static unsigned zeros_of(unsigned octave)
     return octave ? octave : 1;
 }
 
-static int octave_of(const struct overlay *o, const struct id *id)
+int far_octave_of(const struct overlay *o, const struct id *id)
 {
     struct id up = id_clockwise(&o->self.id, id), down = id_clockwise(id, &o->self.id);
     bool right = id_compare(&up, &down) <= 0;
@@ -68,7 +71,7 @@ static void best_of_all(const struct overlay *o, struct link *held[OCTAVES_MAX])
 {
     for (uint16_t i = 0; i < o->up_count; i++) {
         struct link *l = order_at(o, i);
-        int octave = octave_of(o, link_id(o, l));
+        int octave = far_octave_of(o, link_id(o, l));
         if (octave >= 0 && (!held[octave] || better(l, held[octave]))) held[octave] = l;
     }
 }
@@ -83,12 +86,6 @@ static unsigned octaves_wanted(const struct overlay *o)
                         ? o->common->limits.links - 2u * NEAR_SIDE_MAX - 8u
                         : 0;
     return n < room ? n : room;
-}
-
-/* How many candidates are compared in all before it is quiet. */
-static unsigned tries_wanted(unsigned wanted)
-{
-    return wanted * CANDIDATES < UINT8_MAX ? wanted * CANDIDATES : UINT8_MAX;
 }
 
 static void arm(struct overlay *o, uint64_t now_us, uint64_t pause_us)
@@ -127,7 +124,7 @@ static void seek(struct overlay *o, uint64_t now_us, unsigned octave, struct out
 /* Its octave, if that is one of those wanted; else -1. */
 static int octave_among(const struct overlay *o, const struct id *id, unsigned wanted)
 {
-    int octave = octave_of(o, id);
+    int octave = far_octave_of(o, id);
     return octave < (int)wanted ? octave : -1;
 }
 
@@ -156,7 +153,7 @@ static uint64_t dialled(const struct overlay *o, unsigned wanted)
 static bool any_in(const struct overlay *o, int octave)
 {
     for (uint16_t i = 0; i < o->up_count; i++)
-        if (octave_of(o, link_id(o, order_at(o, i))) == octave) return true;
+        if (far_octave_of(o, link_id(o, order_at(o, i))) == octave) return true;
     return false;
 }
 
@@ -192,6 +189,29 @@ void far_found(struct overlay *o, uint64_t now_us, const struct id *owner,
     }
 }
 
+/* One candidate more, who may be nearer in time than the link that we hold in its octave: a neighbour's peer, else anybody. false: it is
+ * enough. */
+static bool compare(struct overlay *o, uint64_t now_us, struct link *const held[OCTAVES_MAX],
+                    unsigned wanted, struct outbox *out)
+{
+    uint32_t rtt[OCTAVES_MAX] = {0}, prefix;
+    uint16_t through;
+    unsigned most = wanted * CANDIDATES < UINT8_MAX ? wanted * CANDIDATES : UINT8_MAX;
+    unsigned blind = wanted * (o->common->limits.lookahead ? BLIND_AHEAD : BLIND);
+    if (o->far_compared >= most) return false;
+    for (unsigned i = 0; i < wanted; i++) rtt[i] = held[i]->srtt;
+    if (ahead_candidate(o, rtt, &prefix, &through)) {
+        struct id point = hint_point(prefix);
+        find_send(o, now_us, &point, PURPOSE_FAR, 0, SECONDS(5), through, out);
+    } else if (o->far_compared < blind) {
+        seek(o, now_us, octave_to_try(o, held, wanted), out);
+    } else {
+        return false;
+    }
+    o->far_compared++;
+    return true;
+}
+
 void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     if (!o->joined || o->up_count < 2 * NEAR_SIDE_MAX) {
@@ -223,11 +243,7 @@ void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     for (uint16_t i = 0; i < o->up_count; i++) order_at(o, i)->kinds &= (uint8_t)~KIND_FAR;
     for (unsigned i = 0; i < wanted; i++)
         if (held[i] && !(held[i]->kinds & KIND_NEAR)) held[i]->kinds |= KIND_FAR;
-    bool more = wanted && !missing && !coming && o->far_compared < tries_wanted(wanted);
-    if (more) {
-        o->far_compared++;
-        seek(o, now_us, octave_to_try(o, held, wanted), out);
-    }
+    bool more = wanted && !missing && !coming && compare(o, now_us, held, wanted, out);
     o->far_octave = (uint8_t)(wanted ? (o->far_octave + 1) % wanted : 0);
     /* nodes come and go: now and then there may be one more try */
     if (!more && !missing && o->far_compared && !rng_below(&o->rng, FAR_REST)) o->far_compared--;

@@ -22,7 +22,8 @@ static void hello_send(struct overlay *o, uint64_t now_us, const struct hello *h
                        const uint8_t *bytes, size_t len, struct outbox *out)
 {
     if (h->routed)
-        route_send(o, now_us, ROUTE_EXACT, 0, &h->target, &h->waypoint, bytes, len, NO_SLOT, out);
+        route_send(o, now_us, ROUTE_EXACT, h->tries ? ROUTED_PLAIN : 0, &h->target, &h->waypoint,
+                   bytes, len, NO_SLOT, out);
     else
         datagram_send(o, &h->at, bytes, len, out);
 }

@@ -15,6 +15,7 @@ const struct limits limits_daemon = {
     .hot = 64,
     .seeds = 16,
     .leaves = 256,
+    .lookahead = 64,
     .hello_filter_bytes = 16384,
 };
 const struct limits limits_sim = {
@@ -32,5 +33,6 @@ const struct limits limits_sim = {
     .hot = 4,
     .seeds = 3,
     .leaves = 12,
+    .lookahead = 0,
     .hello_filter_bytes = 0,
 };

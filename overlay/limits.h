@@ -22,6 +22,8 @@ struct limits {
     uint16_t hot;             /* sessions in a lane */
     uint16_t seeds;
     uint16_t leaves; /* links kept for newcomers */
+    uint16_t
+        lookahead; /* links whose peers' own links are kept, 204 bytes each; 0: none, nor told */
     uint32_t hello_filter_bytes;
 };
 extern const struct limits limits_daemon, limits_sim;

@@ -234,6 +234,7 @@ void link_close(struct overlay *o, struct link *l, uint64_t now_us, const char *
     heat_cool(o, l);
     hello_forget_link(o, slot);
     relay_forget_link(o, slot);
+    ahead_forget(o, slot);
     struct extra *x = link_extra(o, l);
     if (x) {
         keys_drop(o, x);

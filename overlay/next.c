@@ -1,17 +1,23 @@
-/* overlay/next.c - whom a routed frame goes to next: of the links nearer to its end than we are, the one that makes most of its time.
+/* overlay/next.c - whom a routed frame goes to next: the link that makes most of its time on the way to the frame's end.
  *
- * Progress is what the step takes off the logarithm of the ring distance, and it is divided by the link's round trip with HOP_COST
- * added: each octave takes about as long as the next one, however far away it is, so the way whose octaves are cheapest is the
- * shortest in time. Every step is nearer to the end, so there are no loops; whether there is any step at all depends on
- * distance alone, so delays, measured or lied about, never make a node the owner of anything.
+ * Progress is what the step takes off the logarithm of the ring distance, and it is divided by the link's round trip with a cost of the
+ * hop added: each octave takes about as long as the next one, however far away it is, so the way whose octaves are cheapest is the
+ * shortest in time. With lookahead (ahead.c) two steps at once are candidates as well, with both round trips.
+ *
+ * A step goes to somebody nearer to the end than we are, but for one on a frame's way, which goes uphill to somebody whose own link is
+ * nearer (ROUTED_UPHILL): so there are no loops. Whether there is any step at all depends on distance and links alone, so delays and
+ * hints, measured or lied about, never make a node the owner of anything.
  *
  * Source: Dabek et al., "Designing a DHT for low latency and high throughput" (NSDI 2004), section 4.4, and Gummadi et al., "The
- * impact of DHT routing geometry" (SIGCOMM 2003): proximity route selection; measured in docs/decisions/0019. Integers only. */
+ * impact of DHT routing geometry" (SIGCOMM 2003): proximity route selection; Manku, Naor, Wieder, "Know thy neighbor's neighbor" (STOC
+ * 2004): the second step; measured in docs/decisions/0019. Integers only. */
 #include "overlay/core.h"
 
-#define UNMEASURED 400u /* 100 ms, in units of link.srtt */
-#define HOP_COST                                                                                   \
-    80u /* 20 ms: a hop costs the work of one more node, and one more chance of a loss */
+#define UNMEASURED     400u /* 100 ms, in units of link.srtt */
+/* What a hop costs besides its round trip, 20 and 640 ms: one more node's work, one more chance of a loss. Two steps at once make so
+ * many more ways to choose from that few hops can be had, too. */
+#define HOP_COST       80u
+#define HOP_COST_AHEAD 2560u
 
 static bool usable(const struct overlay *o, const struct link *l, const struct id *dst,
                    const struct id *src, bool physical, uint16_t arrived_on,
@@ -66,57 +72,94 @@ struct link *route_next(const struct overlay *o, const struct id *dst, const str
 
 /* --- the one that makes most of its time --- */
 
-static uint32_t delay_of(const struct link *l)
+static uint32_t hop_cost(const struct overlay *o)
 {
-    uint32_t delay = (l->srtt ? l->srtt : UNMEASURED) + HOP_COST;
+    return o->ahead ? HOP_COST_AHEAD : HOP_COST;
+}
+
+/* In units of link.srtt. */
+static uint32_t delay_of(const struct overlay *o, const struct link *l)
+{
+    uint32_t delay = (l->srtt ? l->srtt : UNMEASURED) + hop_cost(o);
     return l->tries ? 2 * delay : delay; /* it is late with an answer */
 }
 
 struct pick {
     struct link *link;
     uint32_t progress, delay;
+    bool uphill;
 };
 
-/* Is a the better one? Equal ones: the nearer, which the walk meets first on its side. */
-static bool makes_more(uint32_t progress, uint32_t delay, const struct pick *than)
+/* Is that the better one? Of equal ones the first: a link of our own before two hops, and the nearer, whom the walk meets first. */
+static void offer(struct pick *best, struct link *l, uint32_t progress, uint32_t delay, bool uphill)
 {
-    return !than->link || (uint64_t)progress * than->delay > (uint64_t)than->progress * delay;
+    if (best->link && (uint64_t)progress * best->delay <= (uint64_t)best->progress * delay) return;
+    *best = (struct pick){l, progress, delay, uphill};
 }
 
-static struct link *fastest(const struct overlay *o, const struct id *dst, const struct id *src,
-                            bool physical, uint16_t arrived_on, const uint16_t avoid[3])
+/* Two hops at once: by way of each link to whom its peer told about, nearer than it is, and than we are. The peer itself may be
+ * farther from dst than we are, once on a frame's way. What was told chooses among links and decides nothing else. */
+static void offer_seconds(const struct overlay *o, const struct routed *r, bool physical,
+                          uint16_t arrived_on, const uint16_t avoid[3], struct pick *best)
 {
-    uint16_t n = o->up_count, start = order_find(o, dst);
-    uint32_t ours = id_distance_log2(dst, &o->self.id);
+    uint32_t ours = id_distance_log2(&r->dst, &o->self.id);
+    for (uint16_t i = 0; i < o->up_count; i++) {
+        struct link *l = order_at(o, i);
+        const struct hints *h = ahead_hints(o, link_slot(o, l));
+        if (!h->count || suspect(l) || !usable(o, l, &r->dst, &r->src, physical, arrived_on, avoid))
+            continue;
+        uint32_t there = id_distance_log2(&r->dst, link_id(o, l));
+        bool uphill = there >= ours;
+        if (uphill && r->flags & ROUTED_UPHILL) continue;
+        for (uint8_t k = 0; k < h->count; k++) {
+            uint32_t then = hint_distance_log2(&r->dst, h->prefix[k]);
+            if (then < there && then < ours)
+                offer(best, l, ours - then, delay_of(o, l) + rtt_decode(h->rtt[k]) + hop_cost(o),
+                      uphill);
+        }
+    }
+}
+
+/* NULL: no link of ours is nearer. */
+static struct pick fastest(const struct overlay *o, const struct routed *r, bool physical,
+                           uint16_t arrived_on, const uint16_t avoid[3])
+{
+    uint16_t n = o->up_count, start = order_find(o, &r->dst);
+    uint32_t ours = id_distance_log2(&r->dst, &o->self.id);
     struct pick best = {0};
     for (unsigned side = 0; side < 2; side++) {
         for (uint16_t i = 0; i < n; i++) {
             struct link *l = order_at(o,
                                       (uint16_t)(side ? (start + n - 1 - i) % n : (start + i) % n));
             const struct id *id = link_id(o, l);
-            if (id_nearer(dst, id, &o->self.id) >= 0) break; /* and all beyond it */
-            if (suspect(l) || !usable(o, l, dst, src, physical, arrived_on, avoid)) continue;
-            if (id_equal(id, dst)) return l;
-            uint32_t progress = ours - id_distance_log2(dst, id), delay = delay_of(l);
-            if (makes_more(progress, delay, &best)) best = (struct pick){l, progress, delay};
+            if (id_nearer(&r->dst, id, &o->self.id) >= 0) break; /* and all beyond it */
+            if (suspect(l) || !usable(o, l, &r->dst, &r->src, physical, arrived_on, avoid))
+                continue;
+            if (id_equal(id, &r->dst)) return (struct pick){.link = l};
+            offer(&best, l, ours - id_distance_log2(&r->dst, id), delay_of(o, l), false);
         }
     }
-    return best.link;
+    /* "who is nearest to me" goes step by step */
+    if (best.link && o->ahead && !id_equal(&r->dst, &r->src))
+        offer_seconds(o, r, physical, arrived_on, avoid, &best);
+    return best;
 }
 
-static struct link *pick(const struct overlay *o, const struct id *dst, const struct id *src,
-                         bool physical, uint16_t arrived_on, const uint16_t avoid[3])
+static struct link *pick(const struct overlay *o, struct routed *r, bool physical,
+                         uint16_t arrived_on, const uint16_t avoid[3])
 {
     if (o->up_count == 0) return NULL;
-    struct link *l = fastest(o, dst, src, physical, arrived_on, avoid);
-    return l ? l : route_next(o, dst, src, physical, arrived_on, avoid);
+    struct pick best = {0};
+    if (!(r->flags & ROUTED_PLAIN)) best = fastest(o, r, physical, arrived_on, avoid);
+    if (best.uphill) r->flags |= ROUTED_UPHILL;
+    return best.link ? best.link : route_next(o, &r->dst, &r->src, physical, arrived_on, avoid);
 }
 
-struct link *next_hop(const struct overlay *o, const struct id *dst, const struct id *src,
-                      uint8_t carried, uint16_t arrived_on, const uint16_t avoid[3])
+struct link *next_hop(const struct overlay *o, struct routed *r, uint8_t carried,
+                      uint16_t arrived_on, const uint16_t avoid[3])
 {
-    struct link *l = carried ? pick(o, dst, src, true, arrived_on, avoid) : NULL;
-    return l || carried == OUTER_DATA ? l : pick(o, dst, src, false, arrived_on, avoid);
+    struct link *l = carried ? pick(o, r, true, arrived_on, avoid) : NULL;
+    return l || carried == OUTER_DATA ? l : pick(o, r, false, arrived_on, avoid);
 }
 
 struct id waypoint_near(const struct overlay *o, const struct id *dst, const struct id *not_this)

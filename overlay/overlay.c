@@ -38,7 +38,7 @@ static size_t arrays_size(const struct limits *l)
 
 size_t overlay_size(const struct limits *l)
 {
-    return sizeof(struct overlay) + arrays_size(l) + tables_size(l);
+    return sizeof(struct overlay) + arrays_size(l) + tables_size(l) + ahead_size(l);
 }
 
 static bool allocate(struct overlay *o, bool stats)
@@ -109,6 +109,7 @@ void overlay_free(struct overlay *o)
     dht_fini(o);
     seldom_fini(o);
     ways_fini(o);
+    ahead_fini(o);
     tables_fini(o);
     chains_fini(o);
     free(o->failed);
@@ -196,6 +197,7 @@ void overlay_timer(struct overlay *o, uint64_t now_us, struct outbox *out)
     ring_tick(o, now_us, out);
     join_tick(o, now_us, out);
     far_tick(o, now_us, out);
+    ahead_tick(o, now_us, out);
     relay_tick(o, now_us, out);
     heat_tick(o, now_us);
     dht_tick(o, now_us, out);

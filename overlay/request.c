@@ -66,7 +66,9 @@ void request_send(struct overlay *o, uint64_t now_us, struct request *r, struct 
     if (record && r->tries > 1 && o->joined && ways_send(o, now_us, r, out)) return;
     uint16_t force = r->force_slot;
     if (force != NO_SLOT && o->links[force].state != LINK_UP) force = NO_SLOT;
-    route_send(o, now_us, r->mode, r->flags, &r->target, NULL, r->body, r->body_len, force, out);
+    /* again: by another way, which no delay and no hint has chosen */
+    uint8_t flags = r->tries > 1 ? r->flags | ROUTED_PLAIN : r->flags;
+    route_send(o, now_us, r->mode, flags, &r->target, NULL, r->body, r->body_len, force, out);
 }
 
 /* Until we are on the ring, answers come through a peer that knows us. */
@@ -175,8 +177,8 @@ void on_find(struct overlay *o, uint64_t now_us, const struct arrival *a, struct
     pack_uint(&k, ttl >= a->ttl ? ttl - a->ttl + 1 : 1);
     pack_bin(&k, at, sizeof at);
     ensure(!k.bad);
-    route_send(o, now_us, ROUTE_EXACT, a->flags & ROUTED_NO_ACK, &a->routed_src, &via, frame,
-               k.len + 1, NO_SLOT, out);
+    route_send(o, now_us, ROUTE_EXACT, a->flags & (ROUTED_NO_ACK | ROUTED_PLAIN), &a->routed_src,
+               &via, frame, k.len + 1, NO_SLOT, out);
     /* a newcomer that is not on the ring cannot be answered over several hops, but through its seed: so we begin */
     if (!id_is_zero(&via) && !link_by_id(o, &a->routed_src) &&
         budget_take(&o->find_budget, now_us, 20, 40) && ring_would_be_near(o, &a->routed_src))

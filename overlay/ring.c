@@ -458,7 +458,7 @@ void ring_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         bool look = o->near_look && o->near_looks < LOOKS_MAX;
         repair(o, now_us, look, out);
         uint64_t most_us = young(o, now_us) ? REPAIR_YOUNG_US : REPAIR_MAX_US;
-        if (!look) o->repair_us = time_min(o->repair_us * 2, most_us);
+        if (!look) o->repair_us = (uint32_t)time_min(o->repair_us * UINT64_C(2), most_us);
         o->near_looks = look ? (o->near_looks + 1u) & 3u : 0;
         o->near_look = false;
         o->ring_due_us = now_us + rng_jitter(&o->rng, o->repair_us, 20);

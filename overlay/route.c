@@ -119,10 +119,9 @@ void route_send(struct overlay *o, uint64_t now_us, uint8_t mode, uint8_t flags,
                             .body = inner,
                             .body_len = n};
     }
+    struct link *l = force_slot != NO_SLOT ? &o->links[force_slot]
+                                           : next_hop(o, &r, carried, NO_SLOT, NULL);
     size_t n = routed_write(frame, sizeof frame, &r);
-    struct link *l = force_slot != NO_SLOT
-                         ? &o->links[force_slot]
-                         : next_hop(o, &r.dst, &o->self.id, carried, NO_SLOT, NULL);
     if (!n || !l || l->state != LINK_UP) {
         drop(o, n ? DROP_NO_ROUTE : DROP_TOO_BIG);
         return;
@@ -269,6 +268,14 @@ static bool hold(struct overlay *o, uint64_t now_us, const struct link *l, const
     return true;
 }
 
+/* It came uphill for a link that we do not have any more, and whoever sent it is nearer than we are: back, by distance alone. So nobody
+ * becomes an owner by what others were told about him. */
+static bool came_uphill(const struct overlay *o, const struct link *l, const struct routed *r)
+{
+    return r->flags & ROUTED_UPHILL && !(r->flags & ROUTED_PLAIN) &&
+           id_nearer(&r->dst, link_id(o, l), &o->self.id) < 0;
+}
+
 static void forward(struct overlay *o, uint64_t now_us, struct link *l, struct routed *r,
                     uint8_t *body, struct outbox *out)
 {
@@ -285,9 +292,13 @@ static void forward(struct overlay *o, uint64_t now_us, struct link *l, struct r
         return;
     }
     struct link *next = ways_back(o, now_us, r, link_slot(o, l));
-    if (!next) next = next_hop(o, &r->dst, &r->src, carried, link_slot(o, l), NULL);
+    if (!next) next = next_hop(o, r, carried, link_slot(o, l), NULL);
     if (!next && ways_to_the_key(o, r)) /* the root is a neighbour: straight to it */
         next = route_next(o, &r->dst, &r->src, false, link_slot(o, l), NULL);
+    if (!next && came_uphill(o, l, r)) {
+        r->flags |= ROUTED_PLAIN;
+        next = l;
+    }
     if (!next) {
         if (r->mode != ROUTE_NEAREST || id_equal(&r->src, &o->self.id))
             drop(o, DROP_NO_ROUTE);
@@ -388,7 +399,8 @@ static void once_more(struct overlay *o, uint64_t now_us, uint16_t i, struct out
         return;
     }
     uint8_t carried = carries(r.body, r.body_len);
-    struct link *l = next_hop(o, &r.dst, &r.src, carried, NO_SLOT, NULL);
+    struct link *l = next_hop(o, &r, carried, NO_SLOT, NULL);
+    frame[3] = r.flags;
     if (l)
         hop_send(o, now_us, l, frame, len, NO_SLOT, out);
     else
@@ -429,11 +441,12 @@ static void retry(struct overlay *o, uint64_t now_us, uint16_t i, struct outbox 
     /* the next best that makes progress; if there is none, the same again */
     f->avoid[f->tries - 1] = f->slot;
     uint8_t carried = carries(r.body, r.body_len);
-    struct link *other = next_hop(o, &r.dst, &r.src, carried, f->arrived_on, f->avoid);
+    struct link *other = next_hop(o, &r, carried, f->arrived_on, f->avoid);
     if (other) {
         l = other;
         f->slot = link_slot(o, l);
         f->seq = ++o->seq_next;
+        f->frame[3] = r.flags;
         put_u16(f->frame + 4, f->seq);
     }
     inflight_arm(o, f, l, now_us);

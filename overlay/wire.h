@@ -131,6 +131,8 @@ enum route_mode {
 #define ROUTED_NO_ACK 0x01 /* IP data, FIND in the background: not acknowledged, not retried */
 #define ROUTED_UPHILL 0x02 /* has taken its one step away from dst (annealing) */
 #define ROUTED_TRACE  0x04 /* every hop tells src that it was here (CONTROL HOP) */
+#define ROUTED_PLAIN                                                                               \
+    0x08 /* each hop goes by distance alone, whatever it measured or was told: for what is asked again */
 /* The body is an outer datagram (first byte >= 0x40: HELLO1..3, COOKIE, DATA) or one frame: CONTROL,
  * or ROUTED once more: a waypoint. */
 struct routed {

@@ -16,7 +16,9 @@ const char options_help[] =
     "  --seed S          all chance derives from it (default 1)\n"
     "  --repeat K        K runs, with the seeds S to S+K-1\n"
     "  --set NAME=VALUE  limits.links=64 and the like; loss=1%, reach=70%, latency=20ms, "
-    "trace=ring,link\n"
+    "trace=ring,link;\n"
+    "                    lookahead=N: neighbours whose own links are kept, 0 none (default 32; 0 "
+    "above 100000 nodes)\n"
     "  --crypto WHICH    fake (default: as fast as may be) or real; both make the same rings\n"
     "  --queue WHICH     all (default) or quiet: keep-alives that must succeed are only counted\n"
     "  --json FILE       all figures; - is the standard output\n"
@@ -152,8 +154,9 @@ static const struct {
     {                                                                                              \
 #name, offsetof(struct limits, name)                                                       \
     }
-    X(links),    X(handshakes), X(extras),  X(inflight), X(passive), X(records), X(record_bytes),
-    X(requests), X(channels),   X(members), X(hot),      X(seeds),   X(leaves),  X(waiting_packets),
+    X(links),   X(handshakes),   X(extras),   X(inflight),        X(passive),
+    X(records), X(record_bytes), X(requests), X(channels),        X(members),
+    X(hot),     X(seeds),        X(leaves),   X(waiting_packets), X(lookahead),
 #undef X
 };
 
@@ -183,6 +186,7 @@ static bool set_one(const char *set, struct scenario *s, struct limits *l)
     if (len >= sizeof name) return false;
     memcpy(name, set, len);
     name[len] = 0;
+    if (strcmp(name, "lookahead") == 0) return set_limit(l, name, value);
     if (strncmp(name, "limits.", 7) == 0) return set_limit(l, name + 7, value);
     if (strcmp(name, "loss") == 0) return text_share(value, &s->network.loss);
     if (strcmp(name, "reach") == 0)
@@ -196,6 +200,7 @@ bool options_apply(const struct options *o, struct scenario *s, struct limits *l
                    char error[SCENARIO_ERROR])
 {
     if (o->nodes) s->nodes = o->nodes;
+    if (s->nodes <= LOOKAHEAD_NODES) l->lookahead = LOOKAHEAD_LINKS;
     for (uint32_t i = 0; i < o->set_count; i++)
         if (!set_one(o->sets[i], s, l))
             return refuse(error, "--set %s: no such setting, or not such a value", o->sets[i]);

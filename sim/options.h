@@ -6,6 +6,9 @@
 #include "sim/scenario.h"
 
 #define SETS_MAX 32
+#define LOOKAHEAD_NODES                                                                            \
+    100000u /* up to so many nodes limits.lookahead is LOOKAHEAD_LINKS, unless it is set: 7 KiB a node */
+#define LOOKAHEAD_LINKS 32u
 struct options {
     const char *file, *json, *trace, *csv, *plots;
     bool help, version, crypto_real, quiet;
