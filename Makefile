@@ -186,7 +186,7 @@ sim: all
 
 sim-million: all
 	@echo 'sim-million: 100,000 nodes, then 1,000,000: a quarter of an hour, then hours, and up to 18 GiB; on a terminal it shows how far it is, ^C ends it'
-	@echo '             the first alone: build/ringlet-sim sim/scenarios/ring-100000.sim --queue quiet'
+	@echo '             the first alone: build/ringlet-sim sim/scenarios/ring-100000.sim --queue quiet --set lookahead=0'
 	@tests/run --table million --jobs 1 sim $(T)
 
 fuzz:
