@@ -82,7 +82,7 @@ static void one(struct party *p, struct reader *in)
         uint8_t wishes[1400];
         memcpy(wishes, body + 1, len - 1);
         len = record_frame(p, b, how, wishes, len - 1, body);
-        if (how & HOW_PUT) how |= HOW_ROUTED;
+        how |= HOW_ROUTED;
         if (!len) return;
     }
     if (how & HOW_BROADCAST) {

@@ -520,6 +520,21 @@ bool guest_send(struct party *p, struct guest *g, struct guest *to, const struct
     return n > 0;
 }
 
+bool guest_send_routed(struct party *p, struct guest *g, struct guest *to, const void *body,
+                       size_t len)
+{
+    uint8_t frame[1500];
+    struct routed r = {.mode = ROUTE_EXACT,
+                       .ttl = 9,
+                       .flags = ROUTED_NO_ACK,
+                       .src = g->self.id,
+                       .dst = to->self.id,
+                       .body = body,
+                       .body_len = len};
+    size_t n = routed_write(frame, sizeof frame, &r);
+    return n > 0 && guest_send(p, g, to, NULL, frame, n);
+}
+
 void party_hello1(const struct party *p, uint64_t number, uint8_t out[HELLO1_SIZE])
 {
     struct handshake h;

@@ -131,6 +131,9 @@ size_t guest_seal(struct guest *g, const struct guest *to, const void *frame, si
 /* Seal it and let it arrive at `to`, from g's address or another. */
 bool guest_send(struct party *p, struct guest *g, struct guest *to, const struct endpoint *from,
                 const void *frame, size_t len);
+/* The same as the body of a ROUTED frame from g to `to`, not acknowledged. */
+bool guest_send_routed(struct party *p, struct guest *g, struct guest *to, const void *body,
+                       size_t len);
 /* A BROADCAST signed by g, for the ids from start to end; returns its length, 0: it does not fit. */
 struct party_broadcast {
     uint32_t number;

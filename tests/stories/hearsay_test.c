@@ -338,7 +338,7 @@ static void slots(void **state)
     len = store_frame(p, &thief, &name, (struct span){chain, len}, frame);
     for (uint32_t i = 0; i < p->count; i++)
         if (guest_link(liar, p->guests[i]))
-            (void)guest_send(p, liar, p->guests[i], NULL, frame, len);
+            (void)guest_send_routed(p, liar, p->guests[i], frame, len);
     party_run(p, MINUTES(5));
     assert_int_equal(holder->notices[NOTICE_SLOT_REFUSED], 0);
     for (uint32_t i = 0; i < p->count; i++) {
@@ -367,7 +367,7 @@ static void records(void **state)
         if (i % 100 == 0) identity_make(&writer, p->crypto, &rng);
         name = record_name_of(RECORD_TAG_USER, &i, sizeof i);
         size_t len = store_frame(p, &writer, &name, (struct span){NULL, 0}, frame);
-        assert_true(guest_send(p, p->guests[1], b, NULL, frame, len));
+        assert_true(guest_send_routed(p, p->guests[1], b, frame, len));
         party_run(p, MILLIS(5));
     }
     assert_int_equal(guest_overlay(b)->record_count, limits_daemon.records);

@@ -106,12 +106,13 @@ static void before_the_certificate(void **state)
     party_run(p, MILLIS(100));
     assert_non_null(guest_link(h, a));
     assert_null(guest_link(a, h));
-    static const unsigned routed_ops[] = {CONTROL_FIND, CONTROL_GET, CONTROL_PUT, CONTROL_GOT};
+    static const unsigned routed_ops[] = {CONTROL_FIND, CONTROL_GET, CONTROL_PUT, CONTROL_GOT,
+                                          CONTROL_STORE};
     static const unsigned link_ops[] = {CONTROL_NEAR, CONTROL_CANDIDATES, CONTROL_RELAY_OPEN,
-                                        CONTROL_RELAY_IN, CONTROL_STORE};
-    for (unsigned i = 0; i < 4; i++, n++)
+                                        CONTROL_RELAY_IN};
+    for (unsigned i = 0; i < sizeof routed_ops / sizeof *routed_ops; i++, n++)
         lens[n] = control(frames[n], routed_ops[i], &h->self.id, true);
-    for (unsigned i = 0; i < 5; i++, n++)
+    for (unsigned i = 0; i < sizeof link_ops / sizeof *link_ops; i++, n++)
         lens[n] = control(frames[n], link_ops[i], &p->guests[1]->self.id, false);
     lens[n] = ping_write(frames[n], 256, &(struct ping){.flags = PING_CHALLENGE, .token = 1}), n++;
     lens[n] = pong_write(frames[n], 256, &(struct pong){.token = 1}), n++;
