@@ -11,6 +11,7 @@
 #define PASSIVE_MAX_US SECONDS(600)
 #define PASSIVE_EACH   8u /* probes in vain, and the pause is twice as long */
 #define PASSIVE_SHIFT  4u
+#define FOUND_PAUSE_US SECONDS(1)
 #define FAILED_FOR_MS  8000u
 #define SEEDS_KEPT_US  SECONDS(5)
 
@@ -68,11 +69,15 @@ void join_lost(struct overlay *o, const struct id *id)
     passive_swap(o, (uint16_t)(p - o->passive), o->lost_count++);
 }
 
-static void passive_found(struct overlay *o, const struct id *id)
+/* One that was lost is there again: perhaps a ring that was parted from ours is, and the next of them is asked soon. So the word goes
+ * round, from each who meets somebody (Shafaat, Ghodsi, Haridi, "Dealing with network partitions", 2009). */
+static void passive_found(struct overlay *o, uint64_t now_us, const struct id *id)
 {
     const struct overlay_seed_peer *p = passive_find(o, id);
     if (!p || p >= o->passive + o->lost_count) return;
     passive_swap(o, (uint16_t)(p - o->passive), --o->lost_count);
+    o->passive_due_us = now_us + rng_jitter(&o->rng, FOUND_PAUSE_US, 30);
+    wake_at(o, o->passive_due_us);
 }
 
 void join_remember(struct overlay *o, uint64_t now_us, const struct link *l, struct outbox *out)
@@ -271,7 +276,7 @@ static unsigned finds_under_way(const struct overlay *o)
 
 void join_link_up(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out)
 {
-    passive_found(o, link_id(o, l));
+    passive_found(o, now_us, link_id(o, l));
     /* who came tells us whom it knows near us; a seed hands the newcomer on. Once we are on the ring it is only asked who stands
      * next to us, as it sees it: nobody new, if its ring is ours. A far link we found on our own ring, and it may be a candidate only;
      * but if we have lost somebody, there may be two rings that meet */
