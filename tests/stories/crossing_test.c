@@ -17,8 +17,8 @@ static const struct guest_options founder = {.lane = true, .founder = true},
                                   other = {.lane = true, .seeds = {1}},
                                   back = {.lane = true, .seeds = {2}};
 
-struct seen { /* of all seeds */
-    uint32_t unopened, packets, parted, crossed;
+struct seen {                                               /* of all seeds */
+    uint32_t unopened, packets, parted, crossed, as_before; /* as_before: with the keys they had */
 };
 
 static void bad_wire(struct party *p, uint32_t loss)
@@ -143,7 +143,7 @@ static void rekeys(uint64_t seed, uint32_t loss, struct seen *seen)
         seen->crossed += party_rekey(p, b, a);
         whole = talk(p, &number, SECONDS(20), seen);
     }
-    if (whole && loss <= 5) assert_memory_not_equal(before, guest_link(a, b)->s.tx_key, 32);
+    if (whole && loss <= 5) seen->as_before += memcmp(before, guest_link(a, b)->s.tx_key, 32) == 0;
     close_agreed(p, number, seed);
 }
 
@@ -182,6 +182,8 @@ static void on_all(void (*one)(uint64_t seed, uint32_t loss, struct seen *), con
                       seen.parted);
         assert_int_equal(seen.unopened, 0);
         assert_true(seen.crossed > SEEDS / 10);
+        /* each asks twice, and one of two first questions that cross is not answered: of 20 datagrams one is lost */
+        assert_true(seen.as_before <= SEEDS / 50);
     }
 }
 
