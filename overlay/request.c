@@ -96,9 +96,17 @@ static void answer(struct overlay *o, uint64_t now_us, struct request *r, enum e
     request_end(o, r);
 }
 
+/* Whom the answer comes through. Somebody whom we found again may stand on another ring: there nobody but it knows the way to us. */
+static struct id answer_via(const struct overlay *o, const struct request *r)
+{
+    bool through = o->joined && r->purpose == PURPOSE_REPAIR && r->force_slot != NO_SLOT &&
+                   o->links[r->force_slot].state == LINK_UP;
+    return through ? *link_id(o, &o->links[r->force_slot]) : request_via(o);
+}
+
 struct pack request_pack(struct overlay *o, struct request *r, unsigned op)
 {
-    struct id via = request_via(o);
+    struct id via = answer_via(o, r);
     struct pack k = control_pack(r->body, r->body_max, op, 4);
     pack_uint(&k, r->id);
     pack_bin(&k, via.b, ID_SIZE);
