@@ -96,12 +96,14 @@ static void answer(struct overlay *o, uint64_t now_us, struct request *r, enum e
     request_end(o, r);
 }
 
-/* Whom the answer comes through. Somebody whom we found again may stand on another ring: there nobody but it knows the way to us. */
+/* Whom the answer comes through. Somebody whom we found again, and hold for nothing else, may stand on another ring: there nobody but
+ * it knows the way to us. */
 static struct id answer_via(const struct overlay *o, const struct request *r)
 {
-    bool through = o->joined && r->purpose == PURPOSE_REPAIR && r->force_slot != NO_SLOT &&
-                   o->links[r->force_slot].state == LINK_UP;
-    return through ? *link_id(o, &o->links[r->force_slot]) : request_via(o);
+    const struct link *l = r->force_slot != NO_SLOT ? &o->links[r->force_slot] : NULL;
+    bool through = l && o->joined && r->purpose == PURPOSE_REPAIR && l->state == LINK_UP &&
+                   l->kinds == KIND_LEAF;
+    return through ? *link_id(o, l) : request_via(o);
 }
 
 struct pack request_pack(struct overlay *o, struct request *r, unsigned op)
