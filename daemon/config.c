@@ -22,7 +22,7 @@ struct parse {
 
 // clang-format off
 #define LIMITS(X)                                                                                  \
-    X(links, 16, 16384) X(handshakes, 8, 4096) X(extras, 8, 4096) X(inflight, 16, 8192)            \
+    X(links, 16, LIMIT_LINKS_MAX) X(handshakes, 8, LIMIT_LINKS_MAX) X(extras, 8, 4096) X(inflight, 16, 8192)            \
     X(passive, 8, 4096) X(records, 0, 65535) X(record_bytes, 64, 1024) X(requests, 4, 1024)        \
     X(waiting_packets, 4, 4096) X(members, 16, 65535) X(channels, 0, 16384) X(hot, 2, 4096)        \
     X(seeds, 1, 64) X(leaves, 0, 8192) X(lookahead, 0, 4096) X(hello_filter_bytes, 1024, 1048576)

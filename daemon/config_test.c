@@ -103,6 +103,8 @@ static void wrong_keys_and_values_are_named(void **state)
         {"[network lab]\ndevice = sixteencharacter\n", "ringlet.conf:2:"},
         {"[limits]\nlinks = 70000\n", "ringlet.conf:2: not a value for this limit"},
         {"[limits]\nlinks = -1\n", "ringlet.conf:2:"},
+        {"[limits]\nlinks = 4096\n", "ringlet.conf:2: not a value for this limit"},
+        {"[limits]\nhandshakes = 4096\n", "ringlet.conf:2: not a value for this limit"},
         {"[limits]\nlynx = 1\n", "ringlet.conf:2: unknown limit `lynx`"},
     };
     (void)state;

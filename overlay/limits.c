@@ -36,3 +36,9 @@ const struct limits limits_sim = {
     .lookahead = 0,
     .hello_filter_bytes = 0,
 };
+
+bool limits_are_good(const struct limits *l)
+{
+    return l->links > 0 && l->links <= LIMIT_LINKS_MAX && l->handshakes <= LIMIT_LINKS_MAX &&
+           l->extras > 0;
+}

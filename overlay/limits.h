@@ -4,6 +4,7 @@
  * Full: links: the least useful is dropped, or the newcomer refused if all are more useful; handshakes: cookie mode;
  * queues: the newest is dropped and counted. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 struct limits {
@@ -26,4 +27,8 @@ struct limits {
         lookahead; /* links whose peers' own links are kept, 204 bytes each; 0: none, nor told */
     uint32_t hello_filter_bytes;
 };
+#define LIMIT_LINKS_MAX                                                                            \
+    4095 /* links, handshakes: 12 bits of an entry (overlay/core.h, ENTRY_KIND) name one */
 extern const struct limits limits_daemon, limits_sim;
+/* May a node have these? What is out of bounds is not repaired. */
+bool limits_are_good(const struct limits *l);

@@ -68,7 +68,7 @@ enum err overlay_new(struct overlay **out, const struct overlay_config *c, uint6
         o->common = (const struct overlay_common *)(o + 1);
     }
     const struct limits *l = &o->common->limits;
-    ensure(l->links > 0 && l->links < 4096 && l->handshakes < 4096 && l->extras > 0);
+    ensure(limits_are_good(l));
     o->extra_pool = c->extras;
     if (!allocate(o, c->stats)) {
         overlay_free(o);

@@ -204,5 +204,10 @@ bool options_apply(const struct options *o, struct scenario *s, struct limits *l
     for (uint32_t i = 0; i < o->set_count; i++)
         if (!set_one(o->sets[i], s, l))
             return refuse(error, "--set %s: no such setting, or not such a value", o->sets[i]);
+    if (!limits_are_good(l))
+        return refuse(error,
+                      "--set: limits.links must be 1 to %u, limits.handshakes at most that, "
+                      "limits.extras at least 1",
+                      (unsigned)LIMIT_LINKS_MAX);
     return scenario_check(s, error);
 }

@@ -216,7 +216,7 @@ void report_text(FILE *out, const struct scenario *s, const struct results *r,
     if (r->vouched)
         fprintf(out, "quiet    %" PRIu64 " keep-alives were charged, not queued\n", r->vouched);
     fprintf(out, "hash     %016" PRIx64 ", links %016" PRIx64 "\n", r->hash, r->links_hash);
-    for (uint32_t i = 0; i < s->expect_count; i++) {
+    for (uint32_t i = 0; i < s->expect_count && !r->stopped; i++) {
         char value[VALUE_TEXT];
         fprintf(out, "%s  expect %s: %s\n", r->expects[i].held ? "held   " : "FAILED ",
                 s->expects[i].text, report_value(&s->expects[i], &r->expects[i], false, value));
