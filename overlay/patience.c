@@ -82,10 +82,13 @@ void patience_forget(struct overlay *o, uint64_t now_us)
     if (!waits) look_later(o, now_us, LOOK_EVERY_MS);
 }
 
+/* Not within our own network, nor over IPv6: no NAT of ours is on that path, and what comes proves nothing. */
 static bool may_be_tried(const struct link *l)
 {
+    struct endpoint at = link_endpoint(l);
     return l->state == LINK_UP && link_path(l) == PATH_DIRECT && l->patient && !l->trial &&
-           !l->tries && !(l->kinds & KIND_NEAR) && !(l->s.flags & (SESSION_HOT | LINK_TCP));
+           !l->tries && !(l->kinds & KIND_NEAR) && !(l->s.flags & (SESSION_HOT | LINK_TCP)) &&
+           endpoint_is_v4(&at) && endpoint_scope(&at) != SCOPE_PRIVATE;
 }
 
 static void trial_begin(struct overlay *o, uint64_t now_us, struct outbox *out)
