@@ -106,6 +106,9 @@ drop:
     return false;
 }
 
+_Static_assert(LANE_ROOM >= HOT_BODY_MAX + KIND_IP_MAX,
+               "the last part came by the queue, and lies in the arena as well");
+
 /* Whole at last: it moves into the arena, for its place may be taken again within this step. */
 void lane_fragment(struct lane *l, uint64_t now_us, struct hot_session *s, const uint8_t *frame,
                    uint32_t len, struct actions *out)
