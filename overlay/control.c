@@ -21,13 +21,14 @@ static void on_close(struct overlay *o, uint64_t now_us, struct link *l, struct 
     join_state(o, now_us, out);
 }
 
-static void on_dead(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbox *out)
+static void on_dead(struct overlay *o, uint64_t now_us, const struct link *by, struct unpack *u,
+                    struct outbox *out)
 {
     struct id id;
     unpack_copy(u, id.b, ID_SIZE);
     struct link *l = u->bad ? NULL : link_by_id(o, &id);
     if (u->bad) drop(o, DROP_MALFORMED);
-    if (l) /* a report alone removes nobody */
+    if (l && (by->kinds & KIND_NEAR)) /* a neighbour's word, and a report alone removes nobody */
         link_doubt(o, l, now_us, now_us - link_rto_us(l), out);
 }
 
@@ -42,7 +43,7 @@ static void on_link_control(struct overlay *o, uint64_t now_us, struct link *l, 
     case CONTROL_RELAY_NO:
     case CONTROL_RELAY_IN: on_relay(o, now_us, l, op, u, out); break;
     case CONTROL_CLOSE: on_close(o, now_us, l, u, out); break;
-    case CONTROL_DEAD: on_dead(o, now_us, u, out); break;
+    case CONTROL_DEAD: on_dead(o, now_us, l, u, out); break;
     case CONTROL_MESSAGE: on_message(o, now_us, l, u, out); break;
     case CONTROL_TAKEN: on_taken(o, now_us, l, u, out); break;
     case CONTROL_BROADCAST: on_broadcast(o, now_us, l, u, out); break;
