@@ -295,6 +295,12 @@ struct extra *link_need_extra(struct overlay *o, struct link *l);        /* NULL
 void link_release_extra(struct overlay *o,
                         struct link *l);                 /* if nothing in it is needed any more */
 void link_drop_extra(struct overlay *o, struct link *l); /* if it has one */
+/* Over a table of pooled things: {0, how many are in it}. Ends with the last of so many, however long the table is. What is put in
+ * meanwhile is met if it stands further on and some of those counted are still to come. */
+struct table_walk {
+    uint16_t at, left;
+};
+struct extra *extra_next(const struct overlay *o, struct table_walk *w); /* NULL: that was all */
 struct endpoint link_endpoint(const struct link *l);
 void link_set_endpoint(struct link *l, const struct endpoint *e);
 static inline enum path_kind link_path(const struct link *l)
@@ -379,7 +385,8 @@ void on_cookie(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
 void hello_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 
 /* --- hellos.c: the table of those under way --- */
-struct hello *hello_new(struct overlay *o, bool initiator); /* NULL: no room */
+struct hello *hello_next(const struct overlay *o, struct table_walk *w); /* NULL: that was all */
+struct hello *hello_new(struct overlay *o, bool initiator);              /* NULL: no room */
 struct hello *hello_by_meaning(const struct overlay *o, uint16_t meaning);
 struct hello *hello_asking(const struct overlay *o,
                            uint32_t index); /* ours, HELLO1 sent and not answered; NULL */

@@ -139,10 +139,8 @@ bool far_fits(const struct overlay *o, const struct id *id, const struct id *pla
 static uint64_t dialled(const struct overlay *o, unsigned wanted)
 {
     uint64_t octaves = 0;
-    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
-        const struct hello *h = o->hellos[i];
-        if (!h) continue;
-        left--;
+    const struct hello *h;
+    for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;) {
         int octave = h->hs.initiator && h->kinds == KIND_FAR ? octave_among(o, &h->target, wanted)
                                                              : -1;
         if (octave >= 0) octaves |= UINT64_C(1) << octave;

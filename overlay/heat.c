@@ -40,11 +40,9 @@ void lane_call_back(struct overlay *o, uint32_t index)
 static void cool_idlest(struct overlay *o)
 {
     struct extra *idlest = NULL;
-    for (uint16_t i = 0, left = o->extra_count; left && i < o->common->limits.extras; i++) {
-        struct extra *x = o->extras[i];
-        if (x) left--;
-        if (x && x->hot && (!idlest || x->used_us < idlest->used_us)) idlest = x;
-    }
+    struct extra *x;
+    for (struct table_walk w = {0, o->extra_count}; (x = extra_next(o, &w)) != NULL;)
+        if (x->hot && (!idlest || x->used_us < idlest->used_us)) idlest = x;
     if (idlest) lane_call_back(o, link_index(&o->links[idlest->slot]));
 }
 
@@ -174,11 +172,9 @@ void heat_rekeyed(struct overlay *o, struct link *l, uint32_t old_index)
     l->s.flags |= SESSION_HOT;
     path_tell_lane(o, l);
     /* others relayed through it name it by its index */
-    for (uint16_t i = 0, left = o->extra_count; left && i < o->common->limits.extras; i++) {
-        struct extra *r = o->extras[i];
-        if (r) left--;
-        if (r && r->relay_slot == link_slot(o, l) + 1) path_tell_lane(o, &o->links[r->slot]);
-    }
+    const struct extra *r;
+    for (struct table_walk w = {0, o->extra_count}; (r = extra_next(o, &w)) != NULL;)
+        if (r->relay_slot == link_slot(o, l) + 1) path_tell_lane(o, &o->links[r->slot]);
     for (uint16_t i = 0; i < o->channel_count; i++) {
         const struct channel *c = &o->channels[i];
         if (c->in && (c->from == link_slot(o, l) || c->to == link_slot(o, l)))
@@ -216,10 +212,9 @@ void heat_used(struct overlay *o, uint64_t now_us, struct link *l, struct held *
 void heat_tick(struct overlay *o, uint64_t now_us)
 {
     if (o->owed) pay_owed(o, now_us);
-    for (uint16_t i = 0, left = o->extra_count; left && i < o->common->limits.extras; i++) {
-        struct extra *x = o->extras[i];
-        if (x) left--;
-        if (!x || !x->hot || !x->used_us) continue;
+    struct extra *x;
+    for (struct table_walk w = {0, o->extra_count}; (x = extra_next(o, &w)) != NULL;) {
+        if (!x->hot || !x->used_us) continue;
         struct link *l = &o->links[x->slot];
         if (x->used_us == 1) x->used_us = now_us;
         uint64_t at = x->used_us + COOL_AFTER_US;

@@ -81,12 +81,10 @@ static void send_hello1(struct overlay *o, uint64_t now_us, struct hello *h, str
 bool hello_dial(struct overlay *o, uint64_t now_us, const struct endpoint *at, const struct id *id,
                 uint8_t kinds, bool from_seed, struct outbox *out)
 {
-    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
-        const struct hello *h = o->hellos[i];
-        if (h) left--;
-        if (h && h->hs.initiator && !h->routed && endpoint_equal(&h->at, at)) return false;
-    }
-    struct hello *h = hello_may_begin(o, id) ? hello_new(o, true) : NULL;
+    struct hello *h;
+    for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;)
+        if (h->hs.initiator && !h->routed && endpoint_equal(&h->at, at)) return false;
+    h = hello_may_begin(o, id) ? hello_new(o, true) : NULL;
     if (!h) return false;
     h->at = *at;
     h->target = *id;
@@ -135,14 +133,11 @@ bool hello_far(struct overlay *o, uint64_t now_us, const struct id *id, const st
 /* Is it asking us, and about to be heard? */
 static bool asks_us(const struct overlay *o, uint64_t now_us, const struct endpoint *at)
 {
-    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
-        const struct hello *h = o->hellos[i];
-        if (!h) continue;
-        left--;
+    const struct hello *h;
+    for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;)
         if (!h->hs.initiator && !h->routed && time_since(now_us, h->sent_us) < CROSSING_US &&
             endpoint_equal(&h->at, at))
             return true;
-    }
     return false;
 }
 
@@ -159,14 +154,14 @@ bool hello_heard_of(struct overlay *o, uint64_t now_us, const struct link *by, c
 {
     uint16_t max = o->common->limits.handshakes, its = 0, all = 0;
     uint16_t word = (uint16_t)(link_slot(o, by) + 1);
-    for (uint16_t i = 0; i < max; i++) {
-        const struct hello *h = o->hellos[i];
-        if (!h || !h->word || h->link_slot != NO_SLOT) continue;
+    struct hello *h;
+    for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;) {
+        if (!h->word || h->link_slot != NO_SLOT) continue;
         all++;
         its = (uint16_t)(its + (h->word == word));
     }
     if (all >= max / 2 || its >= WORD_MAX || asks_us(o, now_us, at)) return false;
-    struct hello *h = route_begin(o, now_us, id, waypoint, at, &ID_ZERO, KIND_NEAR, out);
+    h = route_begin(o, now_us, id, waypoint, at, &ID_ZERO, KIND_NEAR, out);
     if (!h) return false;
     h->word = word;
     h->brief = brief;
@@ -218,12 +213,10 @@ static bool knock_ok(struct overlay *o, uint64_t now_us, const struct arrival *a
 /* The same bytes may come bare and over the ring (decision 0007): is the first of them being answered? */
 static bool being_answered(const struct overlay *o, const uint8_t *hello1)
 {
-    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
-        const struct hello *h = o->hellos[i];
-        if (h) left--;
-        if (h && !h->hs.initiator && memcmp(h->hs.noise.re, hello1 + HELLO1_HEADER, 32) == 0)
+    const struct hello *h;
+    for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;)
+        if (!h->hs.initiator && memcmp(h->hs.noise.re, hello1 + HELLO1_HEADER, 32) == 0)
             return true;
-    }
     return false;
 }
 
@@ -231,10 +224,8 @@ static bool being_answered(const struct overlay *o, const uint8_t *hello1)
  * asked each other the greater id goes on. Not for long: the peer may not have heard us, or may have started anew. */
 static bool crosses_ours(const struct overlay *o, uint64_t now_us, const struct arrival *a)
 {
-    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
-        const struct hello *h = o->hellos[i];
-        if (!h) continue;
-        left--;
+    const struct hello *h;
+    for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;) {
         if (!h->hs.initiator || h->tries != 1 || time_since(now_us, h->sent_us) >= CROSSING_US ||
             id_is_zero(&h->target))
             continue;
@@ -343,15 +334,13 @@ static struct link *link_from_hello(struct overlay *o, uint64_t now_us, struct h
 /* The initiator asked more than once before it heard us, under the same index: those halves wait for nothing any more. */
 static void end_repeats(struct overlay *o, const struct hello *done)
 {
-    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
-        struct hello *h = o->hellos[i];
-        if (h) left--;
-        if (h && h != done && !h->hs.initiator && h->link_slot == NO_SLOT &&
+    struct hello *h;
+    for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;)
+        if (h != done && !h->hs.initiator && h->link_slot == NO_SLOT &&
             h->hs.remote_index == done->hs.remote_index &&
             (h->routed ? id_equal(&h->target, &done->hs.peer_id)
                        : endpoint_equal(&h->at, &done->at)))
             hello_end(o, h, false);
-    }
 }
 
 /* HELLO3 once more: our CERT was lost. */
@@ -567,10 +556,8 @@ static uint8_t tries_max(const struct overlay *o, const struct hello *h)
 
 void hello_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
-    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
-        struct hello *h = o->hellos[i];
-        if (!h) continue;
-        left--;
+    struct hello *h;
+    for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;) {
         if (h->next_us > now_us) {
             wake_at(o, h->next_us);
         } else if (!h->hs.initiator || h->tries >= tries_max(o, h)) {

@@ -10,6 +10,17 @@ struct hello *hello_by_meaning(const struct overlay *o, uint16_t meaning)
     return n < o->common->limits.handshakes ? o->hellos[n] : NULL;
 }
 
+struct hello *hello_next(const struct overlay *o, struct table_walk *w)
+{
+    while (w->left && w->at < o->common->limits.handshakes) {
+        struct hello *h = o->hellos[w->at++];
+        if (!h) continue;
+        w->left--;
+        return h;
+    }
+    return NULL;
+}
+
 struct hello *hello_new(struct overlay *o, bool initiator)
 {
     if (!tables_need_links(o)) return NULL;
@@ -48,20 +59,16 @@ void hello_end(struct overlay *o, struct hello *h, bool keep_index)
 
 void hello_forget_link(struct overlay *o, uint16_t slot)
 {
-    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
-        struct hello *h = o->hellos[i];
-        if (h) left--;
-        if (h && h->link_slot == slot) hello_end(o, h, true);
-    }
+    struct hello *h;
+    for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;)
+        if (h->link_slot == slot) hello_end(o, h, true);
 }
 
 void hello_forget_target(struct overlay *o, struct link *l)
 {
-    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
-        struct hello *h = o->hellos[i];
-        if (h) left--;
-        if (!h || !h->hs.initiator || h->link_slot != NO_SLOT ||
-            !id_equal(&h->target, link_id(o, l)))
+    struct hello *h;
+    for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;) {
+        if (!h->hs.initiator || h->link_slot != NO_SLOT || !id_equal(&h->target, link_id(o, l)))
             continue;
         l->kinds |= h->kinds;
         hello_end(o, h, false);
@@ -70,13 +77,11 @@ void hello_forget_target(struct overlay *o, struct link *l)
 
 bool hello3_waits(const struct overlay *o, const struct hello *own)
 {
-    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
-        const struct hello *h = o->hellos[i];
-        if (h) left--;
-        if (h && h != own && h->hs.initiator && h->link_slot != NO_SLOT &&
+    const struct hello *h;
+    for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;)
+        if (h != own && h->hs.initiator && h->link_slot != NO_SLOT &&
             id_equal(&h->hs.peer_id, &own->hs.peer_id))
             return true;
-    }
     return false;
 }
 
@@ -88,21 +93,19 @@ bool hello_may_begin(const struct overlay *o, const struct id *id)
 
 bool hello_pending(const struct overlay *o, const struct id *id)
 {
-    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
-        const struct hello *h = o->hellos[i];
-        if (h) left--;
-        if (h && h->hs.initiator &&
+    const struct hello *h;
+    for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;)
+        if (h->hs.initiator &&
             (id_equal(&h->target, id) || (h->link_slot != NO_SLOT && id_equal(&h->hs.peer_id, id))))
             return true;
-    }
     return false;
 }
 
 bool hello_nearer_pending(const struct overlay *o, const struct id *nearest, bool right)
 {
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
-        const struct hello *h = o->hellos[i];
-        if (!h || !h->hs.initiator || !(h->kinds & KIND_NEAR) || h->given_up || h->tries > 1 ||
+    const struct hello *h;
+    for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;) {
+        if (!h->hs.initiator || !(h->kinds & KIND_NEAR) || h->given_up || h->tries > 1 ||
             id_is_zero(&h->target))
             continue;
         if (right ? id_between(&o->self.id, &h->target, nearest)
@@ -120,16 +123,15 @@ struct hello *hello_asking(const struct overlay *o, uint32_t index)
 
 void hello_enough_seeds(struct overlay *o)
 {
-    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
-        struct hello *h = o->hellos[i];
-        if (h) left--;
-        if (h && h->hs.initiator && h->from_seed && h->link_slot == NO_SLOT) hello_end(o, h, false);
-    }
+    struct hello *h;
+    for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;)
+        if (h->hs.initiator && h->from_seed && h->link_slot == NO_SLOT) hello_end(o, h, false);
 }
 
 bool hello_dialling(const struct overlay *o)
 {
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++)
-        if (o->hellos[i] && o->hellos[i]->hs.initiator) return true;
+    const struct hello *h;
+    for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;)
+        if (h->hs.initiator) return true;
     return false;
 }

@@ -304,13 +304,12 @@ static bool is_joined(const struct overlay *o)
     uint8_t lefts, rights;
     ring_sides(o, left, right, &lefts, &rights);
     if (!links_any_direct(o) || !confirmed(o, left[0]) || !confirmed(o, right[0])) return false;
-    for (uint16_t i = 0; i < o->common->limits.handshakes && !o->joined;
-         i++) { /* somebody nearer is still answering */
-        const struct hello *h = o->hellos[i];
-        if (h && h->hs.initiator && h->routed && (h->kinds & KIND_NEAR) && !h->given_up &&
+    if (o->joined) return true;
+    const struct hello *h; /* is somebody nearer still answering? */
+    for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;)
+        if (h->hs.initiator && h->routed && (h->kinds & KIND_NEAR) && !h->given_up &&
             h->tries < 2 && h->link_slot == NO_SLOT)
             return false;
-    }
     return true;
 }
 

@@ -267,6 +267,17 @@ void link_close(struct overlay *o, struct link *l, uint64_t now_us, const char *
 
 /* --- extras --- */
 
+struct extra *extra_next(const struct overlay *o, struct table_walk *w)
+{
+    while (w->left && w->at < o->common->limits.extras) {
+        struct extra *x = o->extras[w->at++];
+        if (!x) continue;
+        w->left--;
+        return x;
+    }
+    return NULL;
+}
+
 struct extra *link_extra(const struct overlay *o, const struct link *l)
 {
     return l->extra ? o->extras[l->extra - 1] : NULL;

@@ -254,12 +254,9 @@ void path_move(struct overlay *o, uint64_t now_us, struct link *l, enum path_kin
 
 void path_waypoint_lost(struct overlay *o, const struct id *id)
 {
-    for (uint16_t i = 0, left = o->extra_count; left && i < o->common->limits.extras; i++) {
-        struct extra *x = o->extras[i];
-        if (x) left--;
-        if (!x || !id_equal(&x->waypoint, id)) continue;
-        x->waypoint = path_waypoint(o, &o->links[x->slot], x);
-    }
+    struct extra *x;
+    for (struct table_walk w = {0, o->extra_count}; (x = extra_next(o, &w)) != NULL;)
+        if (id_equal(&x->waypoint, id)) x->waypoint = path_waypoint(o, &o->links[x->slot], x);
 }
 
 /* Silence on the present path: carry on over the ring, and seek a better way at once. */

@@ -46,10 +46,9 @@ bool overlay_unpin(struct overlay *o, uint64_t now_us, const struct id *id)
     struct pin *p = pin_find(o, id);
     if (!p) return false;
     *p = o->seldom->pins[--o->seldom->pin_count];
-    for (uint16_t i = 0; i < o->common->limits.handshakes;
-         i++) /* it would come back with new keys */
-        if (o->hellos[i] && id_equal(&o->hellos[i]->target, id))
-            o->hellos[i]->kinds &= (uint8_t)~KIND_PINNED;
+    struct hello *h; /* it would come back with new keys */
+    for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;)
+        if (id_equal(&h->target, id)) h->kinds &= (uint8_t)~KIND_PINNED;
     struct link *l = link_by_id_any(o, id);
     if (!l) return true;
     l->kinds &= (uint8_t)~KIND_PINNED;

@@ -109,12 +109,10 @@ static void refer_near(struct overlay *o, uint64_t now_us, const uint8_t *list, 
 static unsigned asked_nearer(const struct overlay *o, const struct id *id)
 {
     unsigned n = 0;
-    for (uint16_t i = 0, left = o->hello_count; left && i < o->common->limits.handshakes; i++) {
-        const struct hello *h = o->hellos[i];
-        if (h) left--;
-        n += h && h->hs.initiator && !h->routed && !id_is_zero(&h->target) &&
+    const struct hello *h;
+    for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;)
+        n += h->hs.initiator && !h->routed && !id_is_zero(&h->target) &&
              id_nearer(&o->self.id, &h->target, id) <= 0;
-    }
     return n;
 }
 

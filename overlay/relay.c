@@ -79,10 +79,8 @@ bool relay_serves(const struct overlay *o, const struct link *relay)
 
 void relay_found(struct overlay *o, uint64_t now_us, const struct link *relay, struct outbox *out)
 {
-    for (uint16_t i = 0, left = o->extra_count; left && i < o->common->limits.extras; i++) {
-        const struct extra *x = o->extras[i];
-        if (!x) continue;
-        left--;
+    const struct extra *x;
+    for (struct table_walk w = {0, o->extra_count}; (x = extra_next(o, &w)) != NULL;) {
         struct link *l = &o->links[x->slot];
         if (l == relay || l->state != LINK_UP || link_path(l) != PATH_ROUTED) continue;
         for (uint8_t k = 0; k < x->common_count; k++)
@@ -297,10 +295,9 @@ void relay_forget_link(struct overlay *o, uint16_t slot)
         struct channel *c = &o->channels[i];
         if (c->in && (c->from == slot || c->to == slot)) channel_close(o, c);
     }
-    for (uint16_t i = 0, left = o->extra_count; left && i < o->common->limits.extras; i++) {
-        struct extra *x = o->extras[i];
-        if (x) left--;
-        if (!x || x->relay_slot != slot + 1) continue;
+    struct extra *x;
+    for (struct table_walk w = {0, o->extra_count}; (x = extra_next(o, &w)) != NULL;) {
+        if (x->relay_slot != slot + 1) continue;
         struct link *l = &o->links[x->slot];
         x->relay_slot = 0;
         if (link_path(l) == PATH_RELAYED && l->state == LINK_UP) {
