@@ -69,6 +69,22 @@ bool refer_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, c
 
 /* --- who is referred --- */
 
+static struct id entry_id(const uint8_t *entry)
+{
+    struct id id;
+    memcpy(id.b, entry, ID_SIZE);
+    return id;
+}
+
+/* Somebody else, whom we do not know and may ask at *at. */
+static bool entry_new(const struct overlay *o, uint64_t now_us, const uint8_t *entry, struct id *id,
+                      struct endpoint *at)
+{
+    *id = entry_id(entry);
+    return endpoint_decode(entry + ID_SIZE, at) && ring_hearsay_ok(o, at) &&
+           !id_equal(id, &o->self.id) && !link_by_id(o, id) && !failed_lately(o, id, now_us);
+}
+
 /* For a far link: the one of them nearest to its place goes on, if it is nearer than who named it. */
 static void refer_far(struct overlay *o, uint64_t now_us, const struct id *by,
                       const struct id *place, const uint8_t *list, size_t len, struct outbox *out)
@@ -78,10 +94,8 @@ static void refer_far(struct overlay *o, uint64_t now_us, const struct id *by,
     for (size_t i = 0; i < len; i += REFER_ENTRY) {
         struct id id;
         struct endpoint at;
-        memcpy(id.b, list + i, ID_SIZE);
-        if (!endpoint_decode(list + i + ID_SIZE, &at) || !ring_hearsay_ok(o, &at) ||
-            id_nearer(place, &id, &best) >= 0 || !far_fits(o, &id, place) || link_by_id(o, &id) ||
-            failed_lately(o, &id, now_us))
+        if (!entry_new(o, now_us, list + i, &id, &at) || id_nearer(place, &id, &best) >= 0 ||
+            !far_fits(o, &id, place))
             continue;
         best = id;
         best_at = at;
@@ -96,9 +110,7 @@ static void refer_near(struct overlay *o, uint64_t now_us, const uint8_t *list, 
     for (size_t i = 0; i < len; i += REFER_ENTRY) {
         struct id id;
         struct endpoint at;
-        memcpy(id.b, list + i, ID_SIZE);
-        if (!endpoint_decode(list + i + ID_SIZE, &at) || !ring_hearsay_ok(o, &at) ||
-            !ring_would_be_near(o, &id) || link_by_id(o, &id) || failed_lately(o, &id, now_us) ||
+        if (!entry_new(o, now_us, list + i, &id, &at) || !ring_would_be_near(o, &id) ||
             o->hello_count * 2u >= o->common->limits.handshakes)
             continue;
         (void)hello_route(o, now_us, &id, &ID_ZERO, &at, KIND_NEAR, out);
@@ -114,13 +126,6 @@ static unsigned asked_nearer(const struct overlay *o, const struct id *id)
         n += h->hs.initiator && !h->routed && !id_is_zero(&h->target) &&
              id_nearer(&o->self.id, &h->target, id) <= 0;
     return n;
-}
-
-static struct id entry_id(const uint8_t *entry)
-{
-    struct id id;
-    memcpy(id.b, entry, ID_SIZE);
-    return id;
 }
 
 /* Whoever wrote the list may have put it into another order, so that each entry is nearer than those before. */
@@ -167,10 +172,9 @@ void on_refer(struct overlay *o, uint64_t now_us, const struct arrival *a, const
     if (far || near || o->joined) return;
     nearest_first(o, list, list_len);
     for (size_t i = 0; i < list_len; i += REFER_ENTRY) {
-        struct id id = entry_id(list + i);
+        struct id id;
         struct endpoint at;
-        if (!endpoint_decode(list + i + ID_SIZE, &at) || !ring_hearsay_ok(o, &at) ||
-            id_equal(&id, &o->self.id) || link_by_id(o, &id) || failed_lately(o, &id, now_us) ||
+        if (!entry_new(o, now_us, list + i, &id, &at) ||
             (!id_is_zero(&by) && id_nearer(&o->self.id, &id, &by) >= 0) ||
             asked_nearer(o, &id) >= ASKED_AT_ONCE)
             continue;
