@@ -130,7 +130,7 @@ void on_links(struct overlay *o, const struct link *l, struct unpack *u)
 /* A link that stays, and whose peer is one hop from us. */
 static bool worth_telling(const struct link *l, uint64_t now_us)
 {
-    return link_path(l) == PATH_DIRECT && l->srtt && l->tries < 2 &&
+    return link_path(l) == PATH_DIRECT && l->srtt && !link_suspect(l) &&
            link_age_us(l, now_us) >= TELL_AGE_US &&
            ((l->kinds & (uint8_t)~KIND_LEAF) || (l->s.flags & LINK_WANTED));
 }

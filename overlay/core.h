@@ -248,6 +248,11 @@ static inline uint16_t s16(uint64_t us)
 {
     return (uint16_t)(us / SECONDS(1));
 }
+/* Seconds since o->joined_s, which is not 0; wraps after 18 h. */
+static inline uint16_t joined_for_s(const struct overlay *o, uint64_t now_us)
+{
+    return (uint16_t)(s16(now_us) - o->joined_s);
+}
 static inline void drop(struct overlay *o, enum drop why)
 {
     o->drops[why]++;
@@ -290,22 +295,27 @@ static inline void index_move(struct overlay *o, uint32_t index, uint16_t meanin
     o->map[index & o->map_mask] = meaning;
 }
 uint32_t link_index(const struct link *l); /* local receiver index of its session */
-struct extra *link_extra(const struct overlay *o, const struct link *l); /* NULL: has none */
-struct extra *link_need_extra(struct overlay *o, struct link *l);        /* NULL: none left */
-void link_release_extra(struct overlay *o,
-                        struct link *l);                 /* if nothing in it is needed any more */
-void link_drop_extra(struct overlay *o, struct link *l); /* if it has one */
 /* Over a table of pooled things: {0, how many are in it}. Ends with the last of so many, however long the table is. What is put in
  * meanwhile is met if it stands further on and some of those counted are still to come. */
 struct table_walk {
     uint16_t at, left;
 };
 struct extra *extra_next(const struct overlay *o, struct table_walk *w); /* NULL: that was all */
+struct extra *link_extra(const struct overlay *o, const struct link *l); /* NULL: has none */
+struct extra *link_need_extra(struct overlay *o, struct link *l);        /* NULL: none left */
+void link_release_extra(struct overlay *o,
+                        struct link *l);                 /* if nothing in it is needed any more */
+void link_drop_extra(struct overlay *o, struct link *l); /* if it has one */
 struct endpoint link_endpoint(const struct link *l);
 void link_set_endpoint(struct link *l, const struct endpoint *e);
 static inline enum path_kind link_path(const struct link *l)
 {
     return (enum path_kind)((l->s.flags >> 6) & 3u);
+}
+/* It looks dead: it is taken when there is nobody else, and not named to others. */
+static inline bool link_suspect(const struct link *l)
+{
+    return l->tries >= 2;
 }
 void link_set_path(struct link *l, enum path_kind p);
 uint64_t link_rto_us(const struct link *l);
@@ -671,15 +681,23 @@ struct id request_via(
 /* --- ways.c --- */
 /* GET and PUT: once more, not by the way of the first try. False: there are no other ways. */
 bool ways_send(struct overlay *o, uint64_t now_us, const struct request *r, struct outbox *out);
+struct asked {
+    unsigned op; /* CONTROL_GET, CONTROL_PUT, CONTROL_GOT; 0: it is not about a record */
+    uint32_t request;
+    struct id key; /* of a GET or PUT */
+};
+struct asked ways_read(const struct overlay *o, const struct routed *r); /* what r carries */
 /* A frame that we are about to forward came on that link: if it asks for a record, the answer goes back there. */
-void ways_asked(struct overlay *o, uint64_t now_us, const struct routed *r, uint16_t arrived_on);
+void ways_asked(struct overlay *o, uint64_t now_us, const struct asked *q, const struct routed *r,
+                uint16_t arrived_on);
 /* An answer about a record: the link that the question came from; NULL: not known, or none such, or its end is next to us. */
-struct link *ways_back(const struct overlay *o, uint64_t now_us, const struct routed *r,
-                       uint16_t arrived_on);
+struct link *ways_back(const struct overlay *o, uint64_t now_us, const struct asked *q,
+                       const struct routed *r, uint16_t arrived_on);
 /* A PUT that was sent to a point near its key has come as near as it can: dst is the key from now on. False: no such. */
-bool ways_to_the_key(const struct overlay *o, struct routed *r);
+bool ways_to_the_key(const struct asked *q, struct routed *r);
 /* A GET sent to a point near its key, for a record that we keep: not to be forwarded. */
-bool ways_answered_here(const struct overlay *o, uint64_t now_us, const struct routed *r);
+bool ways_answered_here(const struct overlay *o, uint64_t now_us, const struct asked *q,
+                        const struct routed *r);
 void ways_forget_link(struct overlay *o, uint16_t slot);
 void ways_tick(struct overlay *o, uint64_t now_us);
 void ways_fini(struct overlay *o);

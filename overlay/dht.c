@@ -250,8 +250,7 @@ const struct record_entry *dht_copy(const struct overlay *o, const struct id *ke
 bool dht_abstains(const struct overlay *o, uint64_t now_us, const struct record *r)
 {
     return r->name.tag == RECORD_TAG_SLOT &&
-           (!o->joined_s || (uint16_t)(s16(now_us) - o->joined_s) < ABSTAIN_S) &&
-           !dht_find(o, &r->key, now_us);
+           (!o->joined_s || joined_for_s(o, now_us) < ABSTAIN_S) && !dht_find(o, &r->key, now_us);
 }
 
 static void store_send(struct overlay *o, uint64_t now_us, const struct record_entry *e,

@@ -188,8 +188,8 @@ bool mtu_tick(struct mtu *m, uint64_t now_us, uint64_t rto_us, bool *changed)
 
 bool mtu_answered(struct mtu *m, uint64_t now_us, uint8_t i, uint64_t rtt_us)
 {
-    uint16_t size = m->sizes[i], before = m->now;
     if (i >= m->count) return false;
+    uint16_t size = m->sizes[i], before = m->now;
     if (m->phase == MTU_CHECK && i == 0) { /* late or not: it passes */
         rest(m);
         return false;

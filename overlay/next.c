@@ -32,12 +32,6 @@ static bool usable(const struct overlay *o, const struct link *l, const struct i
              id_equal(link_id(o, l), src)); /* "who is nearest to me" is never answered by me */
 }
 
-/* What looks dead is a suspect: it is taken when there is nobody else. */
-static bool suspect(const struct link *l)
-{
-    return l->tries >= 2;
-}
-
 static struct link *nearest(const struct overlay *o, const struct id *dst, const struct id *src,
                             bool physical, bool suspects, uint16_t arrived_on,
                             const uint16_t avoid[3])
@@ -50,7 +44,7 @@ static struct link *nearest(const struct overlay *o, const struct id *dst, const
         for (uint16_t i = 0; i < n; i++) {
             uint16_t pos = (uint16_t)(side ? (start + n - 1 - i) % n : (start + i) % n);
             struct link *l = order_at(o, pos);
-            if (!usable(o, l, dst, src, physical, arrived_on, avoid) || suspect(l) != suspects)
+            if (!usable(o, l, dst, src, physical, arrived_on, avoid) || link_suspect(l) != suspects)
                 continue;
             if (!best || id_nearer(dst, link_id(o, l), link_id(o, best)) < 0) best = l;
             break;
@@ -106,7 +100,8 @@ static void offer_seconds(const struct overlay *o, const struct routed *r, bool 
     for (uint16_t i = 0; i < o->up_count; i++) {
         struct link *l = order_at(o, i);
         const struct hints *h = ahead_hints(o, link_slot(o, l));
-        if (!h->count || suspect(l) || !usable(o, l, &r->dst, &r->src, physical, arrived_on, avoid))
+        if (!h->count || link_suspect(l) ||
+            !usable(o, l, &r->dst, &r->src, physical, arrived_on, avoid))
             continue;
         uint32_t there = id_distance_log2(&r->dst, link_id(o, l));
         bool uphill = there >= ours;
@@ -133,7 +128,7 @@ static struct pick fastest(const struct overlay *o, const struct routed *r, bool
                                       (uint16_t)(side ? (start + n - 1 - i) % n : (start + i) % n));
             const struct id *id = link_id(o, l);
             if (id_nearer(&r->dst, id, &o->self.id) >= 0) break; /* and all beyond it */
-            if (suspect(l) || !usable(o, l, &r->dst, &r->src, physical, arrived_on, avoid))
+            if (link_suspect(l) || !usable(o, l, &r->dst, &r->src, physical, arrived_on, avoid))
                 continue;
             if (id_equal(id, &r->dst)) return (struct pick){.link = l};
             offer(&best, l, ours - id_distance_log2(&r->dst, id), delay_of(o, l), false);

@@ -24,7 +24,7 @@ static bool crowded(const struct overlay *o)
 static bool nameable(const struct overlay *o, const struct link *l, const struct id *place)
 {
     struct endpoint at = link_endpoint(l);
-    return link_path(l) == PATH_DIRECT && l->tries < 2 && at.transport == TRANSPORT_UDP &&
+    return link_path(l) == PATH_DIRECT && !link_suspect(l) && at.transport == TRANSPORT_UDP &&
            endpoint_is_usable(&at) && !id_equal(link_id(o, l), place);
 }
 

@@ -53,7 +53,7 @@ static struct near_info *near_find(struct overlay *o, uint16_t slot)
 /* A while after we came: whoever comes now is a newcomer in the same rush, rather than a ring that was parted from ours. */
 static bool young(const struct overlay *o, uint64_t now_us)
 {
-    return o->joined_s && (uint16_t)(s16(now_us) - o->joined_s) < YOUNG_S;
+    return o->joined_s && joined_for_s(o, now_us) < YOUNG_S;
 }
 
 static bool near_lost(const struct overlay *o)
@@ -63,8 +63,8 @@ static bool near_lost(const struct overlay *o)
     return false;
 }
 
-/* Near set anew: returns true if it is another one than before. */
-static bool near_renew(struct overlay *o)
+/* Near set anew: returns true if it is another one than before. Lost: one of those before is gone. */
+static bool near_renew(struct overlay *o, bool lost)
 {
     uint16_t left[NEAR_SIDE_MAX], right[NEAR_SIDE_MAX];
     uint8_t lefts, rights, count = 0;
@@ -73,7 +73,7 @@ static bool near_renew(struct overlay *o)
     size_t len = 0;
     static const uint8_t zero[16];
     ring_sides(o, left, right, &lefts, &rights);
-    if (near_lost(o)) o->near_news = true;
+    if (lost) o->near_news = true;
     for (uint16_t i = 0; i < o->up_count; i++) {
         struct link *l = order_at(o, i);
         uint16_t slot = link_slot(o, l);
@@ -268,7 +268,7 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
 void ring_changed(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     bool lost = near_lost(o);
-    if (!near_renew(o)) return;
+    if (!near_renew(o, lost)) return;
     char text[ID_TEXT];
     trace(o->trace, now_us, RING, "%.8s > near set: %u links", id_print(&o->self.id, text),
           o->near_count);
@@ -279,8 +279,8 @@ void ring_changed(struct overlay *o, uint64_t now_us, struct outbox *out)
     /* as long as things change, look around often; in a rush, most times no further than next door */
     uint64_t soon = now_us + rng_jitter(&o->rng, REPAIR_FIRST_US, 30);
     bool wide = lost || !o->joined || !young(o, now_us);
-    if (wide) o->near_news = true;
     if (wide) {
+        o->near_news = true;
         o->repair_us = REPAIR_FIRST_US;
         o->near_look = false;
     }

@@ -287,13 +287,14 @@ static void forward(struct overlay *o, uint64_t now_us, struct link *l, struct r
         deliver(o, now_us, l, r, body, out);
         return;
     }
-    if (ways_answered_here(o, now_us, r)) {
+    struct asked asked = ways_read(o, r);
+    if (ways_answered_here(o, now_us, &asked, r)) {
         deliver(o, now_us, l, r, body, out);
         return;
     }
-    struct link *next = ways_back(o, now_us, r, link_slot(o, l));
+    struct link *next = ways_back(o, now_us, &asked, r, link_slot(o, l));
     if (!next) next = next_hop(o, r, carried, link_slot(o, l), NULL);
-    if (!next && ways_to_the_key(o, r)) /* the root is a neighbour: straight to it */
+    if (!next && ways_to_the_key(&asked, r)) /* the root is a neighbour: straight to it */
         next = route_next(o, &r->dst, &r->src, false, link_slot(o, l), NULL);
     if (!next && came_uphill(o, l, r)) {
         r->flags |= ROUTED_PLAIN;
@@ -323,7 +324,7 @@ static void forward(struct overlay *o, uint64_t now_us, struct link *l, struct r
         drop(o, DROP_TOO_BIG);
         return;
     }
-    ways_asked(o, now_us, r, link_slot(o, l));
+    ways_asked(o, now_us, &asked, r, link_slot(o, l));
     hop_send(o, now_us, next, frame, n, link_slot(o, l), out);
 }
 

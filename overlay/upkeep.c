@@ -152,7 +152,7 @@ static void pong_moves(struct overlay *o, uint64_t now_us, struct link *l, const
                  (roamed || l->tries > 1 || rtt_us * 10 < (uint64_t)link_rtt_us(l) * 7))
             path_move(o, now_us, l, PATH_DIRECT, &way->at, roamed ? "it moved" : "a faster way",
                       out);
-    } else if (way->path == PATH_ROUTED && link_path(l) == PATH_DIRECT && l->tries >= 2 &&
+    } else if (way->path == PATH_ROUTED && link_path(l) == PATH_DIRECT && link_suspect(l) &&
                !l->trial) { /* its NAT was tried: it opens the way again by itself */
         patience_lost(o, now_us, l, out);
         path_lost(o, now_us, l, true, out); /* the peer lives, the path does not */

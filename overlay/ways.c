@@ -39,34 +39,31 @@ _Static_assert(sizeof(struct backs) <= 704, "docs/memory.md: pooled");
 
 /* --- what is in a frame --- */
 
-struct asked {
-    unsigned op;
-    uint32_t request;
-    struct id key; /* of a GET or PUT */
-};
-
-static bool asked_read(const struct overlay *o, const struct routed *r, struct asked *out)
+struct asked ways_read(const struct overlay *o, const struct routed *r)
 {
+    const struct asked none = {0};
+    struct asked q = {0};
     struct id via;
     struct record put;
     const uint8_t *body = r->body;
     size_t len = r->body_len;
-    if (len < 2 || body[0] != KIND_CONTROL) return false;
+    if (len < 2 || body[0] != KIND_CONTROL) return none;
     struct unpack u = unpack_of(body + 1, len - 1);
     unpack_array(&u, 3, 32);
-    out->op = (unsigned)unpack_uint(&u, 255);
-    out->request = (uint32_t)unpack_uint(&u, UINT32_MAX);
-    if (u.bad || (out->op != CONTROL_GET && out->op != CONTROL_PUT))
-        return !u.bad && out->op == CONTROL_GOT;
+    q.op = (unsigned)unpack_uint(&u, 255);
+    q.request = (uint32_t)unpack_uint(&u, UINT32_MAX);
+    if (u.bad) return none;
+    if (q.op == CONTROL_GOT) return q;
+    if (q.op != CONTROL_GET && q.op != CONTROL_PUT) return none;
     unpack_copy(&u, via.b, ID_SIZE);
-    if (out->op == CONTROL_GET) {
-        unpack_copy(&u, out->key.b, ID_SIZE);
-        return !u.bad;
+    if (q.op == CONTROL_GET) {
+        unpack_copy(&u, q.key.b, ID_SIZE);
+        return u.bad ? none : q;
     }
     struct span bytes = unpack_bin(&u, 1, RECORD_BYTES);
-    if (u.bad || record_decode(bytes, o->crypto, &put) != OK) return false;
-    out->key = put.key;
-    return true;
+    if (u.bad || record_decode(bytes, o->crypto, &put) != OK) return none;
+    q.key = put.key;
+    return q;
 }
 
 /* --- the way back --- */
@@ -90,11 +87,11 @@ static struct back *back_find(const struct overlay *o, uint64_t now_us, uint32_t
     return NULL;
 }
 
-void ways_asked(struct overlay *o, uint64_t now_us, const struct routed *r, uint16_t arrived_on)
+void ways_asked(struct overlay *o, uint64_t now_us, const struct asked *q, const struct routed *r,
+                uint16_t arrived_on)
 {
-    struct asked q;
-    if (!asked_read(o, r, &q) || q.op == CONTROL_GOT) return;
-    uint32_t hash = hash_of(o, &r->src, q.request);
+    if (q->op != CONTROL_GET && q->op != CONTROL_PUT) return;
+    uint32_t hash = hash_of(o, &r->src, q->request);
     if (back_find(o, now_us, hash)) return;
     if (!o->backs) o->backs = pool_take_size(o->extra_pool, sizeof *o->backs);
     if (!o->backs) return; /* its answer will find another way */
@@ -103,13 +100,12 @@ void ways_asked(struct overlay *o, uint64_t now_us, const struct routed *r, uint
     o->backs->last_s = s16(now_us);
 }
 
-struct link *ways_back(const struct overlay *o, uint64_t now_us, const struct routed *r,
-                       uint16_t arrived_on)
+struct link *ways_back(const struct overlay *o, uint64_t now_us, const struct asked *q,
+                       const struct routed *r, uint16_t arrived_on)
 {
-    struct asked q;
-    if (!o->backs || !asked_read(o, r, &q) || q.op != CONTROL_GOT) return NULL;
+    if (!o->backs || q->op != CONTROL_GOT) return NULL;
     if (link_by_id(o, &r->dst)) return NULL; /* it is next to us */
-    const struct back *b = back_find(o, now_us, hash_of(o, &r->dst, q.request));
+    const struct back *b = back_find(o, now_us, hash_of(o, &r->dst, q->request));
     return b && b->slot != arrived_on ? &o->links[b->slot] : NULL;
 }
 
@@ -131,19 +127,18 @@ void ways_fini(struct overlay *o)
     o->backs = NULL;
 }
 
-bool ways_answered_here(const struct overlay *o, uint64_t now_us, const struct routed *r)
+bool ways_answered_here(const struct overlay *o, uint64_t now_us, const struct asked *q,
+                        const struct routed *r)
 {
-    struct asked q;
-    if (!o->record_count || r->mode != ROUTE_NEAREST || !asked_read(o, r, &q)) return false;
-    return q.op == CONTROL_GET && !id_equal(&q.key, &r->dst) && dht_find(o, &q.key, now_us);
+    return o->record_count && r->mode == ROUTE_NEAREST && q->op == CONTROL_GET &&
+           !id_equal(&q->key, &r->dst) && dht_find(o, &q->key, now_us);
 }
 
-bool ways_to_the_key(const struct overlay *o, struct routed *r)
+bool ways_to_the_key(const struct asked *q, struct routed *r)
 {
-    struct asked q;
-    if (r->mode != ROUTE_NEAREST || !asked_read(o, r, &q) || q.op != CONTROL_PUT) return false;
-    if (id_equal(&q.key, &r->dst)) return false;
-    r->dst = q.key;
+    if (r->mode != ROUTE_NEAREST || q->op != CONTROL_PUT || id_equal(&q->key, &r->dst))
+        return false;
+    r->dst = q->key;
     return true;
 }
 
@@ -155,7 +150,7 @@ static uint8_t first_hops(const struct overlay *o, const struct id *to, uint16_t
     uint8_t n = 0;
     for (uint16_t i = 0; i < o->up_count; i++) {
         const struct link *l = order_at(o, i);
-        if (link_path(l) == PATH_ROUTED || l->tries >= 2) continue;
+        if (link_path(l) == PATH_ROUTED || link_suspect(l)) continue;
         uint8_t at = n;
         while (at > 0 && id_nearer(to, link_id(o, l), link_id(o, &o->links[out[at - 1]])) < 0) at--;
         if (at == WAYS) continue;
