@@ -51,14 +51,20 @@ uint64_t nat_draw(const struct nat_world *w, uint32_t node, enum nat_draw what)
     return draw(w, node, UINT32_MAX - (uint32_t)what);
 }
 
+/* Below a million. */
+static uint32_t drawn_point(const struct nat_world *w, uint32_t node, enum nat_draw what)
+{
+    return (uint32_t)((nat_draw(w, node, what) >> 32) * MILLION >> 32);
+}
+
 bool nat_draw_share(const struct nat_world *w, uint32_t node, enum nat_draw what, uint32_t share)
 {
-    return (nat_draw(w, node, what) >> 32) * MILLION >> 32 < share;
+    return drawn_point(w, node, what) < share;
 }
 
 enum nat_type nat_pick(const struct nat_world *w, uint32_t node)
 {
-    uint64_t point = (nat_draw(w, node, NAT_DRAW_KIND) >> 32) * MILLION >> 32;
+    uint32_t point = drawn_point(w, node, NAT_DRAW_KIND);
     unsigned type = 0;
     for (uint64_t below = w->spec.share[0]; point >= below; below += w->spec.share[type]) type++;
     return (enum nat_type)type;

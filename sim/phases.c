@@ -265,21 +265,16 @@ void phases_act(struct phases *p)
 void phases_replies(struct phases *p)
 {
     struct world *w = p->world;
-    uint32_t left = w->replies;
-    w->replies = 0;
-    for (uint32_t i = 0; left > 0; i++) {
-        const struct action *a = &w->actions.list[i];
-        if (a->type != ACT_REPLY) continue;
-        left--;
-        if (a->reply->command == CMD_ROUTE_TEST)
-            lookups_reply(&p->lookups, w, a->reply);
-        else if (a->reply->command == CMD_GET)
-            lookups_got(&p->lookups, w, a->reply,
-                        records_match(&p->records, lookups_record(&p->lookups, a->reply->request),
-                                      a->reply));
-        else if (a->reply->command == CMD_PUT)
-            records_put_reply(&p->records, w, a->reply);
-        else if (a->reply->command == CMD_LEAVE)
+    const struct reply *r;
+    for (uint32_t at = 0; (r = world_next_reply(w, &at)) != NULL;) {
+        if (r->command == CMD_ROUTE_TEST)
+            lookups_reply(&p->lookups, w, r);
+        else if (r->command == CMD_GET)
+            lookups_got(&p->lookups, w, r,
+                        records_match(&p->records, lookups_record(&p->lookups, r->request), r));
+        else if (r->command == CMD_PUT)
+            records_put_reply(&p->records, w, r);
+        else if (r->command == CMD_LEAVE)
             world_gone(w, w->stepped);
     }
 }

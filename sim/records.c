@@ -171,15 +171,9 @@ static void lost(struct records *r, struct world *w, uint32_t number, const char
 
 static void replies(struct records *r, struct world *w)
 {
-    uint32_t left = w->replies;
-    w->replies = 0;
-    for (uint32_t i = 0; left > 0; i++) {
-        const struct action *a = &w->actions.list[i];
-        if (a->type != ACT_REPLY) continue;
-        left--;
-        if (a->reply->command == CMD_GET && a->reply->request & CHECK)
-            records_check_reply(r, w, a->reply);
-    }
+    const struct reply *reply;
+    for (uint32_t at = 0; (reply = world_next_reply(w, &at)) != NULL;)
+        if (reply->command == CMD_GET && reply->request & CHECK) records_check_reply(r, w, reply);
 }
 
 static void ask(struct records *r, struct world *w, struct rng *rng, uint32_t number)

@@ -25,17 +25,13 @@ struct fixture {
 static void hear(struct fixture *f)
 {
     struct world *w = f->world;
-    uint32_t left = w->replies;
-    w->replies = 0;
-    for (uint32_t i = 0; left > 0; i++) {
-        const struct action *a = &w->actions.list[i];
-        if (a->type != ACT_REPLY) continue;
-        left--;
-        if (a->reply->command == CMD_PUT) {
-            records_put_reply(&f->records, w, a->reply);
-        } else if (a->reply->command == CMD_GET) {
-            uint32_t number = lookups_record(&f->lookups, a->reply->request);
-            lookups_got(&f->lookups, w, a->reply, records_match(&f->records, number, a->reply));
+    const struct reply *r;
+    for (uint32_t at = 0; (r = world_next_reply(w, &at)) != NULL;) {
+        if (r->command == CMD_PUT) {
+            records_put_reply(&f->records, w, r);
+        } else if (r->command == CMD_GET) {
+            uint32_t number = lookups_record(&f->lookups, r->request);
+            lookups_got(&f->lookups, w, r, records_match(&f->records, number, r));
             f->found++;
         }
     }

@@ -134,6 +134,8 @@ void world_window(struct world *w);               /* sent_bytes and traffic coun
  * and now_us is until_us. */
 bool world_advance(struct world *w, uint64_t until_us);
 void world_command(struct world *w, uint32_t node, const struct command *c);
+/* Takes one of the replies of the last step; *at begins at 0. NULL: that was all. Valid until the next step. */
+const struct reply *world_next_reply(struct world *w, uint32_t *at);
 
 uint32_t world_random_live(const struct world *w, struct rng *r); /* there must be one */
 bool world_believes(const void *world, uint32_t node, struct id *left, struct id *right);

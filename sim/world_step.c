@@ -123,6 +123,17 @@ void world_step(struct world *w, uint32_t node, const struct event *e)
                  wake_us == TIME_NEVER ? TIME_NEVER : time_max(wake_us, w->now_us));
 }
 
+const struct reply *world_next_reply(struct world *w, uint32_t *at)
+{
+    while (w->replies > 0) {
+        const struct action *a = &w->actions.list[(*at)++];
+        if (a->type != ACT_REPLY) continue;
+        w->replies--;
+        return a->reply;
+    }
+    return NULL;
+}
+
 void world_command(struct world *w, uint32_t node, const struct command *c)
 {
     world_step(w, node, &(struct event){.type = EV_COMMAND, .command = c});
