@@ -8,15 +8,7 @@ lab <<'END'
 ann none delay=5 rate=16mbit
 ben none delay=5
 END
-on core nft -f - <<'END'
-table inet silent {
-  chain out {
-    type filter hook output priority 0
-    icmp type destination-unreachable drop
-    icmpv6 type packet-too-big drop
-  }
-}
-END
+silent_core "icmp type destination-unreachable" "icmpv6 type packet-too-big"
 hop() { # hop BYTES: what the hop between ann and ben carries
   local site
   for site in ann ben; do on core ip link set dev $site mtu "$1"; done

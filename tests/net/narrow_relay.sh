@@ -9,14 +9,7 @@ seed none delay=2
 ann  port-restricted delay=2
 ben  full-cone delay=2
 END
-on core nft -f - <<'END'
-table inet silent {
-  chain out {
-    type filter hook output priority 0
-    icmp type destination-unreachable drop
-  }
-}
-END
+silent_core "icmp type destination-unreachable"
 $natlab cut ann ben
 for site in ben seed; do on core ip link set dev $site mtu 1280; done
 seed seed seed

@@ -17,6 +17,18 @@ END
   for node in ben cat; do within 12 reach $node "$ann" || fail "$node does not reach ann"; done
 }
 
+# silent_core RULE...: the core keeps what these match of its own packets: it says nothing about what it drops
+silent_core() {
+  local rules='' kind
+  for kind; do rules+="    $kind drop"$'\n'; done
+  on core nft -f - <<END
+table inet silent {
+  chain out {
+    type filter hook output priority 0
+$rules  }
+}
+END
+}
 offload() { # offload NODE yes|no: restarts it
   local conf=$TMPDIR/$1/ringlet.conf
   sed -i '/^offload/d; s/^\[node\]/&\noffload = '"$2"'/' "$conf"
