@@ -45,7 +45,7 @@ __attribute__((format(printf, 2, 3))) static bool refuse(char error[SCENARIO_ERR
 
 static bool take_nodes(struct options *o, const char *v)
 {
-    return text_u32(v, &o->nodes) && o->nodes > 0;
+    return text_u32(v, &o->nodes) && o->nodes > 0 && o->nodes <= SCENARIO_NODES;
 }
 static bool take_seed(struct options *o, const char *v)
 {
@@ -97,7 +97,7 @@ static const struct {
     const char *name, *wants;
     bool (*take)(struct options *o, const char *value);
 } takers[] = {
-    {"--nodes", "a number of nodes", take_nodes},
+    {"--nodes", "a number of nodes, 1 to 4000000", take_nodes},
     {"--seed", "a number", take_seed},
     {"--repeat", "a number of runs", take_repeat},
     {"--set", "NAME=VALUE", take_set},

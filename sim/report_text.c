@@ -169,7 +169,7 @@ const char *report_value(const struct expectation *e, const struct expect_result
                          char out[VALUE_TEXT])
 {
     uint64_t v = limit ? x->limit : x->value;
-    if (!limit && !x->known) return strcpy(out, "none");
+    if (!limit && !x->known) return strcpy(out, "not measured");
     double d = (double)v / MILLION;
     switch (metric_value(e->metric)) {
     case VALUE_NOTHING: snprintf(out, VALUE_TEXT, "%s", limit || v ? "yes" : "no"); break;
@@ -177,7 +177,13 @@ const char *report_value(const struct expectation *e, const struct expect_result
     case VALUE_NUMBER: snprintf(out, VALUE_TEXT, "%" PRIu64, v); break;
     case VALUE_SHARE: snprintf(out, VALUE_TEXT, "%.4f%%", d * 100); break;
     case VALUE_DECIMAL:
-    case VALUE_HOPS: snprintf(out, VALUE_TEXT, "%.3f", d); break;
+    case VALUE_HOPS: {
+        int n = snprintf(out, VALUE_TEXT, "%.3f", d);
+        if (e->log2n && x->limit && e->limit)
+            snprintf(out + n, VALUE_TEXT - (size_t)n, " = %.3f log2n",
+                     d * (double)e->limit / (double)x->limit);
+        break;
+    }
     case VALUE_RATE: snprintf(out, VALUE_TEXT, "%.1f B/s", d); break;
     }
     return out;

@@ -53,6 +53,7 @@ refused() { # text of the message, arguments...
   [[ $status == 2 && $said == *"$1"* ]] || bad "$*: status $status, $said"
 }
 refused "4000000 nodes need" "$out/small.sim" --nodes 4000000
+refused "1 to 4000000" "$out/small.sim" --nodes 4000001
 printf '0 40\n40\n' >"$out/three.txt"
 refused "$out/three.txt:2: 1 values, the first line has 2" "$out/small.sim"
 rm "$out/three.txt"
