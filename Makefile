@@ -207,7 +207,7 @@ bench: deps
 # The steps of a packet, one by one; tests/bench/micro/micro.c says which. T=TEXT: only those whose name contains it.
 micro: $(B)/bench/micro
 	@$(B)/bench/micro $(T)
-$(B)/bench/micro: $(B)/obj/tests/bench/micro/micro.o $(call lib,$(node))
+$(B)/bench/micro: $(B)/obj/tests/bench/micro/micro.o $(B)/obj/tests/bench/micro/hops.o $(call lib,$(node))
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 

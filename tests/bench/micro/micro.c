@@ -4,13 +4,15 @@
  *
  *   micro [TEXT]    only those whose name contains TEXT
  *
- * seal and open with a prepared key, by table; parsing an inner header; the row of an address; the replay window; a
- * super-packet cut and joined; and whole lanes: a packet, or a super-packet, from the device to the wire and back. */
+ * seal and open with a prepared key, by table; parsing an inner header; the row of an address; the replay window; the
+ * next hop on the ring, of 40 links (hops.c); a super-packet cut and joined; and whole lanes: a packet, or a super-packet,
+ * from the device to the wire and back. */
 #include "base/crypto_gcrypt.h"
 #include "base/crypto_ipsec.h"
 #include "node/lane_internal.h"
 #include "node/lane_testing.h"
 #include "overlay/session.h"
+#include "tests/bench/micro/micro.h"
 #include "vnet/super.h"
 #include <stdlib.h>
 #include <time.h>
@@ -35,9 +37,7 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-typedef void job(void *context, uint32_t bytes);
-
-static void run(const char *name, uint32_t bytes, job *one, void *context)
+void micro_run(const char *name, uint32_t bytes, job *one, void *context)
 {
     double ns[ROUNDS];
     uint32_t times = 1;
@@ -91,11 +91,11 @@ static void ciphers(const struct crypto *c, enum aead kind, const char *name)
     c->prepare(&x.k, kind, (const uint8_t *)"a key for measuring, thirty-two.");
     for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         snprintf(text_, sizeof text_, "seal %s", name);
-        run(text_, sizes[i], seal, &x);
+        micro_run(text_, sizes[i], seal, &x);
         snprintf(text_, sizeof text_, "open %s", name);
         x.counter = 0;
         seal(&x, sizes[i]);
-        run(text_, sizes[i], open_, &x);
+        micro_run(text_, sizes[i], open_, &x);
     }
     c->forget(&x.k);
 }
@@ -202,11 +202,11 @@ static void lanes(const struct crypto *c, enum aead kind, const char *name)
     for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         tcp_super(packet, w.a.ipv4, w.b.ipv4, sizes[i] - 52);
         snprintf(text_, sizeof text_, "lane out %s", name);
-        run(text_, sizes[i], lane_out, packet);
+        micro_run(text_, sizes[i], lane_out, packet);
         snprintf(text_, sizeof text_, "lane out, in %s", name);
-        run(text_, sizes[i], lane_both, packet);
+        micro_run(text_, sizes[i], lane_both, packet);
     }
-    run("row of an address", 0, find_row, NULL);
+    micro_run("row of an address", 0, find_row, NULL);
     world_fini(&w);
 }
 
@@ -225,13 +225,14 @@ int main(int argc, char **argv)
         if (has_ipsec) ciphers(&ipsec, AEAD_AES256_GCM, "aes-256-gcm ipsec-mb");
     }
     tcp_super(text, 0x0a010001, 0x0a010002, 1328);
-    run("parse ipv4", 1380, parse, NULL);
+    micro_run("parse ipv4", 1380, parse, NULL);
     memset(text, 0, 40);
     text[0] = 0x60, text[6] = 6, text[8] = text[24] = 0xfd;
     put_u16(text + 4, 1340);
-    run("parse ipv6", 1380, parse, NULL);
-    run("replay window", 0, replay, &counter);
-    run("cut super-packet", 52 + 44 * SEGMENT, cut, head + 64);
+    micro_run("parse ipv6", 1380, parse, NULL);
+    micro_run("replay window", 0, replay, &counter);
+    sink += micro_hops();
+    micro_run("cut super-packet", 52 + 44 * SEGMENT, cut, head + 64);
     lanes(&crypto_real, AEAD_CHACHA20_POLY1305, "chacha20-poly1305 sodium");
     lanes(&gcrypt, AEAD_CHACHA20_POLY1305, "chacha20-poly1305 gcrypt");
     if (crypto_has_aes()) {
