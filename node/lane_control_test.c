@@ -1,4 +1,5 @@
 /* What lane and control say to each other. With the real cryptography and the fake. */
+#include "node/lane_internal.h"
 #include "node/lane_testing.h"
 
 #include <setjmp.h>
@@ -336,6 +337,36 @@ static void nothing_grows(void **state)
     assert_int_equal(w->a.out.count, 1);
 }
 
+/* Rows found last are remembered by the address's low bits: many share a place, and a row that goes is not found there. */
+static void a_row_that_is_gone_is_not_found(void **state)
+{
+    struct world *w = *state;
+    struct lane *l = w->a.lane;
+    uint8_t ip[4][16] = {{0}};
+    connect_sides(&w->a, &w->b, AB, BA);
+    const struct hot_session *s = lane_session(l, AB);
+    for (unsigned i = 0; i < 4; i++) {
+        ip[i][0] = 0xfd;
+        ip[i][15] = 8;
+        ip[i][10] = (uint8_t)i;
+        lane_row_put(l, NUMBER, ip[i], s, NOW);
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        const struct lane_row *row = lane_row(l, NUMBER, ip[i % 4]);
+        assert_non_null(row);
+        assert_memory_equal(row->ip, ip[i % 4], 16);
+        assert_ptr_equal(lane_row(l, NUMBER, ip[i % 4]), row);
+        assert_null(lane_row(l, NUMBER + 1, ip[i % 4]));
+    }
+    lane_row_remove(l, lane_row(l, NUMBER, ip[2]));
+    assert_null(lane_row(l, NUMBER, ip[2]));
+    ip[2][10] = 9; /* takes the place */
+    lane_row_put(l, NUMBER, ip[2], s, NOW);
+    assert_non_null(lane_row(l, NUMBER, ip[2]));
+    ip[2][10] = 2;
+    assert_null(lane_row(l, NUMBER, ip[2]));
+}
+
 // clang-format off
 
 int main(void)
@@ -355,6 +386,7 @@ int main(void)
         WITH(full_arena_stops_the_step),
         WITH(junk_by_the_queue),
         WITH(nothing_grows),
+        WITH(a_row_that_is_gone_is_not_found),
     };
     if (!crypto_init()) return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);

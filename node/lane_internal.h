@@ -49,7 +49,8 @@ struct lane_row {
     uint16_t session; /* number */
     uint64_t used_us;
 };
-#define ROW_KEY 17u
+#define ROW_KEY    17u
+#define ROW_RECENT 8u
 struct lane_channel {
     uint32_t index, channel; /* key: 8 bytes from index on; index 0: free */
     uint32_t via, channel2;
@@ -73,6 +74,8 @@ struct lane {
     struct table row_table;
     struct table_slot *row_slots;
     uint32_t row_max;
+    uint32_t row_recent
+        [ROW_RECENT]; /* found last, by the address's low bits: a transfer's every packet asks */
     struct lane_channel *channels;
     struct table channel_table;
     struct table_slot *channel_slots;
@@ -100,7 +103,7 @@ struct hot_session *lane_session_take(struct lane *l, uint32_t index);
 void lane_session_remove(struct lane *l, struct hot_session *s); /* with its rows and channels */
 /* A rekey: everything that named the old index goes over; the old session may still be heard. */
 void lane_session_continue(struct lane *l, struct hot_session *s, const struct hot_session *old);
-struct lane_row *lane_row(const struct lane *l, uint8_t network, const uint8_t ip[16]); /* NULL */
+struct lane_row *lane_row(struct lane *l, uint8_t network, const uint8_t ip[16]); /* NULL */
 void lane_row_put(struct lane *l, uint8_t network, const uint8_t ip[16],
                   const struct hot_session *s, uint64_t now_us);
 void lane_row_remove(struct lane *l, struct lane_row *row);

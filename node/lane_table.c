@@ -111,13 +111,19 @@ static bool row_is(const void *context, uint32_t value, const void *key)
     return memcmp(l->rows[value].ip, key, ROW_KEY) == 0;
 }
 
-struct lane_row *lane_row(const struct lane *l, uint8_t network, const uint8_t ip[16])
+struct lane_row *lane_row(struct lane *l, uint8_t network, const uint8_t ip[16])
 {
     uint8_t key[ROW_KEY];
+    uint32_t *recent = &l->row_recent[(ip[15] ^ network) % ROW_RECENT];
+    struct lane_row *row = &l->rows[*recent];
+    if (row->in_use && row->network == network && memcmp(row->ip, ip, sizeof row->ip) == 0)
+        return row;
     memcpy(key, ip, 16);
     key[16] = network;
     uint32_t at = table_get(&l->row_table, key, ROW_KEY, row_is, l);
-    return at == TABLE_NONE ? NULL : &l->rows[at];
+    if (at == TABLE_NONE) return NULL;
+    *recent = at;
+    return &l->rows[at];
 }
 
 static bool channel_is(const void *context, uint32_t value, const void *key)

@@ -116,7 +116,6 @@ void ip_from_v4(uint8_t out[16], uint32_t ipv4)
 
 uint32_t ip_to_v4(const uint8_t ip[16])
 {
-    uint8_t same[16];
-    ip_from_v4(same, get_u32(ip + 12));
-    return memcmp(same, ip, 16) == 0 ? get_u32(ip + 12) : 0;
+    static const uint8_t mapped[12] = {[10] = 0xff, 0xff};
+    return memcmp(mapped, ip, sizeof mapped) == 0 ? get_u32(ip + 12) : 0;
 }
