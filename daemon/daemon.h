@@ -70,6 +70,7 @@ struct daemon {
     struct node *node;
     struct lane *lane; /* NULL: --no-tun */
     struct hot_queue down, up;
+    struct hot_lanes hot;
     struct identities identities;
     struct pool pkts, extras;
     uint8_t *arena; /* ARENA_BYTES; a step gets what the batch has not used yet */

@@ -174,7 +174,8 @@ static bool lane_open(struct daemon *d, struct fail *f)
     enum err e = hot_queue_init(&d->down, LANE_QUEUE_BYTES);
     if (!e) e = hot_queue_init(&d->up, LANE_QUEUE_BYTES);
     if (!e) e = lane_new(&d->lane, &d->config.limits, d->cipher, 0, &d->down, &d->up);
-    if (!e) node_attach(d->node, &d->down, &d->up);
+    d->hot = (struct hot_lanes){.count = 1, .down = {&d->down}, .up = {&d->up}};
+    if (!e) node_attach(d->node, &d->hot);
     return e == OK || fail(f, FAIL_INTERNAL, "", "cannot make the packet path: %s", err_text(e));
 }
 

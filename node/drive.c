@@ -57,9 +57,9 @@ static void carry(struct node *n, struct lane *l, struct hot_queue *down, struct
     for (int round = 0; round < DRIVE_ROUNDS; round++) {
         if (!hot_is_empty(up)) node_step(n, now_us, &lane, out);
         if (hot_is_empty(down) && hot_is_empty(up)) return;
-        uint32_t waiting = down->used;
+        uint32_t waiting = hot_used(down);
         lane_step(l, now_us, &timer, out);
-        if (waiting > 0 && down->used == waiting) return;
+        if (waiting > 0 && hot_used(down) == waiting) return;
     }
 }
 

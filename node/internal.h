@@ -75,7 +75,6 @@ struct node {
     struct overlay *overlay;
     struct own_network *networks[NETWORKS_MAX]; /* NULL: not in one of that number */
     struct members members;
-    struct hot_queue *up;      /* the other way is the overlay's: node_down */
     struct waiting **waitings; /* waiting_max of them: none while nothing waits */
     struct ask **asks;         /* ask_max of them: likewise */
     uint16_t waiting_max, ask_max, waiting_packets;
@@ -88,9 +87,9 @@ static inline const struct id *node_id(const struct node *n)
 {
     return overlay_id(n->overlay);
 }
-static inline struct hot_queue *node_down(const struct node *n)
+static inline const struct hot_lanes *node_lanes(const struct node *n)
 {
-    return overlay_down(n->overlay);
+    return overlay_lanes_of(n->overlay);
 }
 static inline const struct limits *node_limits(const struct node *n)
 {

@@ -15,7 +15,15 @@ void lane_drop(struct lane *l, enum drop why)
 
 void lane_up(struct lane *l, const struct hot_message *m, const void *body)
 {
-    if (hot_push(l->up, m, body)) lane_drop(l, DROP_FULL);
+    if (hot_push(l->up, m, body))
+        lane_drop(l, DROP_FULL);
+    else if (m->op == UP_MISS || m->op == UP_DATAGRAM)
+        l->asked_at = l->up->put;
+}
+
+bool lane_waits(const struct lane *l)
+{
+    return l->asked_at > __atomic_load_n(&l->up->done, __ATOMIC_ACQUIRE);
 }
 
 bool lane_room(const struct actions *out)
@@ -87,32 +95,43 @@ static void handback(struct lane *l, uint32_t index, const struct hot_counters *
 static void on_hot(struct lane *l, const struct hot_message *m, const uint8_t *body)
 {
     struct hot_keys k;
-    ensure(m->len == sizeof k && m->index != 0 && m->index >> INDEX_LANE_SHIFT == l->number);
+    ensure(m->len == sizeof k && m->index != 0);
     memcpy(&k, body, sizeof k);
+    ensure((k.counter != 0) == (l->counters != NULL));
+    struct hot_counter *shared = k.counter ? &l->counters[k.counter - 1] : NULL;
     struct hot_session *s = lane_session(l, m->index);
     if (!s) s = lane_session_take(l, m->index);
     if (s) {
+        lane_let_go(s);
+        s->shared = shared;
         l->crypto->forget(&s->tx);
         l->crypto->forget(&s->rx);
         l->crypto->prepare(&s->tx, (enum aead)k.aead, k.tx_key);
         l->crypto->prepare(&s->rx, (enum aead)k.aead, k.rx_key);
-        replay_load(&s->replay, k.rx_top, k.rx_window);
-        s->tx_next = k.tx_next;
+        if (lane_own_session(l, m->index)) replay_load(&s->replay, k.rx_top, k.rx_window);
+        s->tx_next = s->tx_end = k.tx_next;
         s->remote_index = k.remote_index;
         const struct hot_session *old = m->via ? lane_session(l, m->via) : NULL;
         if (old && old != s) lane_session_continue(l, s, old);
     } else {
         struct hot_counters same = {k.tx_next, k.rx_top, k.rx_window};
+        if (shared) __atomic_sub_fetch(&shared->holders, 1, __ATOMIC_RELEASE);
         lane_drop(l, DROP_FULL);
         handback(l, m->index, &same);
     }
     crypto_wipe(&k, sizeof k);
 }
 
+/* No packet has this counter yet. A shared one may go on; whoever looks after the last lane let go sees the end. */
+static uint64_t next_of(const struct hot_session *s)
+{
+    return s->shared ? __atomic_load_n(&s->shared->next, __ATOMIC_RELAXED) : s->tx_next;
+}
+
 static void tell_used(struct lane *l, struct hot_session *s)
 {
     struct hot_message m = {.op = UP_USED, .index = s->index, .len = sizeof s->used};
-    s->used.newest_tx = s->tx_next;
+    s->used.newest_tx = next_of(s);
     lane_up(l, &m, &s->used);
     s->used = (struct hot_used){.heard_us = s->used.heard_us};
     s->used_due_us = TIME_NEVER;
@@ -123,7 +142,7 @@ static void on_cold(struct lane *l, const struct hot_message *m)
     struct hot_session *s = lane_session(l, m->index);
     if (!s) return;
     if (!(m->flag & 1)) {
-        struct hot_counters c = {s->tx_next, s->replay.top, replay_window(&s->replay)};
+        struct hot_counters c = {next_of(s), s->replay.top, replay_window(&s->replay)};
         if (s->used.tx_bytes || s->used.rx_bytes) tell_used(l, s);
         handback(l, m->index, &c);
     }
@@ -233,6 +252,8 @@ static void on_message(struct lane *l, uint64_t now_us, const struct hot_message
     case UP_HANDBACK:
     case UP_ROUTE:
     case UP_INNER:
+    case UP_DATAGRAM:
+    case UP_SEND:
     case UP_DROP: break;
     }
     ensure(m->op == DOWN_HOT); /* not a message for a lane */
@@ -289,7 +310,7 @@ bool lane_wants(const struct lane *l, const struct event *in)
     uint32_t len = in->datagram.len;
     if (in->datagram.segment && in->datagram.segment < len) len = in->datagram.segment;
     struct data_header h;
-    return data_header_read(in->datagram.bytes, len, &h) && lane_session(l, h.receiver);
+    return data_header_read(in->datagram.bytes, len, &h) && lane_own_session(l, h.receiver);
 }
 
 uint32_t lane_step(struct lane *l, uint64_t now_us, const struct event *in, struct actions *out)

@@ -30,6 +30,13 @@
 MUST_CHECK enum err lane_new(struct lane **out, const struct limits *l, const struct crypto *c,
                              uint8_t lane_number, struct hot_queue *down, struct hot_queue *up);
 void lane_free(struct lane *l);
+/* One of several (docs/decisions/0032), `count` of them; `counters` are what control draws from its struct hot_lanes, too. Call it
+ * before the first step. Every lane knows all sessions and seals for them; it opens those that it owns, and gives control
+ * (UP_DATAGRAM) what comes for none of these. */
+void lane_share(struct lane *l, uint8_t count, struct hot_counter *counters);
+/* Has control still to answer what was asked (a packet that misses its row, a datagram of a cold session)? The driver of a lane in
+ * a thread of its own offers no packet meanwhile: it would overtake those that control has. In one thread nothing waits. */
+bool lane_waits(const struct lane *l);
 /* What the devices take joined; at first nothing. */
 #define LANE_JOIN_TCP 1u
 #define LANE_JOIN_UDP 2u

@@ -183,7 +183,7 @@ static void on_relayed(struct lane *l, uint64_t now_us, struct hot_session *s,
     /* Ours, and hot: who brought it does not matter, its own seal says whose it is. One level: a datagram in a datagram
      * in a datagram is nobody's honest work. */
     if (!channel && !a->inner && data_header_read(inner, inner_len, &h) &&
-        lane_session(l, h.receiver)) {
+        lane_own_session(l, h.receiver)) {
         struct lane_arrival out_of = {.via = s->index, .channel = number, .inner = true};
         lane_datagram(l, now_us, &out_of, inner, inner_len, out);
         return;
@@ -227,7 +227,7 @@ static struct hot_session *open_in_place(struct lane *l, uint8_t *p, uint32_t le
     struct hot_session *s = NULL;
     if (!data_header_read(p, len, &h)) goto drop;
     why = DROP_NO_SESSION;
-    s = lane_session(l, h.receiver);
+    s = lane_own_session(l, h.receiver);
     if (!s) goto drop;
     why = DROP_REPLAYED;
     if (h.counter >= HOT_COUNTER_STOP || !replay_check(&s->replay, h.counter)) goto drop;
@@ -263,6 +263,16 @@ void lane_datagram(struct lane *l, uint64_t now_us, const struct lane_arrival *a
     }
 }
 
+/* Not ours to open: of another lane, cold, a handshake. */
+static void pass_up(struct lane *l, const struct endpoint *from, const uint8_t *p, uint32_t len)
+{
+    struct hot_message m = {.op = UP_DATAGRAM, .endpoint = *from, .len = len};
+    if (len == 0 || len > HOT_BODY_MAX)
+        lane_drop(l, DROP_LENGTH);
+    else
+        lane_up(l, &m, p);
+}
+
 uint32_t lane_datagrams(struct lane *l, uint64_t now_us, const struct event *in,
                         struct actions *out)
 {
@@ -271,7 +281,12 @@ uint32_t lane_datagrams(struct lane *l, uint64_t now_us, const struct event *in,
     struct lane_arrival a = {.from = in->datagram.from};
     while (done < len && lane_room(out)) {
         uint32_t size = segment < len - done ? segment : len - done;
-        lane_datagram(l, now_us, &a, in->datagram.bytes + done, size, out);
+        uint8_t *p = in->datagram.bytes + done;
+        struct data_header h;
+        if (l->number > 0 && !(data_header_read(p, size, &h) && lane_own_session(l, h.receiver)))
+            pass_up(l, &a.from, p, size);
+        else
+            lane_datagram(l, now_us, &a, p, size, out);
         done += size;
     }
     lane_join_end(l, out);

@@ -32,13 +32,14 @@ struct way {        /* where a session's datagrams go */
 };
 struct hot_session {
     struct aead_key tx, rx;
-    struct replay replay;
-    uint64_t tx_next;
+    struct replay replay;         /* of its owner alone */
+    uint64_t tx_next, tx_end;     /* shared: drawn, and not used yet */
+    struct hot_counter *shared;   /* NULL: tx_next counts by itself */
     uint32_t index, remote_index; /* index 0: this place is free */
     struct way way;
     uint16_t next;       /* number: in the bucket, or in the free list */
     uint16_t before;     /* number of the session that this one continues */
-    uint16_t fragmented; /* frames sent in parts */
+    uint16_t fragmented; /* frames sent in parts, by this lane */
     struct hot_used used;
     uint64_t used_due_us, roam_after_us;
 };
@@ -65,7 +66,9 @@ _Static_assert(offsetof(struct lane_channel, channel) == 4, "one key");
 struct lane {
     const struct crypto *crypto;
     struct hot_queue *down, *up;
-    uint8_t number;
+    uint8_t number, lanes;        /* which of how many */
+    struct hot_counter *counters; /* NULL: it is the only one */
+    uint64_t asked_at;            /* the end of the last question, in the up queue */
     struct hot_session *sessions;
     uint16_t *buckets; /* numbers, by slot of the index */
     uint32_t session_max, bucket_mask;
@@ -98,9 +101,15 @@ static inline uint16_t lane_number(const struct lane *l, const struct hot_sessio
 {
     return (uint16_t)(s - l->sessions + 1);
 }
+/* One of which this lane, not another, opens what comes; NULL. */
+static inline struct hot_session *lane_own_session(const struct lane *l, uint32_t index)
+{
+    return hot_owner(index, l->lanes) == l->number ? lane_session(l, index) : NULL;
+}
 /* A free place under this index; NULL: none. Keys, window and counters are the caller's to fill. */
 struct hot_session *lane_session_take(struct lane *l, uint32_t index);
 void lane_session_remove(struct lane *l, struct hot_session *s); /* with its rows and channels */
+void lane_let_go(struct hot_session *s); /* of its shared counter: it seals no more */
 /* A rekey: everything that named the old index goes over; the old session may still be heard. */
 void lane_session_continue(struct lane *l, struct hot_session *s, const struct hot_session *old);
 struct lane_row *lane_row(struct lane *l, uint8_t network, const uint8_t ip[16]); /* NULL */
@@ -122,6 +131,10 @@ bool lane_room(const struct actions *out);
 void lane_worked(struct lane *l, struct hot_session *s, uint64_t now_us);
 
 /* --- lane_out.c --- */
+/* Several lanes draw from one counter: so many are drawn at once for what is to be sealed now, or less.. */
+void lane_draw(struct hot_session *s, uint32_t count);
+/* ..and what was not used of them is forgotten: later it might be too old for the other end's window. */
+void lane_draw_end(struct hot_session *s);
 /* Seal len bytes as the session's next datagram: header, ciphertext and tag go to `out`, where `frame` may stand at
  * out + DATA_HEADER. False: its counter is at the stop; counted. */
 bool lane_seal(struct lane *l, struct hot_session *s, const uint8_t *frame, uint32_t len,

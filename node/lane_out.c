@@ -6,10 +6,12 @@
 
 #include <string.h>
 
+#define DRAW_MAX       64u /* as many lanes at once stay below HOT_COUNTER_STOP's distance from the end */
 #define RELAY_OVERHEAD (DATA_OVERHEAD + RELAYED_HEADER)
 #define IP6_MTU_LEAST  1280u /* RFC 8200, section 5 */
 #define PIECE_OVERHEAD (RELAY_OVERHEAD + DATA_OVERHEAD + IP_HEADER)
 
+_Static_assert(LANES_MAX *DRAW_MAX < UINT64_MAX - HOT_COUNTER_STOP, "counters never begin anew");
 _Static_assert(LANE_HEADROOM >= IP_HEADER, "the frame's header stands before the packet");
 _Static_assert(INNER_MTU_L3 <= LANE_MTU_MAX, "the usual MTU fits, direct and relayed once");
 _Static_assert(LANE_MTU_ROUTED == 1273, "what docs and peers are told");
@@ -18,10 +20,25 @@ _Static_assert(LANE_ROOM >= KIND_RELAYED_MAX + DATA_OVERHEAD + HOT_BODY_MAX - KI
                "a frame by any way");
 _Static_assert(LANE_ROOM >= HOT_BODY_MAX + DATA_OVERHEAD, "a datagram that came by the queue");
 
+void lane_draw(struct hot_session *s, uint32_t count)
+{
+    if (!s->shared) return;
+    if (count > DRAW_MAX) count = DRAW_MAX;
+    s->tx_next = hot_counter_draw(s->shared, count);
+    s->tx_end = s->tx_next + count;
+}
+
+void lane_draw_end(struct hot_session *s)
+{
+    if (s->shared) s->tx_next = s->tx_end;
+}
+
 bool lane_seal(struct lane *l, struct hot_session *s, const uint8_t *frame, uint32_t len,
                uint8_t *out)
 {
+    if (s->shared && s->tx_next == s->tx_end) lane_draw(s, 1);
     if (s->tx_next >= HOT_COUNTER_STOP) {
+        lane_draw_end(s);
         lane_drop(l, DROP_EXHAUSTED);
         return false;
     }
@@ -258,7 +275,9 @@ static void send_parts(struct lane *l, uint64_t now_us, const struct course *c, 
     uint32_t whole = len + IP_HEADER, part = c->mtu + IP_HEADER - FRAGMENT_HEADER;
     part -= part % FRAGMENT_UNIT;
     frame_header(c, frame, csum_open);
-    struct fragment f = {.number = c->s->fragmented++, .whole = (uint16_t)whole};
+    /* those of several lanes are told apart by the other end, too */
+    struct fragment f = {.number = (uint16_t)(c->s->fragmented++ * l->lanes + l->number),
+                         .whole = (uint16_t)whole};
     count_sent(c, part + FRAGMENT_HEADER - IP_HEADER);
     for (uint32_t at = 0; at < whole; at += part) {
         uint32_t size = part < whole - at ? part : whole - at;
@@ -345,6 +364,7 @@ static uint32_t lane_super(struct lane *l, uint64_t now_us, const struct event *
         c.row->used_us = now_us;
         lane_worked(l, c.s, now_us);
     }
+    if (c.open && fits) lane_draw(c.s, (left + cut.segment - 1) / cut.segment);
     while (left > 0 && lane_room(out)) {
         uint32_t size = super_cut_next(&cut, packet + at, left);
         uint8_t *one = packet + at - cut.head_len;
@@ -355,6 +375,7 @@ static uint32_t lane_super(struct lane *l, uint64_t now_us, const struct event *
         at += size;
         left -= size;
     }
+    if (c.open && fits) lane_draw_end(c.s);
     if (left == 0) return in->tun.len;
     super_cut_rest(&cut, packet + at, left);
     return at - cut.head_len;

@@ -47,13 +47,14 @@ enum err lane_new(struct lane **out, const struct limits *limits, const struct c
                   uint8_t lane_number_, struct hot_queue *down, struct hot_queue *up)
 {
     *out = NULL;
-    if (limits->hot == 0 || lane_number_ >> (32 - INDEX_LANE_SHIFT)) return ERR_INVALID;
+    if (limits->hot == 0 || lane_number_ >= LANES_MAX) return ERR_INVALID;
     struct lane *l = calloc(1, sizeof *l);
     if (!l) return ERR_NO_MEMORY;
     l->crypto = c;
     l->down = down;
     l->up = up;
     l->number = lane_number_;
+    l->lanes = 1;
     l->wake_us = TIME_NEVER;
     l->session_max = limits->hot;
     l->bucket_mask = buckets_for(limits) - 1;
@@ -89,6 +90,13 @@ void lane_free(struct lane *l)
     fragments_free(&l->fragments);
     crypto_wipe(l, sizeof *l);
     free(l);
+}
+
+void lane_share(struct lane *l, uint8_t count, struct hot_counter *counters)
+{
+    ensure(l->number < count && count <= LANES_MAX);
+    l->lanes = count;
+    l->counters = counters;
 }
 
 /* --- finding --- */
@@ -227,6 +235,12 @@ struct hot_session *lane_session_take(struct lane *l, uint32_t index)
     return s;
 }
 
+void lane_let_go(struct hot_session *s)
+{
+    if (s->shared) __atomic_sub_fetch(&s->shared->holders, 1, __ATOMIC_RELEASE);
+    s->shared = NULL;
+}
+
 void lane_session_remove(struct lane *l, struct hot_session *s)
 {
     uint16_t number = lane_number(l, s);
@@ -240,6 +254,7 @@ void lane_session_remove(struct lane *l, struct hot_session *s)
     bucket_leave(l, s);
     l->crypto->forget(&s->tx);
     l->crypto->forget(&s->rx);
+    lane_let_go(s);
     crypto_wipe(s, sizeof *s);
     s->next = l->free_session;
     l->free_session = number;

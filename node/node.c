@@ -131,10 +131,9 @@ void node_free(struct node *n)
     free(n);
 }
 
-void node_attach(struct node *n, struct hot_queue *down, struct hot_queue *up)
+void node_attach(struct node *n, const struct hot_lanes *lanes)
 {
-    n->up = up;
-    overlay_lanes(n->overlay, down);
+    overlay_lanes(n->overlay, lanes);
     for (unsigned i = 0; i < NETWORKS_MAX; i++)
         if (n->networks[i]) network_tell_lane(n, n->networks[i], false);
 }
@@ -268,16 +267,32 @@ static void settle(struct step *s)
     traffic_heated(s);
 }
 
-static void on_lane(struct step *s)
+static void lane_said(struct step *s, const struct hot_message *m, uint8_t *body)
+{
+    struct overlay *o = s->n->overlay;
+    uint8_t *copy;
+    switch (m->op) {
+    case UP_MISS: traffic_miss(s, m, body); break;
+    case UP_DATAGRAM: overlay_datagram(o, s->now_us, &m->endpoint, body, m->len, s->box); break;
+    case UP_SEND:
+        copy = step_space(s, m->len);
+        if (copy) memcpy(copy, body, m->len);
+        if (copy) actions_send(s->out, &m->endpoint, copy, m->len, 0);
+        break;
+    default: overlay_lane_up(o, s->now_us, m, body, s->box); break;
+    }
+    settle(s);
+}
+
+static void on_lane(struct step *s, uint8_t lane)
 {
     struct hot_message m;
     uint8_t body[PKT_MAX + 64];
-    while (s->n->up && hot_pop(s->n->up, &m, body, sizeof body)) {
-        if (m.op == UP_MISS)
-            traffic_miss(s, &m, body);
-        else
-            overlay_lane_up(s->n->overlay, s->now_us, &m, body, s->box);
-        settle(s);
+    const struct hot_lanes *lanes = node_lanes(s->n);
+    while (lanes && lane < lanes->count && hot_pop(lanes->up[lane], &m, body, sizeof body)) {
+        m.lane = lane;
+        lane_said(s, &m, body);
+        if (lane > 0) return;
     }
 }
 
@@ -313,7 +328,7 @@ static void on_event_in(struct step *s, const struct event *in)
     switch (in->type) {
     case EV_TIMER: on_timer(s); break;
     case EV_DATAGRAM: on_datagrams(s, in); break;
-    case EV_LANE: on_lane(s); break;
+    case EV_LANE: on_lane(s, in->lane); break;
     case EV_COMMAND: command_start(s, in->command); break;
     case EV_SEED: overlay_entropy(n->overlay, in->seed); break;
     case EV_CLOCK: {

@@ -162,7 +162,8 @@ enum event_type {
     EV_CLOCK,   /* calendar_s: seconds since 1970 now; 0: unknown */
     EV_LOCAL,   /* endpoints: every local address with our port; sent at start and at each change */
     EV_SEEDS,   /* endpoints: the seeds, resolved anew; also adds a seed given later */
-    EV_LANE     /* the lane's up queue has entries (node/drive.h) */
+    EV_LANE /* the up queue of lane number `lane` has entries (node/drive.h). Of lane 0 all are taken, of another one the
+             * first: the driver carries out what it led to before the next, for that lane works on meanwhile */
 };
 struct event {
     uint8_t type;
@@ -185,6 +186,7 @@ struct event {
         const struct command *command;
         uint8_t seed[32];
         uint64_t calendar_s;
+        uint8_t lane;
         struct {
             const struct endpoint *list;
             uint32_t count;
@@ -268,8 +270,8 @@ static inline void actions_clear(struct actions *a)
 
 void node_step(struct node *n, uint64_t now_us, const struct event *in, struct actions *out);
 uint64_t node_wake_us(const struct node *n);
-/* The queues to this node's lane; NULL for a node without one (it then carries no inner packets: --no-tun relays, simulation). */
-void node_attach(struct node *n, struct hot_queue *down, struct hot_queue *up);
+/* The queues to this node's lanes; NULL for a node without one (it then carries no inner packets: --no-tun relays, simulation). */
+void node_attach(struct node *n, const struct hot_lanes *lanes); /* borrowed, of one at least */
 
 /* --- views: what a person sees; plain copies, valid when returned --- */
 enum node_state { STATE_STARTING, STATE_ALONE, STATE_JOINING, STATE_JOINED };

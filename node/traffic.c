@@ -20,7 +20,7 @@ struct own_network *network_by_key(struct node *n, const uint8_t key[32])
 
 static bool down(struct node *n, const struct hot_message *m, const void *body)
 {
-    return node_down(n) && hot_push(node_down(n), m, body) == OK;
+    return node_lanes(n) && hot_tell(node_lanes(n), m, body) == OK;
 }
 
 static void count(struct node *n, enum drop why)
@@ -39,7 +39,7 @@ void network_tell_lane(struct node *n, const struct own_network *net, bool remov
     memcpy(ln.ipv6, net->ipv6, 16);
     struct hot_message m = {
         .op = DOWN_NETWORK, .network = net->number, .flag = remove, .len = sizeof ln};
-    if (node_down(n) && !down(n, &m, &ln)) count(n, DROP_FULL);
+    if (node_lanes(n) && !down(n, &m, &ln)) count(n, DROP_FULL);
 }
 
 bool ip_owned_by(const struct member *m, const uint8_t ip[16])
@@ -127,23 +127,27 @@ static struct waiting *waiting_new(struct step *s, uint8_t network, const uint8_
     return NULL;
 }
 
-static void keep(struct step *s, struct waiting *w, const uint8_t *packet, uint32_t len)
+/* It goes back to the lane that it came from: what follows it comes there. */
+static void keep(struct step *s, struct waiting *w, const struct hot_message *m,
+                 const uint8_t *packet)
 {
     struct node *n = s->n;
     struct pkt *p = NULL;
     if (w->packets.count < PACKETS_EACH && n->waiting_packets < node_limits(n)->waiting_packets)
-        p = pkt_take(n->env.pkts, packet, len);
+        p = pkt_take(n->env.pkts, packet, m->len);
     if (!p) {
         count(n, DROP_FULL);
         return;
     }
+    p->tag = m->lane;
     pkt_push(&w->packets, p);
     n->waiting_packets++;
 }
 
-static void refuse(struct node *n, uint8_t network, const uint8_t *packet, uint32_t len)
+static void refuse(struct node *n, uint8_t network, const uint8_t *packet, uint32_t len,
+                   uint8_t lane)
 {
-    struct hot_message m = {.op = DOWN_ICMP, .network = network, .len = len};
+    struct hot_message m = {.op = DOWN_ICMP, .network = network, .lane = lane, .len = len};
     count(n, DROP_NO_MEMBER);
     if (!down(n, &m, packet)) count(n, DROP_FULL);
 }
@@ -154,10 +158,11 @@ static void flush(struct step *s, uint16_t i, bool reached)
     struct pkt *p;
     while ((p = pkt_pop(&w->packets)) != NULL) {
         const uint8_t *bytes = p->data + p->offset;
-        struct hot_message m = {.op = DOWN_OFFER, .network = w->network, .len = p->len};
+        struct hot_message m = {
+            .op = DOWN_OFFER, .network = w->network, .lane = p->tag, .len = p->len};
         s->n->waiting_packets--;
         if (!reached)
-            refuse(s->n, w->network, bytes, p->len);
+            refuse(s->n, w->network, bytes, p->len, p->tag);
         else if (!down(s->n, &m, bytes))
             count(s->n, DROP_FULL);
         pool_give(s->n->env.pkts, p);
@@ -223,12 +228,13 @@ void traffic_miss(struct step *s, const struct hot_message *m, const uint8_t *pa
     struct waiting *w = waiting_for(n, m->network, m->ip);
     uint16_t at = 0;
     if (w) {
-        keep(s, w, packet, m->len);
+        keep(s, w, m, packet);
         return;
     }
     const struct member *who = members_by_ip(&n->members, m->network, m->ip);
     if (who && place(s, &who->is.id)) {
-        struct hot_message again = {.op = DOWN_OFFER, .network = m->network, .len = m->len};
+        struct hot_message again = {
+            .op = DOWN_OFFER, .network = m->network, .lane = m->lane, .len = m->len};
         if (!down(n, &again, packet)) count(n, DROP_FULL);
         return;
     }
@@ -237,7 +243,7 @@ void traffic_miss(struct step *s, const struct hot_message *m, const uint8_t *pa
         count(n, DROP_FULL);
         return;
     }
-    keep(s, w, packet, m->len);
+    keep(s, w, m, packet);
     if (who) {
         w->has_id = true;
         w->id = who->is.id;
@@ -324,7 +330,7 @@ static void unrow(struct node *n, const struct member *m, const uint8_t ip[16])
 {
     struct hot_message row = {.op = DOWN_UNROW, .network = m->network};
     memcpy(row.ip, ip, 16);
-    if (node_down(n) && !down(n, &row, NULL)) count(n, DROP_FULL);
+    if (node_lanes(n) && !down(n, &row, NULL)) count(n, DROP_FULL);
 }
 
 void traffic_refuse(struct step *s, struct member *m)
@@ -413,7 +419,7 @@ void traffic_inner(struct step *s, const struct overlay_event *e)
     struct node *n = s->n;
     struct own_network *net = NULL;
     struct ip_view ip;
-    if (e->bytes[0] == KIND_FRAGMENT && node_down(n)) { /* only a lane puts them together */
+    if (e->bytes[0] == KIND_FRAGMENT && node_lanes(n)) { /* only a lane puts them together */
         struct hot_message m = {.op = DOWN_FRAME, .len = e->len};
         if (members_by_id(&n->members, -1, &e->id)) m.index = place(s, &e->id);
         if (!m.index || !down(n, &m, e->bytes)) count(n, m.index ? DROP_FULL : DROP_NO_MEMBER);
@@ -449,7 +455,7 @@ void traffic_inner(struct step *s, const struct overlay_event *e)
         count(n, DROP_NO_MEMBER);
         return;
     }
-    if (!node_down(n)) return; /* a node without devices */
+    if (!node_lanes(n)) return; /* a node without devices */
     (void)place(s, &e->id);
     uint8_t *copy = step_space(s, ip.len);
     if (!copy) return;

@@ -139,7 +139,7 @@ struct overlay {
     struct identities *identities;
     struct pool *pkts, *extra_pool;
     struct trace *trace;
-    struct hot_queue *down;
+    const struct hot_lanes *lanes;
     /* who we are */
     struct identity self;
     uint32_t capabilities;               /* here, and the drops below: no padding */
@@ -285,7 +285,8 @@ static inline struct link *order_at(const struct overlay *o, uint16_t pos)
 {
     return &o->links[o->order[pos]];
 }
-uint32_t index_new(struct overlay *o, uint16_t meaning); /* a free receiver index; 0: none */
+/* A free receiver index; 0: none. One with the owner (hot_owner) of the index `like` if there is one; 0: any. */
+uint32_t index_new(struct overlay *o, uint16_t meaning, uint32_t like);
 void index_free(struct overlay *o, uint32_t index);
 /* What it stands for; ENTRY_FREE if it was freed, though its place may have been given away again. */
 uint16_t index_meaning(const struct overlay *o, uint32_t index);
@@ -396,7 +397,9 @@ void hello_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 
 /* --- hellos.c: the table of those under way --- */
 struct hello *hello_next(const struct overlay *o, struct table_walk *w); /* NULL: that was all */
-struct hello *hello_new(struct overlay *o, bool initiator);              /* NULL: no room */
+/* NULL: no room. id, at: who it is with, as far as is known or claimed; zero, none: not at all. */
+struct hello *hello_new(struct overlay *o, bool initiator, const struct id *id,
+                        const struct endpoint *at);
 struct hello *hello_by_meaning(const struct overlay *o, uint16_t meaning);
 struct hello *hello_asking(const struct overlay *o,
                            uint32_t index); /* ours, HELLO1 sent and not answered; NULL */
@@ -771,7 +774,7 @@ void heat_cool(struct overlay *o, struct link *l); /* frees its receiver index, 
 void lane_call_back(struct overlay *o, uint32_t index);
 void lane_forget(struct overlay *o, uint32_t index);
 /* index: its present session, or one that it holds */
-void heat_handed_back(struct overlay *o, struct link *l, uint32_t index,
+void heat_handed_back(struct overlay *o, struct link *l, uint32_t index, uint8_t lane,
                       const struct hot_counters *c);
 void heat_tick(struct overlay *o, uint64_t now_us);
 void heat_rekeyed(struct overlay *o, struct link *l, uint32_t old_index);

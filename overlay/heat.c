@@ -1,15 +1,16 @@
 /* overlay/heat.c - sessions go into a lane when traffic flows and come back when it rests.
  *
- * While a lane has a session, control neither seals nor opens with it: one owner of the counters at a time. */
+ * While a lane has a session, control neither seals nor opens with it: one owner of the counters at a time. Where there are
+ * several lanes all of them have it, and it is back when the last of them has let go. */
 #include "overlay/core.h"
 #include <string.h>
 
 #define COOL_AFTER_US SECONDS(450) /* 7.5 min idle: Brunet's on-demand links, too */
 #define SILENT_US     SECONDS(2)   /* we send and hear nothing: ask */
 
-void overlay_lanes(struct overlay *o, struct hot_queue *down)
+void overlay_lanes(struct overlay *o, const struct hot_lanes *lanes)
 {
-    o->down = down;
+    o->lanes = lanes;
 }
 
 /* old_index: the session these keys follow, whose path, rows and channels they take over in the lane; 0: none */
@@ -20,20 +21,26 @@ static bool push_keys(struct overlay *o, const struct link *l, uint32_t old_inde
                          .rx_window = l->s.rx_window,
                          .remote_index = l->s.remote_index,
                          .aead = l->s.aead};
-    memcpy(k.tx_key, l->s.tx_key, 32);
-    memcpy(k.rx_key, l->s.rx_key, 32);
     struct hot_message m = {
         .op = DOWN_HOT, .index = link_index(l), .via = old_index, .len = sizeof k};
-    enum err e = hot_push(o->down, &m, &k);
+    if (o->lanes->count > 1) {
+        k.counter = hot_counter_take(o->lanes, m.index, k.tx_next);
+        if (!k.counter) return false;
+    }
+    memcpy(k.tx_key, l->s.tx_key, 32);
+    memcpy(k.rx_key, l->s.rx_key, 32);
+    enum err e = hot_tell(o->lanes, &m, &k);
     crypto_wipe(&k, sizeof k);
-    return e == OK;
+    if (e == OK) return true;
+    hot_counter_refuse(o->lanes, m.index);
+    return false;
 }
 
 /* The lane is to hand the session's counters back; if it cannot be told now, it is asked again when there is a reason again. */
 void lane_call_back(struct overlay *o, uint32_t index)
 {
     struct hot_message m = {.op = DOWN_COLD, .index = index};
-    if (hot_push(o->down, &m, NULL) != OK) drop(o, DROP_FULL);
+    if (hot_tell(o->lanes, &m, NULL) != OK) drop(o, DROP_FULL);
 }
 
 /* All places are taken: the one that has rested longest gives its own back, for the next who asks. */
@@ -49,7 +56,7 @@ static void cool_idlest(struct overlay *o)
 bool overlay_heat_link(struct overlay *o, struct link *l)
 {
     if (l->s.flags & SESSION_HOT) return true;
-    if (!o->down || l->state != LINK_UP) return false;
+    if (!o->lanes || l->state != LINK_UP) return false;
     uint16_t hot = 0;
     for (uint16_t i = 0; i < o->common->limits.extras; i++)
         hot = (uint16_t)(hot + (o->extras[i] && o->extras[i]->hot));
@@ -99,7 +106,7 @@ void overlay_cool(struct overlay *o, const struct id *id)
 {
     struct link *l = link_by_id(o, id);
     struct extra *x = l ? link_extra(o, l) : NULL;
-    if (x && x->hot && o->down) lane_call_back(o, link_index(l)); /* its rows are gone anyway */
+    if (x && x->hot && o->lanes) lane_call_back(o, link_index(l)); /* its rows are gone anyway */
 }
 
 /* A lane's session with this index is to be forgotten, and the index free again: never the second without the first,
@@ -107,7 +114,8 @@ void overlay_cool(struct overlay *o, const struct id *id)
 void lane_forget(struct overlay *o, uint32_t index)
 {
     struct hot_message m = {.op = DOWN_COLD, .flag = 1, .index = index};
-    if (!o->down || hot_push(o->down, &m, NULL) == OK) {
+    if (!o->lanes || hot_tell(o->lanes, &m, NULL) == OK) {
+        if (o->lanes) hot_counter_free(o->lanes, index);
         index_free(o, index);
         return;
     }
@@ -121,7 +129,8 @@ static void pay_owed(struct overlay *o, uint64_t now_us)
     for (uint32_t i = 1; o->owed && i <= o->map_mask; i++) {
         struct hot_message m = {.op = DOWN_COLD, .flag = 1, .index = index_at(o, i)};
         if ((o->map[i] & ENTRY_KIND) != ENTRY_OWED) continue;
-        if (hot_push(o->down, &m, NULL) != OK) break;
+        if (hot_tell(o->lanes, &m, NULL) != OK) break;
+        hot_counter_free(o->lanes, m.index);
         index_free(o, m.index);
         o->owed--;
     }
@@ -141,22 +150,30 @@ void heat_cool(struct overlay *o, struct link *l)
     sizing_end(o, l);
 }
 
-void heat_handed_back(struct overlay *o, struct link *l, uint32_t index,
+void heat_handed_back(struct overlay *o, struct link *l, uint32_t index, uint8_t lane,
                       const struct hot_counters *c)
 {
     struct extra *x = link_extra(o, l);
     struct held *h = keys_held(o, l, index);
     struct session *s = h ? &h->s : &l->s;
+    uint8_t lanes = o->lanes ? o->lanes->count : 1;
     if (!x || !(s->flags & SESSION_HOT)) return;
+    if (c->tx_next > s->tx_next) /* UINT32_MAX is the hard stop: rekey is due */
+        s->tx_next = c->tx_next < UINT32_MAX ? (uint32_t)c->tx_next : UINT32_MAX;
+    if (lane == hot_owner(index, lanes)) {
+        s->rx_top = c->rx_top < UINT32_MAX ? (uint32_t)c->rx_top : UINT32_MAX;
+        s->rx_window = c->rx_window;
+    }
+    if (lanes > 1) {
+        struct hot_counter *shared = hot_counter_of(o->lanes, index);
+        if (!shared || ++shared->back < lanes) return; /* others may still seal with these keys */
+        shared->index = 0;
+    }
     if (!h) {
         x->hot = false;
         sizing_end(o, l);
     }
     s->flags &= (uint8_t)~SESSION_HOT;
-    s->tx_next = c->tx_next < UINT32_MAX ? (uint32_t)c->tx_next
-                                         : UINT32_MAX; /* at the hard stop: rekey is due */
-    s->rx_top = c->rx_top < UINT32_MAX ? (uint32_t)c->rx_top : UINT32_MAX;
-    s->rx_window = c->rx_window;
 }
 
 /* l has new keys; the lane goes on opening the old ones until keys_tick() takes them away. */

@@ -84,7 +84,7 @@ bool hello_dial(struct overlay *o, uint64_t now_us, const struct endpoint *at, c
     struct hello *h;
     for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;)
         if (h->hs.initiator && !h->routed && endpoint_equal(&h->at, at)) return false;
-    h = hello_may_begin(o, id) ? hello_new(o, true) : NULL;
+    h = hello_may_begin(o, id) ? hello_new(o, true, id, at) : NULL;
     if (!h) return false;
     h->at = *at;
     h->target = *id;
@@ -101,7 +101,7 @@ static struct hello *route_begin(struct overlay *o, uint64_t now_us, const struc
                                  const struct id *place, uint8_t kinds, struct outbox *out)
 {
     if (hello_pending(o, id) || id_equal(id, &o->self.id) || !hello_may_begin(o, id)) return NULL;
-    struct hello *h = hello_new(o, true);
+    struct hello *h = hello_new(o, true, id, at);
     if (!h) return NULL;
     h->routed = true;
     h->target = *id;
@@ -264,7 +264,7 @@ void on_hello1(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
         drop(o, DROP_DUPLICATE);
         return;
     }
-    struct hello *h = link_room(o, now_us) ? hello_new(o, false) : NULL;
+    struct hello *h = link_room(o, now_us) ? hello_new(o, false, &a->routed_src, &a->from) : NULL;
     if (!h) {
         drop(o, DROP_FULL);
         return;

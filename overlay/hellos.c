@@ -21,12 +21,28 @@ struct hello *hello_next(const struct overlay *o, struct table_walk *w)
     return NULL;
 }
 
-struct hello *hello_new(struct overlay *o, bool initiator)
+/* The receiver index of the session that one with this peer would follow, as far as can be told before it is proven: it is only
+ * to choose a lane. 0: there is none, or one lane at most. */
+static uint32_t index_before(const struct overlay *o, const struct id *id,
+                             const struct endpoint *at)
+{
+    if (!o->lanes || o->lanes->count < 2) return 0;
+    const struct link *l = id_is_zero(id) ? NULL : link_by_id(o, id);
+    for (uint16_t i = 0; !l && !endpoint_is_none(at) && i < o->up_count; i++) {
+        const struct link *one = order_at(o, i);
+        struct endpoint its = link_endpoint(one);
+        if (link_path(one) == PATH_DIRECT && endpoint_equal(&its, at)) l = one;
+    }
+    return l ? link_index(l) : 0;
+}
+
+struct hello *hello_new(struct overlay *o, bool initiator, const struct id *id,
+                        const struct endpoint *at)
 {
     if (!tables_need_links(o)) return NULL;
     for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
         if (o->hellos[i]) continue;
-        uint32_t index = index_new(o, (uint16_t)(ENTRY_HELLO | i));
+        uint32_t index = index_new(o, (uint16_t)(ENTRY_HELLO | i), index_before(o, id, at));
         if (!index) return NULL;
         struct hello *h = pool_take_size(o->extra_pool, sizeof *h);
         if (!h) {

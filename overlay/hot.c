@@ -28,32 +28,30 @@ void hot_queue_fini(struct hot_queue *q)
 
 bool hot_room(const struct hot_queue *q, uint32_t len)
 {
-    return q->size - q->used >= sizeof(struct hot_message) &&
-           q->size - q->used - sizeof(struct hot_message) >= len;
+    uint64_t used = q->put - __atomic_load_n(&q->head, __ATOMIC_ACQUIRE);
+    return q->size - used >= sizeof(struct hot_message) &&
+           q->size - used - sizeof(struct hot_message) >= len;
 }
 
-/* Copies in at the tail, in two pieces where the ring ends. There is room. */
+/* Copies in, in two pieces where the ring ends. There is room. */
 static void ring_put(struct hot_queue *q, const void *from, uint32_t len)
 {
     if (len == 0) return;
-    uint32_t first = len < q->size - q->tail ? len : q->size - q->tail;
-    memcpy(q->ring + q->tail, from, first);
+    uint32_t at = (uint32_t)(q->put % q->size), first = len < q->size - at ? len : q->size - at;
+    memcpy(q->ring + at, from, first);
     memcpy(q->ring, (const uint8_t *)from + first, len - first);
-    q->tail = (q->tail + len) % q->size;
-    q->used += len;
+    q->put += len;
 }
 
 /* What was read is wiped: it may have been keys. */
-static void ring_get(struct hot_queue *q, void *to, uint32_t len)
+static void ring_get(struct hot_queue *q, uint64_t from, void *to, uint32_t len)
 {
     if (len == 0) return;
-    uint32_t first = len < q->size - q->head ? len : q->size - q->head;
-    memcpy(to, q->ring + q->head, first);
+    uint32_t at = (uint32_t)(from % q->size), first = len < q->size - at ? len : q->size - at;
+    memcpy(to, q->ring + at, first);
     memcpy((uint8_t *)to + first, q->ring, len - first);
-    explicit_bzero(q->ring + q->head, first);
+    explicit_bzero(q->ring + at, first);
     explicit_bzero(q->ring, len - first);
-    q->head = (q->head + len) % q->size;
-    q->used -= len;
 }
 
 enum err hot_push(struct hot_queue *q, const struct hot_message *m, const void *body)
@@ -65,14 +63,80 @@ enum err hot_push(struct hot_queue *q, const struct hot_message *m, const void *
     }
     ring_put(q, m, sizeof *m);
     ring_put(q, body, m->len);
+    if (!q->held) (void)hot_show(q);
     return OK;
 }
 
 bool hot_pop(struct hot_queue *q, struct hot_message *m, void *body, uint32_t max)
 {
-    if (q->used == 0) return false;
-    ring_get(q, m, sizeof *m);
-    ensure(m->len <= max && m->len <= q->used);
-    ring_get(q, body, m->len);
+    if (hot_is_empty(q)) return false;
+    ring_get(q, q->head, m, sizeof *m);
+    ensure(m->len <= max && sizeof *m + m->len <= hot_used(q));
+    ring_get(q, q->head + sizeof *m, body, m->len);
+    __atomic_store_n(&q->head, q->head + sizeof *m + m->len, __ATOMIC_RELEASE);
     return true;
+}
+
+/* --- several lanes --- */
+
+/* What every lane is to know alike. */
+static bool is_for_all(uint8_t op)
+{
+    return op == DOWN_HOT || op == DOWN_COLD || op == DOWN_PATH || op == DOWN_NETWORK ||
+           op == DOWN_ROW || op == DOWN_UNROW;
+}
+
+enum err hot_tell(const struct hot_lanes *lanes, const struct hot_message *m, const void *body)
+{
+    bool packet = m->op == DOWN_OFFER || m->op == DOWN_ICMP;
+    if (lanes->count == 1 || !is_for_all(m->op)) {
+        uint8_t to = packet ? m->lane : hot_owner(m->index, lanes->count);
+        return hot_push(lanes->down[to < lanes->count ? to : 0], m, body);
+    }
+    for (uint8_t i = 0; i < lanes->count; i++) {
+        if (m->len <= HOT_BODY_MAX && hot_room(lanes->down[i], m->len)) continue;
+        lanes->down[i]->dropped++;
+        return ERR_FULL;
+    }
+    for (uint8_t i = 0; i < lanes->count; i++) {
+        enum err e = hot_push(lanes->down[i], m, body);
+        ensure(!e); /* only we push there */
+    }
+    return OK;
+}
+
+struct hot_counter *hot_counter_of(const struct hot_lanes *lanes, uint32_t index)
+{
+    for (uint32_t i = 0; i < lanes->counter_count; i++)
+        if (index && lanes->counters[i].index == index) return &lanes->counters[i];
+    return NULL;
+}
+
+uint16_t hot_counter_take(const struct hot_lanes *lanes, uint32_t index, uint64_t next)
+{
+    for (uint32_t i = 0; i < lanes->counter_count; i++) {
+        struct hot_counter *c = &lanes->counters[i];
+        if (c->index || __atomic_load_n(&c->holders, __ATOMIC_ACQUIRE)) continue;
+        c->index = index;
+        c->back = 0;
+        __atomic_store_n(&c->next, next, __ATOMIC_RELAXED);
+        __atomic_store_n(&c->holders, lanes->count,
+                         __ATOMIC_RELEASE); /* and the queue's after it */
+        return (uint16_t)(i + 1);
+    }
+    return 0;
+}
+
+void hot_counter_refuse(const struct hot_lanes *lanes, uint32_t index)
+{
+    struct hot_counter *c = hot_counter_of(lanes, index);
+    if (!c) return;
+    c->index = 0;
+    __atomic_store_n(&c->holders, 0, __ATOMIC_RELAXED);
+}
+
+void hot_counter_free(const struct hot_lanes *lanes, uint32_t index)
+{
+    struct hot_counter *c = hot_counter_of(lanes, index);
+    if (c) c->index = 0;
 }

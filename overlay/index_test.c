@@ -23,7 +23,7 @@ static void indices_init(struct indices *t, uint32_t size)
 
 static uint32_t give(struct indices *t, uint16_t slot)
 {
-    uint32_t index = index_new(&t->o, (uint16_t)(ENTRY_LINK | slot));
+    uint32_t index = index_new(&t->o, (uint16_t)(ENTRY_LINK | slot), 0);
     t->links[slot].s.entry = (uint16_t)index;
     if (index) assert_int_equal(index_meaning(&t->o, index), ENTRY_LINK | slot);
     return index;
@@ -38,9 +38,9 @@ static void freed_is_not_given_next(void **state)
     for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         indices_init(&t, sizes[i]);
         for (uint32_t k = 2; k < sizes[i]; k++)
-            assert_int_not_equal(index_new(&t.o, ENTRY_LINK | 1), 0);
+            assert_int_not_equal(index_new(&t.o, ENTRY_LINK | 1, 0), 0);
         uint32_t first = give(&t, 2), last = first, again = 0;
-        assert_int_equal(index_new(&t.o, ENTRY_LINK | 3), 0); /* full */
+        assert_int_equal(index_new(&t.o, ENTRY_LINK | 3, 0), 0); /* full */
         for (uint32_t n = 0; n < 5 * 65536 / sizes[i]; n++) {
             index_free(&t.o, last);
             assert_int_equal(index_meaning(&t.o, last), ENTRY_FREE);
@@ -67,9 +67,31 @@ static void others_are_nobodys(void **state)
         assert_int_equal(index_meaning(&t.o, index ^ 1u << bit), ENTRY_FREE);
 }
 
+/* The next key of a peer is opened by the lane that opens the present one, or packets of one flow would overtake each other. */
+static void the_owner_stays(void **state)
+{
+    static struct indices t;
+    (void)state;
+    for (uint8_t lanes = 2; lanes <= LANES_MAX; lanes++) {
+        const struct hot_lanes several = {.count = lanes};
+        indices_init(&t, 128);
+        t.o.lanes = &several;
+        uint32_t used = 0;
+        for (uint32_t like = 1; like < 60; like++) {
+            uint32_t index = index_new(&t.o, ENTRY_LINK | 1, like);
+            assert_int_not_equal(index, 0);
+            assert_int_equal(hot_owner(index, lanes), hot_owner(like, lanes));
+            used++;
+        }
+        while (index_new(&t.o, ENTRY_LINK | 1, 5)) used++; /* none of that owner: any */
+        assert_int_equal(used, 127);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(freed_is_not_given_next),
-                                       cmocka_unit_test(others_are_nobodys)};
+                                       cmocka_unit_test(others_are_nobodys),
+                                       cmocka_unit_test(the_owner_stays)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

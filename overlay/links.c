@@ -47,17 +47,25 @@ uint16_t index_meaning(const struct overlay *o, uint32_t index)
     return index && index_at(o, place) == index ? o->map[place] : ENTRY_FREE;
 }
 
-uint32_t index_new(struct overlay *o, uint16_t meaning)
+static uint32_t index_search(struct overlay *o, uint16_t meaning, uint32_t like, uint8_t lanes)
 {
     for (uint32_t i = 0; i <= o->map_mask; i++) {
         o->map_next = (uint16_t)((o->map_next + 1) & o->map_mask);
         uint16_t *place = &o->map[o->map_next];
         if (o->map_next == 0 || (*place & ENTRY_KIND) != ENTRY_FREE) continue;
         uint16_t index = index_of(o, o->map_next, *place);
+        if (hot_owner(index, lanes) != hot_owner(like, lanes)) continue;
         *place = meaning;
         return index;
     }
     return 0;
+}
+
+uint32_t index_new(struct overlay *o, uint16_t meaning, uint32_t like)
+{
+    uint32_t index = 0;
+    if (like && o->lanes) index = index_search(o, meaning, like, o->lanes->count);
+    return index ? index : index_search(o, meaning, 0, 1);
 }
 
 void index_free(struct overlay *o, uint32_t index)

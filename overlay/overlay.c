@@ -133,9 +133,9 @@ const struct id *overlay_id(const struct overlay *o)
     return &o->self.id;
 }
 
-struct hot_queue *overlay_down(const struct overlay *o)
+const struct hot_lanes *overlay_lanes_of(const struct overlay *o)
 {
-    return o->down;
+    return o->lanes;
 }
 
 uint64_t overlay_started_us(const struct overlay *o)

@@ -52,10 +52,11 @@ MUST_CHECK enum err overlay_new(struct overlay **out, const struct overlay_confi
                                 uint64_t now_us);
 void overlay_free(struct overlay *o);
 const struct id *overlay_id(const struct overlay *o);
-struct hot_queue *overlay_down(const struct overlay *o); /* NULL: no lane */
+const struct hot_lanes *overlay_lanes_of(const struct overlay *o); /* NULL: no lane */
 uint64_t overlay_started_us(const struct overlay *o);
 const struct overlay_common *overlay_common(const struct overlay *o);
-void overlay_lanes(struct overlay *o, struct hot_queue *down); /* NULL: none, sessions stay cold */
+void overlay_lanes(struct overlay *o,
+                   const struct hot_lanes *lanes); /* borrowed; NULL: none, sessions stay cold */
 /* Own certificate chains; [0] is shown in handshakes, the others follow as CERT. Copied. */
 MUST_CHECK enum err overlay_chain_set(struct overlay *o, uint32_t number, const uint8_t *chain,
                                       size_t len);

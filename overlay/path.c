@@ -194,7 +194,7 @@ void path_started(struct overlay *o, uint64_t now_us, struct link *l, struct out
 
 void path_tell_lane(struct overlay *o, struct link *l)
 {
-    if (!(l->s.flags & SESSION_HOT) || !o->down) return;
+    if (!(l->s.flags & SESSION_HOT) || !o->lanes) return;
     struct way w = link_way(o, l);
     struct hot_message m = {
         .op = DOWN_PATH, .index = link_index(l), .path = (uint8_t)w.path, .endpoint = w.at};
@@ -206,7 +206,7 @@ void path_tell_lane(struct overlay *o, struct link *l)
     }
     m.value = sizing_bound(o, l);
     m.flag = sizing_is_open(o, l);
-    if (hot_push(o->down, &m, NULL) != OK) drop(o, DROP_FULL);
+    if (hot_tell(o->lanes, &m, NULL) != OK) drop(o, DROP_FULL);
 }
 
 void path_move(struct overlay *o, uint64_t now_us, struct link *l, enum path_kind to,

@@ -14,7 +14,7 @@ static void pass_to_lane(struct overlay *o, uint32_t index, const struct arrival
 {
     struct hot_message m = {
         .op = DOWN_DATAGRAM, .index = index, .endpoint = a->from, .len = (uint32_t)len};
-    if (hot_push(o->down, &m, bytes) != OK) drop(o, DROP_FULL);
+    if (hot_tell(o->lanes, &m, bytes) != OK) drop(o, DROP_FULL);
 }
 
 /* On a session below the present one. */
@@ -186,7 +186,8 @@ void overlay_lane_up(struct overlay *o, uint64_t now_us, const struct hot_messag
         break;
     case UP_HANDBACK:
         if (m->len == sizeof(struct hot_counters))
-            heat_handed_back(o, l, m->index, (const struct hot_counters *)(const void *)body);
+            heat_handed_back(o, l, m->index, m->lane,
+                             (const struct hot_counters *)(const void *)body);
         break;
     case UP_ROUTE: {
         struct extra *x = link_extra(o, l);

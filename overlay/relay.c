@@ -154,7 +154,7 @@ static struct channel *channel_find(const struct overlay *o, uint16_t slot, uint
 void relay_tell_lane(struct overlay *o, const struct channel *c)
 {
     struct link *a = &o->links[c->from], *b = &o->links[c->to];
-    if (!o->down || !overlay_heat_link(o, a) || !overlay_heat_link(o, b)) return;
+    if (!o->lanes || !overlay_heat_link(o, a) || !overlay_heat_link(o, b)) return;
     struct hot_message m = {.op = DOWN_CHANNEL,
                             .index = link_index(a),
                             .channel = c->in,
@@ -165,7 +165,8 @@ void relay_tell_lane(struct overlay *o, const struct channel *c)
                             .channel = c->out,
                             .via = link_index(a),
                             .channel2 = c->in};
-    if (hot_push(o->down, &m, NULL) != OK || hot_push(o->down, &n, NULL) != OK) drop(o, DROP_FULL);
+    if (hot_tell(o->lanes, &m, NULL) != OK || hot_tell(o->lanes, &n, NULL) != OK)
+        drop(o, DROP_FULL);
 }
 
 static void channel_close(struct overlay *o, struct channel *c)
@@ -174,7 +175,7 @@ static void channel_close(struct overlay *o, struct channel *c)
         .op = DOWN_UNCHANNEL, .index = link_index(&o->links[c->from]), .channel = c->in};
     struct hot_message n = {
         .op = DOWN_UNCHANNEL, .index = link_index(&o->links[c->to]), .channel = c->out};
-    if (o->down && (hot_push(o->down, &m, NULL) != OK || hot_push(o->down, &n, NULL) != OK))
+    if (o->lanes && (hot_tell(o->lanes, &m, NULL) != OK || hot_tell(o->lanes, &n, NULL) != OK))
         drop(o, DROP_FULL);
     *c = (struct channel){0};
 }

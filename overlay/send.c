@@ -59,7 +59,7 @@ static void send_hot(struct overlay *o, struct link *l, const uint8_t *frame, si
         m.via = link_index(&o->links[way->relay]);
         m.channel = way->channel;
     }
-    if (hot_push(o->down, &m, frame) != OK) drop(o, DROP_FULL);
+    if (hot_tell(o->lanes, &m, frame) != OK) drop(o, DROP_FULL);
 }
 
 /* Not where it is only being found out whether anything arrives, or anything of that length. */

@@ -210,7 +210,8 @@ static void make_node(struct party *p, struct guest *g, const struct guest_optio
     made(hot_queue_init(&g->down, 1u << 17));
     made(hot_queue_init(&g->up, 1u << 17));
     made(lane_new(&g->lane, l, p->crypto, 0, &g->down, &g->up));
-    node_attach(g->node, &g->down, &g->up);
+    g->lanes = (struct hot_lanes){.count = 1, .down = {&g->down}, .up = {&g->up}};
+    node_attach(g->node, &g->lanes);
 }
 
 static void wake_up(struct party *p, struct guest *g)

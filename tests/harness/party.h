@@ -45,6 +45,7 @@ struct guest {
     struct node *node;
     struct lane *lane;
     struct hot_queue down, up;
+    struct hot_lanes lanes;
     struct identities identities;
     struct pool pkts, extras;
     struct actions actions;
