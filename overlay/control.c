@@ -50,6 +50,7 @@ static void on_link_control(struct overlay *o, uint64_t now_us, struct link *l, 
     case CONTROL_COUNT: on_count(o, now_us, l, u, out); break;
     case CONTROL_COUNTED: on_counted(o, now_us, l, u, out); break;
     case CONTROL_LINKS: on_links(o, l, u); break;
+    case CONTROL_MET: on_met(o, now_us, l, u, out); break;
     default: drop(o, DROP_TYPE);
     }
 }

@@ -28,7 +28,8 @@
       "text for everybody in this arc of the ring; pass it on")                                    \
     X(COUNT, 20, "origin, number", "link", "how far is that broadcast?")                           \
     X(COUNTED, 21, "origin, number, done, reached, lost", "link", "so far; answer to both") \
-    X(LINKS, 22, "prefixes and round trips", "link", "whom I reach directly, and how far away they are")
+    X(LINKS, 22, "prefixes and round trips", "link", "whom I reach directly, and how far away they are") \
+    X(MET, 23, "id, endpoint(19)", "link", "I met this member of a ring that was parted from ours; ask it for your place")
 // clang-format on
 enum control_op {
 #define X(name, op, places, where, what) CONTROL_##name = op,

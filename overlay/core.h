@@ -3,7 +3,7 @@
  * One file per concern; each keeps its own part of the state and its own deadlines, and says wake_at() when it arms one:
  *   links.c (table)   tables.c (of pooled things)   hello.c (handshakes)   hellos.c (the table of them)   chains.c (certificates)   keys.c (several sessions with one peer)   receive.c (arrivals)   send.c (frames out)   upkeep.c (pings, death, rekey)   patience.c (how often)
  *   path.c (direct paths, roaming)   sizing.c (their MTU)   relay.c (channels)   ring.c (near links)   far.c (far links)   route.c (hop by hop)   next.c (which hop)   ahead.c (neighbours' neighbours)
- *   refer.c (newcomers handed on)   control.c (MessagePack bodies)   request.c (questions of ours)   join.c (seeds, remembered peers)   dht.c (records kept)   claim.c (records of ours)
+ *   refer.c (newcomers handed on)   merge.c (rings that meet)   control.c (MessagePack bodies)   request.c (questions of ours)   join.c (seeds, remembered peers)   dht.c (records kept)   claim.c (records of ours)
  *   ways.c (questions about records on several ways)   demand.c, pinned.c (links for these reasons)   message.c (text to a node)   broadcast.c (to all)   seldom.c (what most nodes never have)   view.c
  */
 #pragma once
@@ -182,8 +182,9 @@ struct overlay {
     uint32_t request_next;
     uint16_t extra_count, hello_count, inflight_count, request_count;
     uint32_t
-        upkeep_ms; /* no link's upkeep is due before, low 32 bits of milliseconds; 0: not known */
-    uint16_t owed; /* receiver indices that a lane has still to forget */
+        upkeep_ms;  /* no link's upkeep is due before, low 32 bits of milliseconds; 0: not known */
+    uint16_t met_s; /* others were told last that another ring was met, low 16 bits of seconds */
+    uint16_t owed;  /* receiver indices that a lane has still to forget */
     uint8_t ack_count;
     uint8_t mtu_over; /* the largest MTU of our networks: INNER_MTU_L3 and so many MTU_OVER_UNIT */
     /* ring */
@@ -719,6 +720,16 @@ void fail_note(struct overlay *o, const struct id *id,
                uint64_t now_us); /* it did not answer: leave it alone for a while */
 void fail_tick(struct overlay *o, uint64_t now_us);
 bool failed_lately(const struct overlay *o, const struct id *id, uint64_t now_us);
+
+/* --- merge.c --- */
+/* A link came up to somebody whom we sought as one of another ring, and who stands near us: there is one. */
+void merge_met(struct overlay *o, uint64_t now_us, const struct link *l, struct outbox *out);
+/* Was our place asked for through this link because its peer may stand on another ring? */
+bool merge_contact(const struct overlay *o, const struct link *l);
+/* The contact's ring has nobody near us: perhaps we are near somebody of theirs. */
+void merge_turn(struct overlay *o, uint64_t now_us, struct link *contact, struct outbox *out);
+void on_met(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u,
+            struct outbox *out);
 
 /* --- claim.c --- */
 /* Nobody else will say that there is such a record. */

@@ -282,7 +282,10 @@ void join_link_up(struct overlay *o, uint64_t now_us, struct link *l, struct out
      * but if we have lost somebody, there may be two rings that meet */
     bool asked = o->joined && (l->kinds == KIND_LEAF || (l->kinds == KIND_FAR && !o->lost_count));
     if ((l->s.flags & SESSION_INITIATOR) && !asked) near_list_send(o, now_us, l, true, out);
-    if ((l->kinds & KIND_LEAF) && (o->joined || finds_under_way(o) < FINDS_AT_ONCE))
+    bool met = o->joined && (l->kinds & KIND_LEAF) && ring_would_be_near(o, link_id(o, l));
+    if (met)
+        merge_met(o, now_us, l, out);
+    else if ((l->kinds & KIND_LEAF) && (o->joined || finds_under_way(o) < FINDS_AT_ONCE))
         find_send(o, now_us, &o->self.id, o->joined ? PURPOSE_REPAIR : PURPOSE_JOIN, 0, SECONDS(5),
                   link_slot(o, l), out);
     if (link_path(l) == PATH_DIRECT) join_remember(o, now_us, l, out);

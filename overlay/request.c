@@ -101,8 +101,7 @@ static void answer(struct overlay *o, uint64_t now_us, struct request *r, enum e
 static struct id answer_via(const struct overlay *o, const struct request *r)
 {
     const struct link *l = r->force_slot != NO_SLOT ? &o->links[r->force_slot] : NULL;
-    bool through = l && o->joined && r->purpose == PURPOSE_REPAIR && l->state == LINK_UP &&
-                   l->kinds == KIND_LEAF;
+    bool through = l && r->purpose == PURPOSE_REPAIR && merge_contact(o, l);
     return through ? *link_id(o, l) : request_via(o);
 }
 
@@ -216,9 +215,10 @@ void on_found(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbo
     struct request *r = request_by_id(o, (uint32_t)id);
     if (!r || (r->what != REQUEST_FIND && r->what != REQUEST_TRACE)) return; /* answered already */
     uint8_t purpose = r->purpose;
-    struct id through = r->force_slot != NO_SLOT && o->links[r->force_slot].state == LINK_UP
-                            ? *link_id(o, &o->links[r->force_slot])
-                            : ID_ZERO;
+    struct link *by = r->force_slot != NO_SLOT && o->links[r->force_slot].state == LINK_UP
+                          ? &o->links[r->force_slot]
+                          : NULL;
+    bool contact = purpose == PURPOSE_REPAIR && by && merge_contact(o, by);
     bool trace_done = r->what == REQUEST_TRACE;
     if (trace_done) {
         struct overlay_event *e = outbox_event(out, OE_HOP, &owner);
@@ -233,8 +233,11 @@ void on_found(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbo
     if ((purpose == PURPOSE_JOIN || purpose == PURPOSE_REPAIR) && !link_by_id(o, &owner) &&
         ring_would_be_near(o, &owner)) {
         /* while we are not on the ring the owner begins, through our seed (on_find) */
-        struct id via = request_via(o);
-        if (id_is_zero(&via)) (void)hello_route(o, now_us, &owner, &through, &at, KIND_NEAR, out);
+        struct id via = request_via(o), through = by ? *link_id(o, by) : ID_ZERO;
+        uint8_t kinds = KIND_NEAR | (contact ? KIND_LEAF : 0);
+        if (id_is_zero(&via)) (void)hello_route(o, now_us, &owner, &through, &at, kinds, out);
+    } else if (contact && !link_by_id(o, &owner)) {
+        merge_turn(o, now_us, by, out);
     }
 }
 

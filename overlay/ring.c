@@ -18,6 +18,9 @@
 #define TORN_UNITS      30          /* 3 s */
 #define MISSED_US       SECONDS(10) /* longer than a failure is remembered (join.c) */
 #define NEAR_LIST_MAX   32
+/* So many whom we did not know stand so close to us, and nobody died: another ring. */
+#define STRANGERS       2
+#define STRANGER_WITHIN 2
 #define LIST_MAX        18
 #define FAR_LIST_MAX    6 /* more, for who asks */
 _Static_assert((LIST_MAX + FAR_LIST_MAX) * (4 + ID_SIZE + ENDPOINT_WIRE) + 16 <= CONTROL_MAX,
@@ -213,6 +216,18 @@ bool ring_hearsay_ok(const struct overlay *o, const struct endpoint *at)
     return false;
 }
 
+static uint16_t torn_clock(uint64_t now_us)
+{
+    return (uint16_t)(now_us / TORN_UNIT_US) | 1u;
+}
+
+static bool torn_lately(struct overlay *o, uint64_t now_us)
+{
+    if ((uint16_t)(torn_clock(now_us) - o->torn) >= TORN_UNITS)
+        o->torn = 0; /* its clock wraps after 109 minutes; repair() looks more often */
+    return o->torn;
+}
+
 void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u, uint32_t places,
              struct outbox *out)
 {
@@ -248,7 +263,10 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
         ids[fresh] = ids[i];
         at[fresh++] = at[i];
     }
+    unsigned strangers = 0;
     for (uint32_t i = 0; i < fresh; i++) {
+        strangers += linked_between(o, &ids[i], true) < STRANGER_WITHIN ||
+                     linked_between(o, &ids[i], false) < STRANGER_WITHIN;
         /* only whom we would keep if all of them came: T-Man's selection */
         bool near = listed_between(o, ids, fresh, &ids[i], true) +
                             linked_between(o, &ids[i], true) <
@@ -261,6 +279,8 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
         else
             far_heard(o, now_us, &ids[i], &at[i], out);
     }
+    if (info && strangers >= STRANGERS && !young(o, now_us) && !torn_lately(o, now_us))
+        merge_met(o, now_us, l, out);
     if (ask) list_send(o, now_us, l, false, true, out);
     join_state(o, now_us, out);
 }
@@ -307,18 +327,6 @@ void ring_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint3
     if (info->asked_ms && ms32(now_us) - info->asked_ms < every_us / 1000u) return;
     info->asked_ms = ms32(now_us);
     near_list_send(o, now_us, l, true, out);
-}
-
-static uint16_t torn_clock(uint64_t now_us)
-{
-    return (uint16_t)(now_us / TORN_UNIT_US) | 1u;
-}
-
-static bool torn_lately(struct overlay *o, uint64_t now_us)
-{
-    if ((uint16_t)(torn_clock(now_us) - o->torn) >= TORN_UNITS)
-        o->torn = 0; /* its clock wraps after 109 minutes; repair() looks more often */
-    return o->torn;
 }
 
 /* Do we not know yet who is next on that side? It has told us nothing, or somebody nearer is just being asked. */

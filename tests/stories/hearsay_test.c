@@ -88,6 +88,43 @@ static void neighbours(void **state)
     assert_true(f.out < f.in);
 }
 
+static size_t met_frame(struct flood *f, uint8_t out[1400])
+{
+    uint8_t at[ENDPOINT_WIRE];
+    struct endpoint e = endpoint_v4(0x08080000u + f->n % 1000, 53);
+    struct pack k = pack_of(out + 1, 1100);
+    endpoint_encode(&e, at);
+    out[0] = KIND_CONTROL;
+    pack_array(&k, 3);
+    pack_uint(&k, CONTROL_MET);
+    struct id id = beside(&f->b->self.id, f->n++);
+    pack_bin(&k, id.b, ID_SIZE);
+    pack_bin(&k, at, sizeof at);
+    assert_false(k.bad);
+    return k.len + 1;
+}
+
+/* Members of another ring that there is not: two are asked at a time, however many are named. */
+static void contacts(void **state)
+{
+    struct flood f = flood_of();
+    struct guest *b = f.b;
+    (void)state;
+    uint32_t before = guest_dropped(b, DROP_RATE);
+    f.n = 1;
+    for (uint32_t i = 0; i < 10; i++) {
+        uint8_t frame[1400];
+        size_t len = met_frame(&f, frame);
+        assert_true(guest_send(f.p, f.a, f.b, NULL, frame, len));
+    }
+    party_run(f.p, MILLIS(100));
+    assert_int_equal(guest_overlay(b)->hello_count, 2);
+    assert_int_equal(guest_dropped(b, DROP_RATE) - before, 8);
+    pour(&f, met_frame, 20);
+    assert_true(f.most <= 2);
+    assert_true(f.out < f.in);
+}
+
 static size_t find_frame(struct flood *f, uint8_t out[1400])
 {
     uint8_t body[64] = {KIND_CONTROL};
@@ -380,7 +417,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(neighbours), cmocka_unit_test(questions), cmocka_unit_test(newcomers),
         cmocka_unit_test(referrals),  cmocka_unit_test(origins),   cmocka_unit_test(certificates),
-        cmocka_unit_test(slots),      cmocka_unit_test(records),
+        cmocka_unit_test(slots),      cmocka_unit_test(records),   cmocka_unit_test(contacts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
