@@ -23,7 +23,7 @@ void lane_up(struct lane *l, const struct hot_message *m, const void *body)
 
 bool lane_waits(const struct lane *l)
 {
-    return l->asked_at > __atomic_load_n(&l->up->done, __ATOMIC_ACQUIRE);
+    return l->number > 0 && l->asked_at > __atomic_load_n(&l->up->done, __ATOMIC_ACQUIRE);
 }
 
 bool lane_room(const struct actions *out)
@@ -259,9 +259,12 @@ static void on_message(struct lane *l, uint64_t now_us, const struct hot_message
     ensure(m->op == DOWN_HOT); /* not a message for a lane */
 }
 
+/* A lane in a thread of its own that has asked several things gets no answer before the last one is there: between two questions
+ * of one flow there is to be nothing. */
 static void work_down(struct lane *l, uint64_t now_us, struct actions *out)
 {
     struct hot_message m;
+    if (lane_waits(l)) return;
     while (!hot_is_empty(l->down) && lane_room(out) && hot_room(l->up, UP_ROOM)) {
         bool got = hot_pop(l->down, &m, l->body + LANE_HEADROOM, HOT_BODY_MAX);
         ensure(got);

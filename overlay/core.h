@@ -790,5 +790,5 @@ void heat_handed_back(struct overlay *o, struct link *l, uint32_t index, uint8_t
 void heat_tick(struct overlay *o, uint64_t now_us);
 void heat_rekeyed(struct overlay *o, struct link *l, uint32_t old_index);
 /* h: of that session which the link holds; NULL: of its present one */
-void heat_used(struct overlay *o, uint64_t now_us, struct link *l, struct held *h,
+void heat_used(struct overlay *o, uint64_t now_us, struct link *l, struct held *h, uint8_t lane,
                const struct hot_used *u, struct outbox *out);

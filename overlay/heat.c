@@ -7,6 +7,8 @@
 
 #define COOL_AFTER_US SECONDS(450) /* 7.5 min idle: Brunet's on-demand links, too */
 #define SILENT_US     SECONDS(2)   /* we send and hear nothing: ask */
+#define ANSWER_TOLD_US                                                                             \
+    MILLIS(1500) /* after a lane said that it sent, its owner has said whether it heard */
 
 void overlay_lanes(struct overlay *o, const struct hot_lanes *lanes)
 {
@@ -199,7 +201,7 @@ void heat_rekeyed(struct overlay *o, struct link *l, uint32_t old_index)
     }
 }
 
-void heat_used(struct overlay *o, uint64_t now_us, struct link *l, struct held *h,
+void heat_used(struct overlay *o, uint64_t now_us, struct link *l, struct held *h, uint8_t lane,
                const struct hot_used *u, struct outbox *out)
 {
     struct extra *x = link_extra(o, l);
@@ -222,8 +224,15 @@ void heat_used(struct overlay *o, uint64_t now_us, struct link *l, struct held *
         x->hot_heard_us = u->heard_us;
         l->heard_ms = ms32(u->heard_us);
     }
-    if (u->tx_packets && (int32_t)(ms32(now_us) - l->heard_ms) > (int32_t)(SILENT_US / 1000))
-        link_verify(o, l, now_us, out);
+    bool silent = (int32_t)(ms32(now_us) - l->heard_ms) > (int32_t)(SILENT_US / 1000);
+    if (!silent) x->silent_us = 0;
+    if (!silent || !u->tx_packets) return;
+    /* what one lane sent, another hears the answer to, and says so within a second */
+    if (lane != hot_owner(link_index(l), o->lanes->count)) {
+        if (!x->silent_us) x->silent_us = now_us;
+        if (time_since(now_us, x->silent_us) < ANSWER_TOLD_US) return;
+    }
+    link_verify(o, l, now_us, out);
 }
 
 void heat_tick(struct overlay *o, uint64_t now_us)

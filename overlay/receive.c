@@ -14,6 +14,10 @@ static void pass_to_lane(struct overlay *o, uint32_t index, const struct arrival
 {
     struct hot_message m = {
         .op = DOWN_DATAGRAM, .index = index, .endpoint = a->from, .len = (uint32_t)len};
+    if (a->relayed && a->link) { /* what it opens to may prove that this relay is a way */
+        m.via = link_index(a->link);
+        m.channel = a->channel;
+    }
     if (hot_tell(o->lanes, &m, bytes) != OK) drop(o, DROP_FULL);
 }
 
@@ -182,7 +186,7 @@ void overlay_lane_up(struct overlay *o, uint64_t now_us, const struct hot_messag
     case UP_ROAM: path_roam(o, now_us, l, &m->endpoint, out); break;
     case UP_USED:
         if (m->len == sizeof(struct hot_used))
-            heat_used(o, now_us, l, h, (const struct hot_used *)(const void *)body, out);
+            heat_used(o, now_us, l, h, m->lane, (const struct hot_used *)(const void *)body, out);
         break;
     case UP_HANDBACK:
         if (m->len == sizeof(struct hot_counters))

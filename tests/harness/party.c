@@ -133,11 +133,20 @@ static void guest_stop(struct guest *g)
     ensure(g->extras.taken == 0 && g->pkts.taken == 0);
     for (uint32_t i = 1; i < g->identities.count; i++)
         ensure(g->identities.entries[i].holders == 0);
+    for (unsigned i = 1; g->lane && i < g->lanes.count; i++) {
+        lane_free(g->more[i]);
+        hot_queue_fini(&g->more_down[i]);
+        hot_queue_fini(&g->more_up[i]);
+    }
     if (g->lane) {
         lane_free(g->lane);
         hot_queue_fini(&g->down);
         hot_queue_fini(&g->up);
     }
+    for (unsigned i = 0; g->counters && i < g->lanes.counter_count; i++)
+        ensure(g->counters[i].holders <= g->lanes.count); /* keys may wait in a queue */
+    free(g->counters);
+    g->counters = NULL;
     identities_fini(&g->identities);
     pool_fini(&g->pkts);
     pool_fini(&g->extras);
@@ -171,6 +180,27 @@ static void make_papers(const struct party *p, struct guest *g, const struct gue
         g->chain_len = other->chain_len;
     } else {
         g->chain_len = make_chain(p, o, o->papers, number, &g->self.id, g->ipv4, g->chain);
+    }
+}
+
+static void more_lanes(struct party *p, struct guest *g, const struct limits *l, uint8_t count)
+{
+    ensure(count <= PARTY_LANES);
+    g->lanes.count = count;
+    g->lanes.counter_count = 4u * l->hot;
+    size_t bytes = g->lanes.counter_count * sizeof *g->counters;
+    g->counters = g->lanes.counters = aligned_alloc(_Alignof(struct hot_counter), bytes);
+    ensure(g->counters);
+    memset(g->counters, 0, bytes);
+    lane_share(g->lane, count, g->counters);
+    for (uint8_t i = 1; i < count; i++) {
+        made(hot_queue_init(&g->more_down[i], 1u << 17));
+        made(hot_queue_init(&g->more_up[i], 1u << 17));
+        made(lane_new(&g->more[i], l, p->crypto, i, &g->more_down[i], &g->more_up[i]));
+        lane_share(g->more[i], count, g->counters);
+        g->more_down[i].held = true;
+        g->lanes.down[i] = &g->more_down[i];
+        g->lanes.up[i] = &g->more_up[i];
     }
 }
 
@@ -211,6 +241,7 @@ static void make_node(struct party *p, struct guest *g, const struct guest_optio
     made(hot_queue_init(&g->up, 1u << 17));
     made(lane_new(&g->lane, l, p->crypto, 0, &g->down, &g->up));
     g->lanes = (struct hot_lanes){.count = 1, .down = {&g->down}, .up = {&g->up}};
+    if (o->lanes > 1) more_lanes(p, g, l, o->lanes);
     node_attach(g->node, &g->lanes);
 }
 
@@ -399,7 +430,74 @@ static void act(struct party *p, struct guest *g)
     actions_clear(&g->actions);
 }
 
-void party_step(struct party *p, struct guest *g, const struct event *e)
+/* --- several lanes: each as if it had a thread, and the threads took turns --- */
+
+static struct lane *lane_of(const struct guest *g, uint8_t i)
+{
+    return i ? g->more[i] : g->lane;
+}
+
+/* What lanes and control have to say to each other, until nobody has anything to say. */
+static void lanes_settle(struct party *p, struct guest *g)
+{
+    const struct event timer = {.type = EV_TIMER};
+    if (g->lanes.count < 2) return;
+    for (uint32_t turns = 0; turns < STILL_MAX; turns++) {
+        bool quiet = true;
+        for (uint8_t i = 1; i < g->lanes.count; i++) {
+            const struct event said = {.type = EV_LANE, .lane = i};
+            for (; !hot_is_empty(&g->more_up[i]); quiet = false) {
+                drive_step(g->node, g->lane, &g->down, &g->up, p->now_us, &said, &g->actions);
+                act(p, g);
+            }
+            hot_done(&g->more_up[i]);
+        }
+        for (uint8_t i = 1; i < g->lanes.count; i++) {
+            if (!hot_show(&g->more_down[i])) continue;
+            quiet = false;
+            lane_step(g->more[i], p->now_us, &timer, &g->actions);
+            act(p, g);
+        }
+        if (quiet) return;
+    }
+    ensure(g->lanes.count < 2); /* it goes on for ever */
+}
+
+/* As the kernel chooses: datagrams by their index, packets by their flow, which is their number here. */
+static uint8_t lane_for(const struct guest *g, const struct event *e)
+{
+    struct data_header h;
+    uint8_t lanes = g->lane ? g->lanes.count : 1;
+    if (e->type == EV_TUN && e->tun.len >= 24) return (uint8_t)(e->tun.bytes[23] % lanes);
+    if (e->type != EV_DATAGRAM || !data_header_read(e->datagram.bytes, e->datagram.len, &h))
+        return 0;
+    return hot_owner(h.receiver, lanes);
+}
+
+/* True: it was for a lane beside the first. */
+static bool other_lanes(struct party *p, struct guest *g, const struct event *e)
+{
+    uint8_t to = lane_for(g, e);
+    for (uint8_t i = 1; e->type == EV_TIMER && g->lane && i < g->lanes.count; i++) {
+        lane_step(g->more[i], p->now_us, e, &g->actions);
+        act(p, g);
+    }
+    if (to == 0) return false;
+    lane_step(g->more[to], p->now_us, e, &g->actions);
+    act(p, g);
+    lanes_settle(p, g);
+    return true;
+}
+
+static uint64_t guest_wake_us(const struct guest *g)
+{
+    uint64_t at_us = drive_wake_us(g->node, g->lane);
+    for (uint8_t i = 1; g->lane && i < g->lanes.count; i++)
+        at_us = time_min(at_us, lane_wake_us(lane_of(g, i)));
+    return at_us;
+}
+
+static void first_lane(struct party *p, struct guest *g, const struct event *e)
 {
     struct event rest = *e;
     if (p->trace.mask) snprintf(p->trace.name, sizeof p->trace.name, "%x", g->at.ip[14]);
@@ -416,6 +514,13 @@ void party_step(struct party *p, struct guest *g, const struct event *e)
         rest.datagram.bytes += done;
         rest.datagram.len -= done;
     }
+}
+
+void party_step(struct party *p, struct guest *g, const struct event *e)
+{
+    if (other_lanes(p, g, e)) return;
+    first_lane(p, g, e);
+    lanes_settle(p, g);
 }
 
 void party_give(struct party *p, struct guest *g, const struct endpoint *from, const void *bytes,
@@ -438,7 +543,7 @@ void party_run(struct party *p, uint64_t us)
         uint32_t first = UINT32_MAX;
         struct guest *who = NULL;
         for (uint32_t i = 0; i < p->count; i++) {
-            uint64_t wake = drive_wake_us(p->guests[i]->node, p->guests[i]->lane);
+            uint64_t wake = guest_wake_us(p->guests[i]);
             if (wake < at_us) at_us = wake, who = p->guests[i];
         }
         for (uint32_t i = 0; i < p->mail_count; i++) {

@@ -1,6 +1,6 @@
 /* tests/harness/party.h - a few whole nodes in one process, and a wire between them that a test holds in its hands.
  *
- * Every guest is a node as the daemon has it: its own pools and table of identities, and, if wanted, a lane. The wire
+ * Every guest is a node as the daemon has it: its own pools and table of identities, and, if wanted, a lane or several. The wire
  * has delay, loss, disorder and doubles; a tap sees every datagram before it is under way and may change or keep it; a
  * book keeps copies. What is sent to an address of nobody is counted: that is what a stranger would have got.
  * Bytes are handed in as a block of exactly their length, so that the sanitizer sees whoever reads on.
@@ -14,6 +14,7 @@
 #include "overlay/core.h"
 
 #define PARTY_GUESTS 8
+#define PARTY_LANES  4
 #define PARTY_BOOK   512
 #define PARTY_SERIAL 65536
 #define CALENDAR_S   1767225600u
@@ -37,6 +38,7 @@ struct guest_options {
     uint8_t papers, as;
     uint8_t
         invite; /* joins with this invite, and takes slot `slot` of its `uses`; 0: certified by the network */
+    uint8_t lanes; /* with `lane`: so many, as if each had a thread; 0: one */
     uint32_t slot, uses;
     uint8_t seeds[PARTY_GUESTS]; /* guests to dial, + 1 */
     const struct limits *limits;
@@ -46,6 +48,9 @@ struct guest {
     struct lane *lane;
     struct hot_queue down, up;
     struct hot_lanes lanes;
+    struct lane *more[PARTY_LANES]; /* from 1 on */
+    struct hot_queue more_down[PARTY_LANES], more_up[PARTY_LANES];
+    struct hot_counter *counters;
     struct identities identities;
     struct pool pkts, extras;
     struct actions actions;
