@@ -2,6 +2,7 @@
 #include "daemon/cli.h"
 
 #include "daemon/daemon.h"
+#include "daemon/params.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,11 +27,14 @@ static bool read_device(struct run_options *o, const char *text, struct fail *f)
 int cli_run(struct cli *cli)
 {
     struct run_options o = {0};
+    int64_t threads = 0;
     const struct json_t *devices = js_get(cli->params, "tun");
     bool good = true;
     (void)js_get_bool(cli->params, "no_tun", &o.no_tun);
     for (size_t i = 0; good && i < js_count(devices); i++)
         good = read_device(&o, js_text(js_at(devices, i)), &cli->fail);
+    good = good && param_int(cli->params, "threads", 1, THREADS_MAX, &threads, &cli->fail);
+    o.threads = (uint8_t)threads;
     if (good && o.no_tun && o.device_count)
         good = fail(&cli->fail, FAIL_USAGE, "leave one of them out",
                     "--tun and --no-tun contradict each other");

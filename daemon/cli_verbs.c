@@ -40,6 +40,8 @@ static const struct cli_option join_options[] = {
 static const struct cli_option run_options[] = {
     {"--no-tun", "no_tun", OPTION_FLAG, NULL, "no devices: only the overlay; needs no root"},
     {"--tun", "tun", OPTION_LIST, "[NETWORK=]DEVICE", "name of the device"},
+    {"--threads", "threads", OPTION_TEXT, "N",
+     "that carry packets, 1 to 16 (default: `threads` in ringlet.conf)"},
     END};
 static const struct cli_option status_options[] = {
     {"--wait", "wait", OPTION_TEXT, "STATE", "until it is starting, alone, joining or joined"},
@@ -66,7 +68,7 @@ const struct cli_verb cli_verbs[] = {
      "ringlet invite --uses 5 --expires 2h --group servers", invite_options, {NULL}, cli_deed, show_invite, NULL},
     {"join", "TOKEN|- [OPTION...]", "Become a member with a token; - reads it from standard input.",
      "ssh gate ringlet invite | ringlet join -", join_options, {"token"}, cli_deed, show_join, NULL},
-    {"run", "[--no-tun] [--tun [NETWORK=]DEVICE]", "Be the daemon, in the foreground. SIGTERM leaves in good order, SIGHUP reloads.",
+    {"run", "[--no-tun] [--tun [NETWORK=]DEVICE] [--threads N]", "Be the daemon, in the foreground. SIGTERM leaves in good order, SIGHUP reloads.",
      "ringlet run --tun lab=vpn0", run_options, {NULL}, cli_run, NULL, NULL},
     {"status", "[--wait STATE] [--timeout 10s]", "This node: its state, its place on the ring, its networks.",
      "ringlet status --wait joined --timeout 30s", status_options, {NULL}, cli_status, show_status, NULL},

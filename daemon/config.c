@@ -174,6 +174,16 @@ static bool set_log(struct parse *p, const char *value)
     return true;
 }
 
+static bool set_threads(struct parse *p, const char *value)
+{
+    unsigned long v;
+    if (!number(value, &v) || v > THREADS_MAX)
+        return refuse(p, "a number from 1 to 16; 0 for the default",
+                      "not a number of threads:", value);
+    p->config->threads = (uint8_t)v;
+    return true;
+}
+
 static bool node_key(struct parse *p, const char *key, const char *value)
 {
     struct config *c = p->config;
@@ -185,10 +195,13 @@ static bool node_key(struct parse *p, const char *key, const char *value)
     if (strcmp(key, "port-mapping") == 0)
         return once(p, 0, key) && set_bool(p, &c->port_mapping, value);
     if (strcmp(key, "offload") == 0) return once(p, 3, key) && set_bool(p, &c->offload, value);
+    if (strcmp(key, "threads") == 0) return once(p, 4, key) && set_threads(p, value);
     if (strcmp(key, "user") == 0) return once(p, 1, key) && set_user(p, value);
     if (strcmp(key, "log") == 0) return once(p, 2, key) && set_log(p, value);
     return refuse(
-        p, "[node] takes listen, advertise, seed, port-mapping, offload, stun, tcp, user and log",
+        p,
+        "[node] takes listen, advertise, seed, port-mapping, offload, threads, stun, tcp, user and "
+        "log",
         "unknown key", key);
 }
 
@@ -397,6 +410,9 @@ void config_walk(const struct config *c, config_each *each, void *context)
     }
     each(context, "node", "port-mapping", c->port_mapping ? "yes" : "no");
     each(context, "node", "offload", c->offload ? "yes" : "no");
+    char threads[8];
+    snprintf(threads, sizeof threads, "%u", c->threads ? c->threads : THREADS_DEFAULT);
+    each(context, "node", "threads", threads);
     if (c->user[0]) each(context, "node", "user", c->user);
     each(context, "node", "log", c->log);
     for (uint32_t i = 0; i < c->network_count; i++) walk_network(&c->networks[i], each, context);

@@ -14,6 +14,8 @@
 #define CONFIG_HOST_TEXT   80 /* HOST:PORT */
 #define CONFIG_DEVICE_TEXT 16
 #define CONFIG_PORT        7464
+#define THREADS_MAX        16
+#define THREADS_DEFAULT    1 /* docs/performance.md: no more was ever measured to be better */
 
 struct config_hosts {
     char text[CONFIG_HOSTS_MAX][CONFIG_HOST_TEXT];
@@ -35,8 +37,9 @@ struct config {
     bool tcp_same;            /* false with count 0: no TCP */
     struct config_hosts advertise, seed, stun;
     bool port_mapping, offload;
-    char user[64];  /* empty: ringlet, else nobody */
-    uint32_t owner; /* uid of the file's, by config_read */
+    uint8_t threads; /* 0: the default, THREADS_DEFAULT */
+    char user[64];   /* empty: ringlet, else nobody */
+    uint32_t owner;  /* uid of the file's, by config_read */
     char log[96];
     struct config_network networks[NETWORKS_MAX];
     uint32_t network_count;

@@ -12,10 +12,11 @@ static const char template[] =
     "# advertise = HOST:PORT          how others reach this node from outside (reload)\n"
     "# seed = HOST:PORT               nodes to enter the ring through (reload)\n"
     "# port-mapping = yes             (not used in this version) ask the gateway for a port\n"
-    "# offload = yes                  many packets of a flow as one, where the kernel can\n"
+    "# offload = yes                  many packets of a flow as one, where the kernel can; or no\n"
+    "# threads = 1                    that carry packets, each with a queue of the device: 1 to "
+    "16\n"
     "# stun = HOST:PORT               (not used in this version) also ask this STUN server\n"
     "# tcp = ADDRESS:PORT             listen for TCP there instead of at `listen`; or no\n"
-    "# offload = yes                  many packets of a flow as one, where the kernel can; or no\n"
     "# user = ringlet                 whom to become after the start; else nobody\n"
     "# log = info                     error, warn, info, debug, or classes like link,path "
     "(reload)\n";

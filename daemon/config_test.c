@@ -31,6 +31,7 @@ static void a_full_file_is_understood(void **state)
                       "seed = tcp:203.0.113.5:443\n"
                       "port-mapping = no\n"
                       "offload = no\n"
+                      "threads = 4\n"
                       "stun = stun.example.org:3478\n"
                       "tcp = 0.0.0.0:443\n"
                       "user = daemon\n"
@@ -48,6 +49,7 @@ static void a_full_file_is_understood(void **state)
     assert_int_equal(c.seed.count, 2);
     assert_false(c.port_mapping);
     assert_false(c.offload);
+    assert_int_equal(c.threads, 4);
     assert_int_equal(c.tcp.count, 1);
     assert_false(c.tcp_same);
     assert_string_equal(c.user, "daemon");
@@ -88,6 +90,10 @@ static void wrong_keys_and_values_are_named(void **state)
         {"[node]\nseed = a:99999\n", "ringlet.conf:2:"},
         {"[node]\ncolour = red\n", "ringlet.conf:2: unknown key `colour`"},
         {"[node]\nport-mapping = maybe\n", "ringlet.conf:2: neither yes nor no: `maybe`"},
+        {"[node]\nthreads = 17\n", "ringlet.conf:2: not a number of threads: `17`"},
+        {"[node]\nthreads = two\n", "ringlet.conf:2: not a number of threads: `two`"},
+        {"[node]\nthreads = -1\n", "ringlet.conf:2: not a number of threads: `-1`"},
+        {"[node]\nthreads = 2\nthreads = 2\n", "ringlet.conf:3: given twice: `threads`"},
         {"[node]\noffload = auto\n", "ringlet.conf:2: neither yes nor no: `auto`"},
         {"[node]\noffload = no\noffload = no\n", "ringlet.conf:3: given twice: `offload`"},
         {"[node]\nlog = loud\n", "ringlet.conf:2:"},
@@ -164,8 +170,8 @@ static void the_template_parses_and_fills_up_to_its_bound(void **state)
     char host[80];
     bool good = true;
     int n = 0;
-    static const char *const keys[] = {"listen", "advertise", "seed", "port-mapping", "offload",
-                                       "stun",   "tcp",       "user", "log"};
+    static const char *const keys[] = {"listen",  "advertise", "seed", "port-mapping", "offload",
+                                       "threads", "stun",      "tcp",  "user",         "log"};
     (void)state;
     assert_true(config_template(&t));
     assert_true(parse(t.text));

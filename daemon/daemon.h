@@ -5,15 +5,19 @@
  *     slots.c     a slot of an invite that another node holds
  *     notices.c   what changed: log, watchers, peers file               control.c   the control socket; methods_*.c answer
  *
- * One thread. The node's actions are worked off before the next batch; what an action leads to in the daemon itself
+ *     threads.c   lanes in threads of their own (`threads` above 1)
+ *
+ * One thread, but for those. The node's actions are worked off before the next batch; what an action leads to in the daemon itself
  * (answers, notices) waits until the batch is settled, so that no step runs inside another. */
 #pragma once
+#include "daemon/batch.h"
 #include "daemon/config.h"
 #include "daemon/control.h"
 #include "daemon/home.h"
 #include "daemon/log.h"
 #include "daemon/resolve.h"
 #include "daemon/tcp.h"
+#include "daemon/threads.h"
 #include "daemon/tun.h"
 #include "daemon/udp.h"
 #include "node/drive.h"
@@ -21,8 +25,6 @@
 #include "node/node.h"
 #include <uv.h>
 
-#define ARENA_BYTES     (4u * ACTIONS_ARENA_MIN)
-#define ACTIONS_MAX     (4u * ACTIONS_LIST_MIN)
 #define REQUESTS_MAX    64
 #define SLOTS_TRIED_MAX 32 /* slots of an invite that a node tries, one after the other */
 
@@ -54,6 +56,7 @@ struct run_options {
     char device[NETWORKS_MAX][CONFIG_DEVICE_TEXT];
     struct name_text device_network[NETWORKS_MAX]; /* empty: the only one */
     uint32_t device_count;
+    uint8_t threads; /* 0: as the configuration says */
 };
 struct daemon {
     uv_loop_t loop;
@@ -73,11 +76,8 @@ struct daemon {
     struct hot_lanes hot;
     struct identities identities;
     struct pool pkts, extras;
-    uint8_t *arena; /* ARENA_BYTES; a step gets what the batch has not used yet */
-    uint32_t arena_used;
-    struct action *list;
-    uint32_t list_used;
-    uint32_t actions_lost;
+    struct threads threads; /* the other lanes */
+    struct batch batch;
     bool settling;
     struct waiting_reply *first_reply, **last_reply;
 

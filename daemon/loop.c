@@ -16,7 +16,8 @@
 #define LEAVE_MS                                                                                   \
     1500u /* the neighbours' acknowledgements of our good-bye; the whole end takes under 2 s */
 #define RESOLVE_AGAIN SECONDS(10)
-#define WAKE_ROUNDS   8 /* timers due at once before sockets get their turn */
+#define LANE_MESSAGES 512 /* of one lane at a time */
+#define WAKE_ROUNDS   8   /* timers due at once before sockets get their turn */
 
 /* --- actions --- */
 
@@ -71,51 +72,20 @@ static void act(struct daemon *d, const struct action *a)
 
 /* --- events --- */
 
-static void flush(struct daemon *d)
-{
-    udp_flush(&d->udp);
-    d->arena_used = d->list_used = 0;
-}
-
-/* What this step may fill: behind what earlier steps of the batch filled, which is still being sent. */
-static struct actions window(struct daemon *d)
-{
-    if (ARENA_BYTES - d->arena_used < ACTIONS_ARENA_MIN ||
-        ACTIONS_MAX - d->list_used < ACTIONS_LIST_MIN)
-        flush(d);
-    return (struct actions){.arena = d->arena + d->arena_used,
-                            .arena_size = ARENA_BYTES - d->arena_used,
-                            .list = d->list + d->list_used,
-                            .max = ACTIONS_MAX - d->list_used};
-}
-
-/* The part of a batch that the step left; false: nothing is left. */
-static bool advance(struct event *e, uint32_t done)
-{
-    uint32_t *len = e->type == EV_DATAGRAM ? &e->datagram.len : &e->tun.len;
-    uint8_t **bytes = e->type == EV_DATAGRAM ? &e->datagram.bytes : &e->tun.bytes;
-    if (done >= *len) return false;
-    *len -= done;
-    *bytes += done;
-    return true;
-}
-
 void loop_event(struct daemon *d, const struct event *in)
 {
     struct event e = *in;
     for (;;) {
-        struct actions a = window(d);
-        bool fresh = d->arena_used == 0 && d->list_used == 0;
+        struct actions a = batch_window(&d->batch);
+        bool fresh = batch_is_fresh(&d->batch);
         uint32_t done = drive_step(d->node, d->lane, &d->down, &d->up, clock_us(), &e, &a);
-        d->arena_used += (a.arena_used + 15u) &
-                         ~15u; /* replies lie in the arena and want alignment */
-        d->list_used += a.count;
-        d->actions_lost += a.lost;
+        batch_took(&d->batch, &a);
         for (uint32_t i = 0; i < a.count; i++) act(d, &a.list[i]);
-        if ((e.type != EV_DATAGRAM && e.type != EV_TUN) || !advance(&e, done)) return;
+        threads_show(&d->threads);
+        if ((e.type != EV_DATAGRAM && e.type != EV_TUN) || !event_advance(&e, done)) return;
         if (done == 0 && fresh)
             return; /* it does not fit into an empty arena: lost, and counted by the lane */
-        if (done == 0) flush(d);
+        if (done == 0) batch_flush(&d->batch);
     }
 }
 
@@ -134,13 +104,13 @@ void loop_settle(struct daemon *d)
 {
     if (d->settling) return; /* an answer led to one more step: the outer call goes on */
     d->settling = true;
-    flush(d);
+    batch_flush(&d->batch);
     for (struct waiting_reply *w; (w = d->first_reply);) {
         d->first_reply = w->next;
         if (!d->first_reply) d->last_reply = &d->first_reply;
         requests_reply(d, &w->reply);
         free(w);
-        flush(d);
+        batch_flush(&d->batch);
     }
     d->settling = false;
     arm(d);
@@ -174,6 +144,20 @@ static void on_packet(void *context, const struct event *e)
 static void on_batch_end(void *context)
 {
     loop_settle(context);
+}
+
+/* Lanes in other threads have said something. One message a step, so that a lane sees nothing that follows from it before it was
+ * carried out (node/node.h). */
+static void on_lanes(void *context)
+{
+    struct daemon *d = context;
+    struct event e = {.type = EV_LANE};
+    for (e.lane = 1; e.lane < d->threads.count; e.lane++) {
+        struct hot_queue *up = d->hot.up[e.lane];
+        for (uint32_t n = 0; n < LANE_MESSAGES && !hot_is_empty(up); n++) loop_event(d, &e);
+        loop_settle(d);
+        threads_answered(&d->threads, e.lane);
+    }
 }
 
 static void on_wake(uv_poll_t *poll, int status, int events)
@@ -316,6 +300,7 @@ bool loop_start(struct daemon *d, struct fail *f)
     d->tuns.batch_end = on_batch_end;
     d->tuns.context = d;
     if (d->lane) lane_join(d->lane, d->tuns.joins);
+    good = good && threads_start(&d->threads, &d->loop, on_lanes, d);
     for (uint8_t n = 0; good && d->lane && n < NETWORKS_MAX; n++)
         good = tun_start(&d->tuns, n, &d->loop);
     if (!good) return fail(f, FAIL_IO, "", "cannot watch sockets and timers: %s", strerror(errno));

@@ -162,6 +162,7 @@ static void on_dropped(struct daemon *d, void *context, const struct reply *r)
     if (r->err != OK)
         log_say(&d->log, LOG_WARN, "leaving: %s", err_text(r->err)); /* it is gone from the disk */
     tun_drop(&d->tuns, number);
+    threads_device_drop(&d->threads, number);
     d->networks[number] = (struct daemon_network){0};
     change_done(c);
 }

@@ -146,10 +146,11 @@ static struct json_t *drops(const struct daemon *d)
     struct json_t *o = js_object();
     const uint32_t *counts = node_drops(d->node);
     for (unsigned i = 0; i < DROP_COUNT; i++) put_drops(o, drop_name((enum drop)i), counts[i]);
-    put_drops(o, "udp-send", d->udp.dropped);
+    struct threads_drops others = threads_drops(&d->threads);
+    put_drops(o, "udp-send", d->udp.dropped + others.udp);
     put_drops(o, "tcp-send", d->tcp.dropped);
-    put_drops(o, "tun-write", d->tuns.dropped);
-    put_drops(o, "actions", d->actions_lost);
+    put_drops(o, "tun-write", d->tuns.dropped + others.tun);
+    put_drops(o, "actions", d->batch.lost + others.actions);
     return o;
 }
 
@@ -166,6 +167,7 @@ void method_status(struct call *c)
     js_put_text(o, "version", RINGLET_VERSION);
     js_put_text(o, "state", view_state(v.state));
     js_put(o, "ring", ring(&v));
+    js_put_int(o, "threads", d->threads.count);
     js_put(o, "listen", listens(d));
     js_put(o, "observed", endpoints(v.observed, v.observed_count));
     js_put(o, "nat", nat(&v));

@@ -86,7 +86,7 @@ bool networks_device(struct daemon *d, uint8_t number, struct fail *f)
     bool made = tun_add(&d->tuns, number, device_wanted(d, h->name.s, name),
                         networks_mtu(d, number), f);
     if (made && d->lane) lane_join(d->lane, d->tuns.joins);
-    return made;
+    return made && threads_device(&d->threads, &d->tuns, number, f);
 }
 
 void networks_addresses(struct daemon *d, uint8_t number)

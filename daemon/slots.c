@@ -103,7 +103,10 @@ static void on_dropped(struct daemon *d, void *context, const struct reply *r)
 {
     (void)context, (void)r;
     for (uint8_t n = 0; n < NETWORKS_MAX; n++)
-        if (d->networks[n].used && d->networks[n].slot.refused) tun_drop(&d->tuns, n);
+        if (d->networks[n].used && d->networks[n].slot.refused) {
+            tun_drop(&d->tuns, n);
+            threads_device_drop(&d->threads, n);
+        }
 }
 
 static void used_up(struct daemon *d, uint8_t number)

@@ -66,12 +66,28 @@ static bool check_options(const struct daemon *d, struct fail *f)
 
 /* --- sockets and devices --- */
 
+/* Several lanes only with devices: without any there is no packet path at all. */
+static void choose_threads(struct daemon *d)
+{
+    uint8_t wanted = d->options.threads ? d->options.threads : d->config.threads;
+    int error;
+    if (!wanted) wanted = THREADS_DEFAULT;
+    threads_init(&d->threads, d->options.no_tun ? 1 : wanted, &error);
+    if (error)
+        log_say(&d->log, LOG_WARN,
+                "threads = %u: the kernel takes no program that keeps a flow in its thread (%s): "
+                "going on with one",
+                wanted, strerror(error));
+}
+
 static bool open_sockets(struct daemon *d, struct fail *f)
 {
     char conf[STATE_PATH_MAX + 16];
     const struct config_listen *tcp = d->config.tcp_same ? &d->config.listen : &d->config.tcp;
     snprintf(conf, sizeof conf, "%s/ringlet.conf", d->state.path);
-    if (!udp_open(&d->udp, &d->config.listen, d->config.offload, conf, f) ||
+    enum udp_share share = d->threads.count > 1 ? UDP_FIRST : UDP_ALONE;
+    if (!udp_open(&d->udp, &d->config.listen, d->config.offload, share, conf, f) ||
+        !threads_open(&d->threads, &d->config, &d->udp, conf, f) ||
         !tcp_open(&d->tcp, &d->loop, tcp, !d->config.tcp_same, conf, f))
         return false;
     if (d->udp.count < d->config.listen.count) log_say(&d->log, LOG_INFO, "this host has no IPv6");
@@ -88,6 +104,7 @@ static bool open_devices(struct daemon *d, struct fail *f)
 {
     if (d->options.no_tun) return true;
     if (!tuns_open(&d->tuns, d->config.offload, f)) return false;
+    d->tuns.steer = d->threads.steer;
     bool any = false;
     uint32_t used = count_networks(d);
     for (uint8_t n = 0; n < NETWORKS_MAX; n++) {
@@ -113,9 +130,7 @@ static bool env_open(struct daemon *d, struct node_env *env, struct fail *f)
     pool_init(&d->pkts, sizeof(struct pkt), (uint32_t)l->inflight + l->waiting_packets + 64u, 16);
     node_pool_init(&d->extras, node_pool_max(l), 4);
     *env = (struct node_env){&crypto_real, &d->identities, &d->pkts, &d->extras, &d->log.trace};
-    d->arena = aligned_alloc(64, ARENA_BYTES);
-    d->list = malloc(sizeof *d->list * ACTIONS_MAX);
-    ensure(d->arena && d->list);
+    batch_init(&d->batch, &d->udp);
     enum err e = identities_init(&d->identities, IDENTITIES_MAX, key);
     return e == OK ||
            fail(f, FAIL_INTERNAL, "", "cannot make the table of identities: %s", err_text(e));
@@ -175,8 +190,11 @@ static bool lane_open(struct daemon *d, struct fail *f)
     if (!e) e = hot_queue_init(&d->up, LANE_QUEUE_BYTES);
     if (!e) e = lane_new(&d->lane, &d->config.limits, d->cipher, 0, &d->down, &d->up);
     d->hot = (struct hot_lanes){.count = 1, .down = {&d->down}, .up = {&d->up}};
-    if (!e) node_attach(d->node, &d->hot);
-    return e == OK || fail(f, FAIL_INTERNAL, "", "cannot make the packet path: %s", err_text(e));
+    if (e) return fail(f, FAIL_INTERNAL, "", "cannot make the packet path: %s", err_text(e));
+    if (!threads_lanes(&d->threads, d->lane, &d->config.limits, d->cipher, &d->hot, f))
+        return false;
+    node_attach(d->node, &d->hot);
+    return true;
 }
 
 static bool start_node(struct daemon *d, struct fail *f)
@@ -205,6 +223,7 @@ static void close_handle(uv_handle_t *h, void *context)
 
 static void close_all(struct daemon *d)
 {
+    threads_stop(&d->threads);
     resolve_stop(&d->seeds);
     resolve_stop(&d->advertise);
     control_close(&d->control);
@@ -223,13 +242,13 @@ static void close_all(struct daemon *d)
     if (d->node) node_free(d->node);
     hot_queue_fini(&d->down);
     hot_queue_fini(&d->up);
-    if (d->arena) {
+    threads_free(&d->threads);
+    if (d->batch.arena) {
         identities_fini(&d->identities);
         pool_fini(&d->pkts);
         pool_fini(&d->extras);
     }
-    free(d->arena);
-    free(d->list);
+    batch_free(&d->batch);
     identity_wipe(&d->identity);
     crypto_wipe(&d->overlay, sizeof d->overlay);
 }
@@ -248,8 +267,10 @@ static void say_ready(void)
 
 static bool start(struct daemon *d, struct fail *f)
 {
-    if (!read_files(d, f) || !check_options(d, f) || !open_sockets(d, f) || !open_devices(d, f) ||
-        !start_node(d, f) || !control_open(&d->control, &d->loop, d, &d->state, f) ||
+    if (!read_files(d, f) || !check_options(d, f)) return false;
+    choose_threads(d);
+    if (!open_sockets(d, f) || !open_devices(d, f) || !start_node(d, f) ||
+        !control_open(&d->control, &d->loop, d, &d->state, f) ||
         !privilege_drop(&d->state, d->config.user, d->config.owner, f))
         return false;
     for (uint8_t n = 0; n < NETWORKS_MAX; n++)
@@ -267,6 +288,7 @@ int daemon_run(const char *dir, const struct run_options *o, struct fail *f)
     d->last_reply = &d->first_reply;
     log_init(&d->log);
     tuns_init(&d->tuns);
+    d->threads = (struct threads){.count = 1, .steer = -1};
     ensure(uv_loop_init(&d->loop) == 0);
     bool good = state_open(&d->state, dir, false, f) && state_lock_within(&d->state, 1000, f);
     good = good && start(d, f);

@@ -31,7 +31,7 @@ static bool not_opened(int error, struct fail *f)
 
 void tuns_init(struct tuns *t)
 {
-    *t = (struct tuns){.write = writev, .ioctl = ioctl};
+    *t = (struct tuns){.write = writev, .ioctl = ioctl, .steer = -1};
     for (unsigned i = 0; i < NETWORKS_MAX; i++) t->list[i].fd = -1;
 }
 
@@ -63,12 +63,16 @@ void tuns_close(struct tuns *t)
     t->buffer = NULL;
 }
 
-static bool not_made(const char *name, int error, struct fail *f)
+static bool not_made(const char *name, int error, bool several, struct fail *f)
 {
     if (error == EBUSY)
         return fail(f, FAIL_IN_USE, "choose another with --tun or `device` in ringlet.conf",
                     "device %s is in use", name);
     if (error == EPERM) return not_opened(error, f);
+    if (error == EINVAL && several)
+        return fail(f, FAIL_IO,
+                    "make it with `ip tuntap add mode tun multi_queue`, or set threads = 1",
+                    "device %s was made for one thread", name);
     return fail(f, FAIL_IO, "choose another name with --tun", "cannot make device %s: %s", name,
                 strerror(error));
 }
@@ -122,7 +126,10 @@ bool tun_add(struct tuns *t, uint8_t number, const char *name, uint16_t mtu_byte
     int fd = t->spare[t->spare_count - 1];
     snprintf(r.ifr_name, sizeof r.ifr_name, "%s",
              *name ? name : "ring%d"); /* the kernel takes the first free number */
-    if (!attach(t, fd, &r, &headers)) return not_made(*name ? name : "ring0", errno, f);
+    if (t->steer >= 0) r.ifr_flags |= IFF_MULTI_QUEUE;
+    if (!attach(t, fd, &r, &headers) ||
+        (t->steer >= 0 && t->ioctl(fd, TUNSETSTEERINGEBPF, &t->steer) != 0))
+        return not_made(*name ? name : "ring0", errno, t->steer >= 0, f);
     t->spare_count--;
     *d = (struct tun){.all = t,
                       .fd = fd,
@@ -138,6 +145,30 @@ bool tun_add(struct tuns *t, uint8_t number, const char *name, uint16_t mtu_byte
     if (netlink_device_up(d->index, mtu_bytes, f)) return true;
     tun_drop(t, number);
     return false;
+}
+
+struct tun_place tun_place(const struct tuns *first, uint8_t number)
+{
+    const struct tun *d = &first->list[number];
+    struct tun_place at = {.number = number, .joins = first->joins, .headers = d->headers};
+    memcpy(at.name, d->name, sizeof at.name);
+    return at;
+}
+
+bool tun_queue(struct tuns *t, const struct tun_place *at)
+{
+    struct ifreq r = {.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE};
+    if (at->headers) r.ifr_flags |= IFF_VNET_HDR;
+    memcpy(r.ifr_name, at->name, sizeof r.ifr_name);
+    if (!t->spare_count || t->list[at->number].fd >= 0) return false;
+    int fd = t->spare[t->spare_count - 1];
+    if (t->ioctl(fd, TUNSETIFF, &r) != 0) return false;
+    t->spare_count--;
+    t->joins = at->joins;
+    t->list[at->number] = (struct tun){
+        .all = t, .fd = fd, .number = at->number, .headers = at->headers};
+    memcpy(t->list[at->number].name, at->name, sizeof at->name);
+    return true;
 }
 
 static bool replace(struct tun *d, uint8_t set[16], const uint8_t ip[16], uint8_t prefix,

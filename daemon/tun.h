@@ -45,6 +45,7 @@ struct tuns {
     struct netlink_own own;
     uint8_t *buffer; /* TUN_BUFFER */
     bool offload;    /* wanted */
+    int steer;       /* devices have several queues; this program chooses one. -1: one queue */
     uint8_t joins;   /* LANE_JOIN_* that all devices take */
     tun_received *received;
     tun_batch_end *batch_end;
@@ -52,6 +53,11 @@ struct tuns {
     tun_writev *write; /* the system's; a test's */
     tun_ioctl *ioctl;
     uint64_t dropped;
+};
+struct tun_place { /* what another thread needs to know of a device */
+    char name[16];
+    uint8_t number, joins;
+    bool headers;
 };
 void tuns_init(struct tuns *t); /* none: --no-tun */
 /* The spare descriptors; also initialises. offload: use what the kernel has. */
@@ -62,6 +68,9 @@ bool tun_add(struct tuns *t, uint8_t number, const char *name, uint16_t mtu_byte
 /* Give it these addresses instead of those it has; ipv4 0: none. */
 bool tun_addresses(struct tuns *t, uint8_t number, uint32_t ipv4, uint8_t prefix4,
                    const uint8_t ipv6[16], struct fail *f);
+/* Another thread's tuns: a queue of its own at the device that `first` has of this number. Errors: errno. */
+bool tun_queue(struct tuns *t, const struct tun_place *at);
+struct tun_place tun_place(const struct tuns *first, uint8_t number);
 bool tun_start(struct tuns *t, uint8_t number, uv_loop_t *loop);
 void tun_drop(struct tuns *t, uint8_t number);
 const char *tun_name(const struct tuns *t, uint8_t number); /* NULL: none */

@@ -53,13 +53,14 @@ static bool refused(const struct endpoint *e, const char *conf, int error, struc
 }
 
 /* -1: errno says why */
-static int open_one(const struct endpoint *e, bool offload)
+static int open_one(const struct endpoint *e, bool offload, bool shared)
 {
     struct sockaddr_storage at;
     socklen_t len = sockaddr_of(e, &at);
     int one = 1, fd = socket(at.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return -1;
     if (at.ss_family == AF_INET6) (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+    if (shared) set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     if (bind(fd, (struct sockaddr *)&at, len) == 0) {
         tune(fd, at.ss_family == AF_INET, offload);
         return fd;
@@ -70,13 +71,24 @@ static int open_one(const struct endpoint *e, bool offload)
     return -1;
 }
 
-bool udp_open(struct udp *u, const struct config_listen *l, bool offload, const char *conf,
-              struct fail *f)
+/* A port that is to be shared by our lanes must not be another daemon's, which may have shared it, too. */
+static int open_shared(const struct endpoint *e, bool offload, enum udp_share share)
+{
+    if (share == UDP_FIRST) {
+        int fd = open_one(e, false, false);
+        if (fd < 0) return -1;
+        close(fd);
+    }
+    return open_one(e, offload, share != UDP_ALONE);
+}
+
+bool udp_open(struct udp *u, const struct config_listen *l, bool offload, enum udp_share share,
+              const char *conf, struct fail *f)
 {
     *u = (struct udp){.out = {.fd = -1, .no_segment = !offload, .send = sendmmsg}};
     for (uint32_t i = 0; i < l->count; i++) {
         const struct endpoint *e = &l->at[i];
-        int fd = open_one(e, offload);
+        int fd = open_shared(e, offload, share);
         /* a host without IPv6: the wildcard is a default, not a wish */
         bool without = (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL) && !endpoint_is_v4(e) &&
                        endpoint_is_any(e);

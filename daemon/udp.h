@@ -60,9 +60,11 @@ struct udp {
     struct udp_out out;
     uint64_t rx_bytes, tx_bytes, dropped;
 };
+/* Sockets of several lanes share their ports: the first lane's are opened first. */
+enum udp_share { UDP_ALONE, UDP_FIRST, UDP_NEXT };
 /* offload: trains by UDP_SEGMENT and UDP_GRO, where the kernel has them. */
-bool udp_open(struct udp *u, const struct config_listen *l, bool offload, const char *conf,
-              struct fail *f);
+bool udp_open(struct udp *u, const struct config_listen *l, bool offload, enum udp_share share,
+              const char *conf, struct fail *f);
 bool udp_start(struct udp *u, uv_loop_t *loop, udp_received *received, udp_batch_end *end,
                void *context);
 void udp_queue(struct udp *u, const struct endpoint *to, const uint8_t *bytes, uint32_t len,

@@ -1,6 +1,6 @@
 # tests/net/lib.bash - what the tests of real daemons share; sourced by them.
 #
-# Given by the runner: RINGLET, NATLAB_PREFIX, TMPDIR. A node of these tests has one name: that of
+# Given by the runner: RINGLET, NATLAB_PREFIX, TMPDIR; by whoever wants it, THREADS: of each daemon. A node of these tests has one name: that of
 # its state directory ($TMPDIR/NAME), its host name, and, through HOST, its place in the laboratory.
 # A failed test prints why, and the tails of all daemons' logs; the laboratory and everything in it
 # is removed however the test ends.
@@ -54,7 +54,8 @@ member() { # member NODE HOST INVITER: joins with an invite of INVITER, and star
 }
 start() { # start NODE [OPTION...]: its daemon, in the background
   # A plain command, not a function: $! is then the daemon itself, for natlab and ip only exec.
-  $natlab exec "${HOST[$1]}" "$RINGLET" -d "$TMPDIR/$1" run "${@:2}" >>"$TMPDIR/$1.log" 2>&1 &
+  $natlab exec "${HOST[$1]}" "$RINGLET" -d "$TMPDIR/$1" run ${THREADS:+--threads "$THREADS"} "${@:2}" \
+    >>"$TMPDIR/$1.log" 2>&1 &
   PID[$1]=$!
 }
 await() { # await NODE [STATE]: until it has joined
