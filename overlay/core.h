@@ -157,6 +157,7 @@ struct overlay {
     uint8_t token_key[16];
     uint64_t calendar_s, calendar_at_us; /* 0: unknown */
     uint64_t started_us, wake_us;
+    uint64_t upkeep_us; /* the first link's upkeep is due; TIME_NEVER: there is none */
     /* links */
     struct link *links;
     uint16_t *order; /* slots of UP links by id */
@@ -181,8 +182,7 @@ struct overlay {
     struct request **requests;
     uint32_t request_next;
     uint16_t extra_count, hello_count, inflight_count, request_count;
-    uint32_t
-        upkeep_ms;  /* no link's upkeep is due before, low 32 bits of milliseconds; 0: not known */
+    uint32_t leave_seeds_ms; /* low 32 bits of milliseconds; 0: not armed */
     uint16_t met_s; /* others were told last that another ring was met, low 16 bits of seconds */
     uint16_t owed;  /* receiver indices that a lane has still to forget */
     uint8_t ack_count;
@@ -190,7 +190,8 @@ struct overlay {
     /* ring */
     struct near_info near[2 * NEAR_SIDE_MAX];
     uint32_t near_digest;
-    uint8_t near_count, far_octave;
+    uint8_t near_count, far_octave : 7;
+    bool far_asked : 1; /* a candidate was: who is held is looked at before the next one */
     bool joined, was_alone : 1;
     bool near_news : 1;     /* who stands right next to us is another one, or a near link is gone */
     bool near_look : 1;     /* the repair that is due only compares near sets next door */
@@ -213,13 +214,14 @@ struct overlay {
     uint32_t channel_next;
     uint16_t channel_count;
     uint8_t local_count;
-    uint8_t far_compared; /* candidates for far links looked at since there is one in each octave */
+    uint8_t
+        far_tired; /* so many candidates for far links were no better, nearly: 1/FAR_HALF doublings of the pause */
     /* join */
     struct endpoint *seeds;
     struct overlay_seed_peer *passive;
     uint16_t seed_count, seed_next;
     uint16_t passive_count, passive_next;
-    uint64_t join_due_us, passive_due_us, leave_seeds_us;
+    uint64_t join_due_us, passive_due_us;
     struct failed *failed; /* FAILED_MAX of them; NULL: none for a while */
     uint8_t join_tries, failed_next;
     uint8_t lost_count,
@@ -483,7 +485,9 @@ void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
              const uint8_t *f, size_t len, struct outbox *out);
 void upkeep_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void upkeep_arm(struct overlay *o, struct link *l, uint64_t at_us);
-void upkeep_forget(struct overlay *o, const struct link *l); /* it ends, or is armed anew */
+/* Its PING came: unless we are the one that asks, the next thing to do is to miss the next one. */
+void upkeep_was_asked(struct overlay *o, struct link *l, uint64_t at_us);
+void upkeep_forget(struct overlay *o, const struct link *l); /* it is not up any more */
 /* Something sealed came; it counts for the path only if it came by it. */
 void upkeep_heard(struct overlay *o, struct link *l, uint64_t now_us, const struct arrival *a);
 void upkeep_dead(struct overlay *o, uint64_t now_us, struct link *l, const char *why,
@@ -588,6 +592,8 @@ bool ring_hearsay_ok(const struct overlay *o, const struct endpoint *at);
  * beyond it may own what we seem to own. */
 bool ring_open(struct overlay *o, uint64_t now_us, const struct id *at);
 bool ring_would_be_near(const struct overlay *o, const struct id *id);
+bool ring_is_young(const struct overlay *o,
+                   uint64_t now_us); /* we are on it since a minute at most */
 uint8_t ring_sides(const struct overlay *o, uint16_t left[NEAR_SIDE_MAX],
                    uint16_t right[NEAR_SIDE_MAX], uint8_t *lefts, uint8_t *rights);
 void near_list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask,
@@ -621,6 +627,8 @@ void far_heard(struct overlay *o, uint64_t now_us, const struct id *id, const st
 bool far_fits(const struct overlay *o, const struct id *id, const struct id *place);
 /* Which octave's link an id might be: 0 and 1 are the two sides of the farthest half; -1: none. */
 int far_octave_of(const struct overlay *o, const struct id *id);
+/* A candidate answers after so long: is it worth a link? It is none yet. */
+bool far_worth(struct overlay *o, uint64_t now_us, const struct id *id, uint64_t rtt_us);
 void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void far_found(struct overlay *o, uint64_t now_us, const struct id *owner,
                const struct endpoint *at, struct outbox *out);

@@ -1,20 +1,23 @@
 /* overlay/far.c - far links: one per octave of distance, so that greedy routing takes O(log N) steps.
  *
- * A random point of the octave, whoever owns it; then, slowly, CANDIDATES more, and of all links in an octave the one with the
- * shortest round trip is held. Sides alternate by octave.
+ * A random point of the octave, whoever owns it; then candidates, ever more seldom while none is nearer, and of all links in an octave
+ * the one with the shortest round trip is held. A candidate who answers bare is measured by its HELLO2, and becomes a link only if it is
+ * nearer. Sides alternate by octave.
  * Source: Kademlia's buckets (Maymounkov, Mazieres 2002), Symphony's distances (Manku, Bawa, Raghavan 2003). */
 #include "overlay/core.h"
 
-#define FAR_SOON_US    MILLIS(600)
-#define FAR_COMPARE_US SECONDS(5)
-#define FAR_LATER_US   SECONDS(60)
-#define FAR_REST       16 /* afterwards one of so many FAR_LATER_US sees one more candidate */
-/* Candidates compared, so many for each octave, the more where the link held is slow: at random, and in all with those that neighbours
- * tell about. */
-#define BLIND          8
-#define BLIND_AHEAD    4
-#define CANDIDATES     16
-#define DIALS          6 /* at a time, from a neighbour's list */
+#define FAR_SOON_US   MILLIS(600)
+#define FAR_LATER_US  SECONDS(60)
+/* Candidates are compared in such pauses. Each makes the next one longer: twice as long when each octave has had
+ * three quarters of one (FAR_HALF / FAR_STEP); one that is nearer shortens it, by as much as it takes off its octave's round trip. */
+#define FAR_FIRST_US  SECONDS(5)
+#define FAR_HALF      24u
+#define FAR_STEP      84u
+#define FAR_TIRED     240u /* 85 minutes */
+#define FAR_BLIND     3u   /* one at random promises less than one that a neighbour told about */
+#define FAR_GAIN      8u
+#define FAR_JUDGED_US SECONDS(10)
+#define DIALS         6 /* at a time, from a neighbour's list */
 
 static bool right_side(const struct overlay *o, unsigned octave)
 {
@@ -187,27 +190,53 @@ void far_found(struct overlay *o, uint64_t now_us, const struct id *owner,
     }
 }
 
-/* One candidate more, who may be nearer in time than the link that we hold in its octave: a neighbour's peer, else anybody. false: it is
- * enough. */
-static bool compare(struct overlay *o, uint64_t now_us, struct link *const held[OCTAVES_MAX],
+/* What one candidate adds to far_tired: fewer octaves want fewer of them. */
+static unsigned tiring(unsigned wanted)
+{
+    return wanted ? (FAR_STEP + wanted - 1) / wanted : FAR_STEP;
+}
+
+bool far_worth(struct overlay *o, uint64_t now_us, const struct id *id, uint64_t rtt_us)
+{
+    int octave = octave_among(o, id, octaves_wanted(o));
+    struct link *held[OCTAVES_MAX] = {0};
+    best_of_all(o, held);
+    if (octave < 0) return ring_would_be_near(o, id);
+    const struct link *l = held[octave];
+    if (!l || link_path(l) != PATH_DIRECT || !l->srtt) return true;
+    uint32_t now = l->srtt, then = (uint32_t)(time_min(rtt_us, SECONDS(10)) / 250u);
+    /* at first any link is welcome: if some die, there are few others yet */
+    if (then * 5 >= now * 4) return ring_is_young(o, now_us);
+    uint32_t gain = FAR_GAIN * tiring(octaves_wanted(o)) * (now - then) / now;
+    o->far_tired = (uint8_t)(o->far_tired > gain ? o->far_tired - gain : 0);
+    return true;
+}
+
+static uint64_t tired_pause_us(const struct overlay *o)
+{
+    uint64_t whole = FAR_FIRST_US << (o->far_tired / FAR_HALF);
+    return whole + whole * (o->far_tired % FAR_HALF) / FAR_HALF;
+}
+
+/* One candidate more, who may be nearer in time than the link that we hold in its octave: a neighbour's peer, else anybody. */
+static void compare(struct overlay *o, uint64_t now_us, struct link *const held[OCTAVES_MAX],
                     unsigned wanted, struct outbox *out)
 {
     uint32_t rtt[OCTAVES_MAX] = {0}, prefix;
     uint16_t through;
-    unsigned most = wanted * CANDIDATES < UINT8_MAX ? wanted * CANDIDATES : UINT8_MAX;
-    unsigned blind = wanted * (o->common->limits.lookahead ? BLIND_AHEAD : BLIND);
-    if (o->far_compared >= most) return false;
+    unsigned tired = o->far_tired;
     for (unsigned i = 0; i < wanted; i++) rtt[i] = held[i]->srtt;
     if (ahead_candidate(o, rtt, &prefix, &through)) {
         struct id point = hint_point(prefix);
         find_send(o, now_us, &point, PURPOSE_FAR, 0, SECONDS(5), through, out);
-    } else if (o->far_compared < blind) {
-        seek(o, now_us, octave_to_try(o, held, wanted), out);
+        tired += tiring(wanted);
+    } else if (ring_estimate(o) <= 2u * o->up_count) {
+        tired = FAR_TIRED; /* we know as many as there are */
     } else {
-        return false;
+        seek(o, now_us, octave_to_try(o, held, wanted), out);
+        tired += FAR_BLIND * tiring(wanted);
     }
-    o->far_compared++;
-    return true;
+    o->far_tired = (uint8_t)(tired < FAR_TIRED ? tired : FAR_TIRED);
 }
 
 void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
@@ -241,12 +270,16 @@ void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     for (uint16_t i = 0; i < o->up_count; i++) order_at(o, i)->kinds &= (uint8_t)~KIND_FAR;
     for (unsigned i = 0; i < wanted; i++)
         if (held[i] && !(held[i]->kinds & KIND_NEAR)) held[i]->kinds |= KIND_FAR;
-    bool more = wanted && !missing && !coming && compare(o, now_us, held, wanted, out);
-    o->far_octave = (uint8_t)(wanted ? (o->far_octave + 1) % wanted : 0);
-    /* nodes come and go: now and then there may be one more try */
-    if (!more && !missing && o->far_compared && !rng_below(&o->rng, FAR_REST)) o->far_compared--;
+    bool asks = wanted && !missing && !coming && !o->far_asked;
+    if (asks) compare(o, now_us, held, wanted, out);
+    unsigned next = wanted ? (o->far_octave + 1u) % wanted : 0;
+    o->far_octave = next & 0x7fu;
     uint64_t pause = missing > 1 || (missing && coming) ? FAR_SOON_US
-                     : more                             ? FAR_COMPARE_US
-                                                        : FAR_LATER_US;
+                     : missing || !wanted               ? FAR_LATER_US
+                     : coming                           ? FAR_FIRST_US
+                                                        : tired_pause_us(o);
+    /* whoever was asked is judged soon, and the one of the two that is not needed let go of */
+    o->far_asked = asks && pause > FAR_JUDGED_US;
+    if (o->far_asked) pause = FAR_JUDGED_US;
     arm(o, now_us, rng_jitter(&o->rng, pause, 30));
 }

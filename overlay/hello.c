@@ -471,6 +471,9 @@ void on_hello2(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
         hello_end(o, h, false);
     } else if (hello3_waits(o, h)) {
         hello_end(o, h, false);
+    } else if (h->kinds == KIND_FAR && !endpoint_is_none(&a->from) && h->tries == 1 &&
+               !far_worth(o, now_us, &h->hs.peer_id, time_since(now_us, h->sent_us))) {
+        hello_end(o, h, false); /* that answer was all we wanted to know */
     } else if (h->from_seed && !(h->kinds & KIND_NEAR) &&
                (link_by_id(o, &h->hs.peer_id) || (!o->joined && links_any_direct(o)))) {
         hello_end(o, h,

@@ -214,13 +214,20 @@ static bool holds_on(const struct overlay *o)
     return false;
 }
 
+static void leave_later(struct overlay *o, uint64_t now_us, uint64_t pause_us)
+{
+    uint64_t at_us = now_us + pause_us;
+    o->leave_seeds_ms = (ms32(at_us) + 1u) | 1u;
+    wake_at(o, (at_us / 1000 + 2) * 1000);
+}
+
 /* On the ring: let go of the seeds that handed us on, they have others to receive. Not while they are all that we hear of the world:
  * the paths to our neighbours are made through them. */
 static void leave_seeds(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     if (o->near_count < NEAR_SIDE_MAX) return;
     if (!holds_on(o)) {
-        o->leave_seeds_us = now_us + SEEDS_KEPT_US;
+        leave_later(o, now_us, SEEDS_KEPT_US);
         return;
     }
     for (uint16_t i = 0; i < o->common->limits.links; i++) {
@@ -239,12 +246,14 @@ void join_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     if (o->up_count > 0 && o->joined) {
         o->join_tries = 0;
         o->join_due_us = 0;
-        if (o->leave_seeds_us && o->leave_seeds_us <= now_us) {
-            o->leave_seeds_us = 0;
+        int32_t left = (int32_t)(o->leave_seeds_ms - ms32(now_us));
+        if (o->leave_seeds_ms && left <= 0) {
+            o->leave_seeds_ms = 0;
             hello_enough_seeds(o);
             leave_seeds(o, now_us, out);
+        } else if (o->leave_seeds_ms) {
+            wake_at(o, (now_us / 1000 + (uint64_t)left) * 1000);
         }
-        if (o->leave_seeds_us) wake_at(o, o->leave_seeds_us);
         probe_passive(o, now_us, out);
         join_state(o, now_us, out);
         return;
@@ -326,7 +335,7 @@ void join_state(struct overlay *o, uint64_t now_us, struct outbox *out)
         outbox_event(out, OE_JOINED, NULL);
         o->was_alone = false;
         if (o->up_count) wake_at(o, now_us + 1000);
-        o->leave_seeds_us = now_us + MILLIS(300);
+        leave_later(o, now_us, MILLIS(300));
     } else if (!o->joined && was) {
         o->join_due_us = now_us + MILLIS(100);
         wake_at(o, o->join_due_us);

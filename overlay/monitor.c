@@ -92,4 +92,5 @@ void overlay_vouched(struct overlay *o, uint64_t at_us, const struct endpoint *f
     struct link *l = link_of(o, from, k);
     ensure(l != NULL); /* overlay_vouch has just said so */
     heard(l, at_us);
+    upkeep_was_asked(o, l, at_us);
 }

@@ -96,6 +96,7 @@ enum err overlay_new(struct overlay **out, const struct overlay_config *c, uint6
     o->patience_ms = ms32(now_us);
     o->join_due_us = now_us;
     o->wake_us = now_us;
+    o->upkeep_us = TIME_NEVER;
     *out = o;
     return OK;
 }
@@ -181,12 +182,12 @@ void overlay_locals(struct overlay *o, uint64_t now_us, const struct endpoint *l
 
 uint64_t overlay_wake_us(const struct overlay *o)
 {
-    return o->wake_us;
+    return time_min(o->wake_us, o->upkeep_us);
 }
 
 void overlay_timer(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
-    if (now_us < o->wake_us) return;
+    if (now_us < overlay_wake_us(o)) return;
     o->wake_us = TIME_NEVER;
     hello_tick(o, now_us, out);
     upkeep_tick(o, now_us, out);

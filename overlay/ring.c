@@ -54,7 +54,7 @@ static struct near_info *near_find(struct overlay *o, uint16_t slot)
 }
 
 /* A while after we came: whoever comes now is a newcomer in the same rush, rather than a ring that was parted from ours. */
-static bool young(const struct overlay *o, uint64_t now_us)
+bool ring_is_young(const struct overlay *o, uint64_t now_us)
 {
     return o->joined_s && joined_for_s(o, now_us) < YOUNG_S;
 }
@@ -279,7 +279,7 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
         else
             far_heard(o, now_us, &ids[i], &at[i], out);
     }
-    if (info && strangers >= STRANGERS && !young(o, now_us) && !torn_lately(o, now_us))
+    if (info && strangers >= STRANGERS && !ring_is_young(o, now_us) && !torn_lately(o, now_us))
         merge_met(o, now_us, l, out);
     if (ask) list_send(o, now_us, l, false, true, out);
     join_state(o, now_us, out);
@@ -298,7 +298,7 @@ void ring_changed(struct overlay *o, uint64_t now_us, struct outbox *out)
     }
     /* as long as things change, look around often; in a rush, most times no further than next door */
     uint64_t soon = now_us + rng_jitter(&o->rng, REPAIR_FIRST_US, 30);
-    bool wide = lost || !o->joined || !young(o, now_us);
+    bool wide = lost || !o->joined || !ring_is_young(o, now_us);
     if (wide) {
         o->near_news = true;
         o->repair_us = REPAIR_FIRST_US;
@@ -323,7 +323,7 @@ void ring_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint3
 {
     if (!ring_digest_is_news(o, l, digest)) return;
     struct near_info *info = near_find(o, link_slot(o, l));
-    uint64_t every_us = info->next || !young(o, now_us) ? ASK_EVERY_US : ASK_SELDOM_US;
+    uint64_t every_us = info->next || !ring_is_young(o, now_us) ? ASK_EVERY_US : ASK_SELDOM_US;
     if (info->asked_ms && ms32(now_us) - info->asked_ms < every_us / 1000u) return;
     info->asked_ms = ms32(now_us);
     near_list_send(o, now_us, l, true, out);
@@ -465,7 +465,7 @@ void ring_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     if (o->ring_due_us <= now_us) {
         bool look = o->near_look && o->near_looks < LOOKS_MAX;
         repair(o, now_us, look, out);
-        uint64_t most_us = young(o, now_us) ? REPAIR_YOUNG_US : REPAIR_MAX_US;
+        uint64_t most_us = ring_is_young(o, now_us) ? REPAIR_YOUNG_US : REPAIR_MAX_US;
         if (!look) o->repair_us = (uint32_t)time_min(o->repair_us * UINT64_C(2), most_us);
         o->near_looks = look ? (o->near_looks + 1u) & 3u : 0;
         o->near_look = false;

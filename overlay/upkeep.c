@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define LISTEN_SLACK_US   SECONDS(12) /* the other end pings; we ask only when it is so late */
+#define IN_STEP           8           /* a pause is shortened by no more than this part of it */
+#define LOOK_MAX_US       SECONDS(60) /* so often all links are looked at, at least */
 #define PING_TRIES        3
 #define PING_TRIES_ROUTED 3 /* each through another waypoint; its hops are retried, too */
 #define TOKEN_LIFE_US     SECONDS(60)
@@ -71,6 +73,65 @@ void link_ping_sized(struct overlay *o, struct link *l, uint64_t now_us, uint16_
     ping(o, l, now_us, NULL, 0, size, out);
 }
 
+/* Nobody's deadline comes before this one, and it is looked at once in LOOK_MAX_US at least. */
+static void first_due(struct overlay *o)
+{
+    uint32_t from_ms = ms32(o->upkeep_us);
+    int32_t first = (int32_t)(LOOK_MAX_US / 1000);
+    if (o->up_count == 0) {
+        o->upkeep_us = TIME_NEVER;
+        return;
+    }
+    for (uint16_t i = 0; i < o->up_count; i++) {
+        int32_t left = (int32_t)(order_at(o, i)->due_ms - from_ms);
+        if (left < first) first = left > 0 ? left : 0;
+    }
+    o->upkeep_us = (uint64_t)((int64_t)(o->upkeep_us / 1000) + first) * 1000;
+}
+
+void upkeep_forget(struct overlay *o, const struct link *l)
+{
+    if (o->upkeep_us != TIME_NEVER && l->due_ms == ms32(o->upkeep_us)) first_due(o);
+}
+
+void upkeep_arm(struct overlay *o, struct link *l, uint64_t at_us)
+{
+    uint64_t due_us = (at_us / 1000 + 1) * 1000;
+    bool was_first = l->due_ms == ms32(o->upkeep_us);
+    l->due_ms = ms32(due_us);
+    if (due_us < o->upkeep_us)
+        o->upkeep_us = due_us;
+    else if (was_first && o->upkeep_us != TIME_NEVER)
+        first_due(o); /* else we would wake for nothing */
+}
+
+/* Links that are asked equally often are asked in the same moment, and it wakes a node once. Never later than keep_us from now; a link
+ * that is out of step falls in by and by, so that one that is doubted often does not cost twice as much. */
+static uint64_t next_round(const struct overlay *o, const struct link *l, uint64_t now_us)
+{
+    uint64_t keep_ms = keep_us(o, l) / 1000, then_ms = now_us / 1000 + keep_ms;
+    uint64_t round_ms = then_ms - (then_ms + get_u32(o->self.id.b)) % keep_ms;
+    if (l->trial) return then_ms * 1000; /* the silence is what it is about */
+    return time_max(round_ms, then_ms - keep_ms / IN_STEP) * 1000;
+}
+
+/* The other end does. */
+static bool upkeep_asks(const struct overlay *o, const struct link *l)
+{
+    return (l->s.flags & SESSION_INITIATOR) && !patience_tries(o, l);
+}
+
+/* So long nothing may come from an end that asks. */
+static uint64_t late_us(const struct overlay *o, const struct link *l)
+{
+    return keep_us(o, l) + LISTEN_SLACK_US * (patience_tries(o, l) ? 2 : 1);
+}
+
+void upkeep_was_asked(struct overlay *o, struct link *l, uint64_t at_us)
+{
+    if (!l->tries && !l->trial && !upkeep_asks(o, l)) upkeep_arm(o, l, at_us + late_us(o, l));
+}
+
 static struct way arrival_way(const struct overlay *o, const struct arrival *a)
 {
     struct way w = {.path = PATH_ROUTED};
@@ -116,6 +177,8 @@ void on_ping(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
     if (p.flags & PING_DIGEST) ring_heard_digest(o, now_us, l, p.digest, out);
     if (l->trial && !l->tries && link_path(l) == PATH_DIRECT)
         upkeep_arm(o, l, now_us + keep_us(o, l));
+    else if (l->heard_ms == ms32(now_us))
+        upkeep_was_asked(o, l, now_us);
     if (back.path == PATH_ROUTED && link_path(l) == PATH_DIRECT) { /* it doubts the path */
         if (patience_tries(o, l)) patience_lost(o, now_us, l, out);
         link_verify(o, l, now_us, out);
@@ -200,7 +263,7 @@ void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
         if (l->tries) {
             l->tries = 0;
             flags_heard(l, p.flags);
-            upkeep_arm(o, l, now_us + keep_us(o, l));
+            upkeep_arm(o, l, next_round(o, l, now_us));
         }
     }
     if (way.path == PATH_DIRECT && !endpoint_is_none(&p.observed)) {
@@ -230,21 +293,6 @@ void upkeep_heard(struct overlay *o, struct link *l, uint64_t now_us, const stru
     if (link_path(l) == PATH_DIRECT && endpoint_is_none(&a->from)) return;
     if (link_path(l) == PATH_DIRECT) patience_heard(o, l, now_us);
     if ((int32_t)(ms32(now_us) - l->heard_ms) > 0) l->heard_ms = ms32(now_us);
-}
-
-/* Its deadline is another one from now on, or it has none: was it the first of all? */
-void upkeep_forget(struct overlay *o, const struct link *l)
-{
-    if (l->due_ms == o->upkeep_ms) o->upkeep_ms = 0;
-}
-
-void upkeep_arm(struct overlay *o, struct link *l, uint64_t at_us)
-{
-    uint32_t due_ms = ms32(at_us) + 1;
-    upkeep_forget(o, l);
-    l->due_ms = due_ms;
-    if (o->upkeep_ms && (int32_t)(due_ms - o->upkeep_ms) < 0) o->upkeep_ms = due_ms;
-    wake_at(o, (at_us / 1000 + 1) * 1000);
 }
 
 /* Once more: is it there? Who did not answer one PING is asked around its path, too: is it the path, or the peer? Not sooner: each hop of
@@ -336,6 +384,16 @@ static void rekey_if_due(struct overlay *o, struct link *l, uint64_t now_us, str
                           &(struct endpoint){0}, l->kinds, out);
 }
 
+/* Still wanted, and with keys that may be used on? false: it is no more. */
+static bool tended(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
+{
+    demand_due(o, l, now_us);
+    if (o->joined && o->near_count > 1) l->kinds &= (uint8_t)~KIND_LEAF;
+    if (trimmed(o, l, now_us, out)) return false;
+    rekey_if_due(o, l, now_us, out);
+    return !outlived(o, l, now_us, out);
+}
+
 static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
 {
     uint64_t silent = (uint64_t)(ms32(now_us) - l->heard_ms) * 1000u;
@@ -359,16 +417,11 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
         ask(o, l, now_us, true, out);
         return;
     }
-    demand_due(o, l, now_us);
-    if (o->joined && o->near_count > 1) l->kinds &= (uint8_t)~KIND_LEAF;
-    if (trimmed(o, l, now_us, out)) return;
-    rekey_if_due(o, l, now_us, out);
-    if (outlived(o, l, now_us, out)) return;
-    bool asks = (l->s.flags & SESSION_INITIATOR) && !patience_tries(o, l);
-    uint64_t rtt_us, keep = keep_us(o, l), late = keep + LISTEN_SLACK_US;
-    if (patience_tries(o, l)) late += LISTEN_SLACK_US;
+    if (!tended(o, l, now_us, out)) return;
+    bool asks = upkeep_asks(o, l);
+    uint64_t rtt_us, keep = keep_us(o, l), late = late_us(o, l);
     if (asks && link_vouched(o, l, now_us, &rtt_us)) {
-        upkeep_arm(o, l, now_us + rtt_us + keep_us(o, l));
+        upkeep_arm(o, l, next_round(o, l, now_us + rtt_us));
         return;
     }
     if (asks || silent >= late) {
@@ -380,24 +433,23 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
 
 void upkeep_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
-    uint32_t now_ms = ms32(now_us), most = o->common->limits.links;
-    int32_t first = (int32_t)(o->upkeep_ms - now_ms);
-    if (o->link_count == o->up_count && o->upkeep_ms && first > 0) {
-        wake_at(o, (now_us / 1000 + (uint64_t)first) * 1000);
-        return;
-    }
-    o->upkeep_ms = (now_ms + INT32_MAX) | 1u;
+    uint32_t most = o->common->limits.links;
+    bool any = o->upkeep_us <= now_us;
+    if (o->link_count == o->up_count && !any) return;
+    if (any) o->upkeep_us = TIME_NEVER; /* so nobody is the first while they are looked at */
     for (uint16_t i = 0; i < most; i++) {
         struct link *l = &o->links[i];
         if (l->state == LINK_CERT) keys_fresh_tick(o, now_us, l, out);
-        if (l->state != LINK_UP) continue;
-        if ((int32_t)(l->due_ms - now_ms) <= 0) upkeep_due(o, l, now_us, out);
-        if (l->state == LINK_UP) {
-            int32_t left = (int32_t)(l->due_ms - ms32(now_us));
-            if (o->upkeep_ms && (int32_t)(l->due_ms - o->upkeep_ms) < 0) o->upkeep_ms = l->due_ms;
-            wake_at(o, (now_us / 1000 + (uint64_t)(left > 0 ? left : 1)) * 1000);
-        }
+        if (l->state != LINK_UP || !any) continue;
+        if ((int32_t)(l->due_ms - ms32(now_us)) <= 0)
+            upkeep_due(o, l, now_us, out);
+        else if (!l->tries && !upkeep_asks(o, l))
+            (void)tended(o, l, now_us, out);
     }
+    if (!any) return;
+    o->upkeep_us = now_us + 1000;
+    first_due(o);
+    if (o->upkeep_us <= now_us) o->upkeep_us = (now_us / 1000 + 1) * 1000;
 }
 
 void overlay_ping(struct overlay *o, uint64_t now_us, const struct id *id, uint32_t request,
