@@ -57,8 +57,8 @@ class Lab:
         """A router comes back with another address."""
         self.natlab("rebind", site)
 
-    def bridge(self, nodes):
-        """Hosts on one wire: 10.99.0.1 and up, each with the interface eth0."""
+    def bridge(self, nodes, alone=()):
+        """Hosts on one wire: 10.99.0.1 and up, each with the interface eth0; those of `alone` do not reach each other."""
         core = self.prefix + "-core"
         self.spaces.append(core)
         sh("ip", "netns", "add", core)
@@ -71,6 +71,20 @@ class Lab:
             sh("ip", "-n", ns, "link", "set", "lo", "up")
             sh("ip", "link", "add", "eth0", "netns", ns, "type", "veth", "peer", "name", f"v{i}", "netns", core)
             sh("ip", "-n", core, "link", "set", f"v{i}", "master", "hub", "up")
+            if node in alone:
+                sh("ip", "-n", core, "link", "set", f"v{i}", "type", "bridge_slave", "isolated", "on")
+            sh("ip", "-n", ns, "addr", "add", f"10.99.0.{i}/24", "dev", "eth0")
+            sh("ip", "-n", ns, "link", "set", "eth0", "up")
+
+    def pair(self, a, b):
+        """Two hosts and a wire between them: 10.99.0.1 and .2, eth0."""
+        names = [f"{self.prefix}-{node}" for node in (a, b)]
+        for ns in names:
+            self.spaces.append(ns)
+            sh("ip", "netns", "add", ns)
+            sh("ip", "-n", ns, "link", "set", "lo", "up")
+        sh("ip", "link", "add", "eth0", "netns", names[0], "type", "veth", "peer", "name", "eth0", "netns", names[1])
+        for i, ns in enumerate(names, 1):
             sh("ip", "-n", ns, "addr", "add", f"10.99.0.{i}/24", "dev", "eth0")
             sh("ip", "-n", ns, "link", "set", "eth0", "up")
 
