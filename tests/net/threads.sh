@@ -1,5 +1,5 @@
 #!/bin/bash
-# test: timeout=170
+# test: timeout=240
 # Daemons with several lanes, against one with one lane and against each other: bytes arrive as they were, both ways and in several
 # connections at once; no datagram of a flow overtakes another, though flows go through different lanes; a moved peer and a stopped
 # one are found again; RELAYED passes; wrong numbers are refused.
