@@ -90,12 +90,14 @@ static bool get_here(struct overlay *o, uint64_t now_us, const struct id *key, u
     return true;
 }
 
-/* One more that does not have it; false: it said so before. */
-static bool deny(struct request *r, const struct id *by)
+/* One more that does not have it; false: it said so before, or that one's word came over the same link (NO_SLOT: our own), whose
+ * other end may have made up both: the source of what is routed is not proven. */
+static bool deny(struct request *r, const struct id *by, uint16_t slot)
 {
     uint32_t who = get_u32(by->b);
-    if (r->denied && r->denier == who) return false;
+    if (r->denied && (r->denier == who || (slot != NO_SLOT && r->denied_on == slot))) return false;
     r->denier = who;
+    r->denied_on = slot;
     if (r->denied < UINT8_MAX) r->denied++;
     return true;
 }
@@ -137,7 +139,7 @@ void overlay_get(struct overlay *o, uint64_t now_us, const struct id *key, uint3
         return;
     }
     if (root) { /* we do not have it: do the others? */
-        (void)deny(r, &o->self.id);
+        (void)deny(r, &o->self.id, NO_SLOT);
         r->tries = 1;
     }
     ask_send(o, now_us, r, CONTROL_GET, (struct span){key->b, ID_SIZE}, out);
@@ -382,7 +384,7 @@ static void on_get_answer(struct overlay *o, uint64_t now_us, const struct arriv
         return;
     }
     bool first = !r->denied;
-    if (!deny(r, &a->routed_src)) return;
+    if (!deny(r, &a->routed_src, link_slot(o, a->link))) return;
     if (first && o->joined && dht_is_replica(o, &r->target)) {
         struct record_entry *own = dht_find(o, &r->target, now_us);
         if (own) dht_repair(o, now_us, own, out);
@@ -390,7 +392,7 @@ static void on_get_answer(struct overlay *o, uint64_t now_us, const struct arriv
             request_end(o, r);
             return;
         }
-        (void)deny(r, &o->self.id);
+        (void)deny(r, &o->self.id, NO_SLOT);
     }
     if (get_denied(o, r, now_us)) {
         answer_error(out, r->external, ERR_NOT_FOUND, NULL);
@@ -481,7 +483,7 @@ static void answer_here(struct overlay *o, uint64_t now_us, struct outbox *out)
             if (get_here(o, now_us, &key, request, out))
                 request_end(o, r);
             else
-                (void)deny(r, &o->self.id); /* it goes on asking the others */
+                (void)deny(r, &o->self.id, NO_SLOT); /* it goes on asking the others */
             continue;
         }
         request_end(o, r);

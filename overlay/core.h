@@ -25,6 +25,7 @@
 #define ACK_HEAD_MAX  (2 + 2 * ACK_MAX)
 #define ACK_WITH_MAX  1200 /* what carries ACKs, too, passes a path of 1280 bytes */
 #define NO_SLOT       0xffffu
+#define WORD_REFER    0xffffu
 #define MTU_OVER_UNIT 4u
 
 /* index map: what a receiver index stands for */
@@ -49,7 +50,8 @@ struct hello {
     uint8_t tries;
     bool brief;    /* nobody waits for it: asked twice */
     bool given_up; /* it was a link that died: perhaps it, or we, moved */
-    uint16_t word; /* + 1: of the link on whose word it was begun; 0: on nobody's */
+    uint16_t
+        word; /* + 1: of the link on whose word it was begun, WORD_REFER: on a REFER's; 0: on nobody's */
     uint64_t next_us, sent_us;
     uint8_t mac1[16], cookie[16];
     bool has_cookie;
@@ -80,7 +82,8 @@ struct request {
     uint64_t sent_us, until_us, next_us;
     uint8_t mode, flags;
     uint16_t force_slot; /* first hop; NO_SLOT: greedy */
-    uint32_t denier;     /* who said so last: first bytes of its id */
+    uint16_t denied_on;  /* who said so last: the link that it came on; NO_SLOT: ourselves */
+    uint32_t denier;     /* and first bytes of its id */
     uint8_t purpose;     /* of an internal question: far link, join */
     uint16_t body_len, body_max;
     uint8_t body[]; /* the frame, for a retry */
@@ -383,8 +386,8 @@ void hello_given_up(struct overlay *o, uint64_t now_us, const struct id *id,
                     const struct endpoint *at, struct outbox *out);
 bool hello_far(struct overlay *o, uint64_t now_us, const struct id *id, const struct endpoint *at,
                const struct id *place, struct outbox *out); /* bare first; a crowded one refers */
-/* hello_route to a neighbour to be, because the peer of link `by` named it: within a bound for each such peer, and for all of
- * them, so that made-up ids leave room for others. brief: nobody waits for it. */
+/* hello_route to a neighbour to be, because the peer of link `by` named it (NULL: a REFER did): within a bound for each such peer,
+ * and for all of them, so that made-up ids leave room for others. brief: nobody waits for it. */
 bool hello_heard_of(struct overlay *o, uint64_t now_us, const struct link *by, const struct id *id,
                     const struct id *waypoint, const struct endpoint *at, bool brief,
                     struct outbox *out);

@@ -94,25 +94,76 @@ static void entry_remove(struct overlay *o, uint16_t i)
     memmove(o->records + i, o->records + i + 1, (size_t)(o->record_count - i) * sizeof *o->records);
 }
 
-/* A slot's claim is proven, anything else can be made up by anybody: those go first. */
-static bool goes_first(const struct record_entry *a, const struct record_entry *b)
+/* --- who keeps it --- */
+
+/* How many of us and our near links lie nearer to key than id does. */
+static unsigned rank(const struct overlay *o, const struct id *key, const struct id *id)
 {
-    bool slot = a->tag == RECORD_TAG_SLOT;
-    if (slot != (b->tag == RECORD_TAG_SLOT)) return !slot;
+    unsigned nearer = id_nearer(key, &o->self.id, id) < 0;
+    for (uint8_t i = 0; i < o->near_count; i++) nearer += id_nearer(key, near_id(o, i), id) < 0;
+    return nearer;
+}
+
+/* Does key lie among our neighbours? Of what lies beyond them we know too little: half of them are nearer to anything. */
+static bool is_around(const struct overlay *o, const struct id *key)
+{
+    uint16_t left[NEAR_SIDE_MAX], right[NEAR_SIDE_MAX];
+    uint8_t lefts, rights;
+    ring_sides(o, left, right, &lefts, &rights);
+    if (o->near_count < 2 * NEAR_SIDE_MAX || !lefts || !rights)
+        return true; /* they are all there are */
+    return id_between(link_id(o, &o->links[left[lefts - 1]]), key,
+                      link_id(o, &o->links[right[rights - 1]]));
+}
+
+bool dht_is_replica(const struct overlay *o, const struct id *key)
+{
+    return is_around(o, key) && rank(o, key, &o->self.id) < REPLICAS;
+}
+
+/* --- room --- */
+
+/* What a record is worth to the ring, if it is kept here. */
+struct worth {
+    unsigned
+        rank;  /* so many lie nearer to its key than we do; REPLICAS: it is not for us to keep */
+    bool slot; /* its claim is proven, anything else can be made up by anybody */
+    uint64_t until_us;
+};
+
+static struct worth worth_of(const struct overlay *o, const struct id *key, uint8_t tag,
+                             uint64_t until_us)
+{
+    return (struct worth){.rank = dht_is_replica(o, key) ? rank(o, key, &o->self.id) : REPLICAS,
+                          .slot = tag == RECORD_TAG_SLOT,
+                          .until_us = until_us};
+}
+
+/* First what others keep; then what is not proven; then what many keep who are nearer, so that no record loses all its copies
+ * because tables are full. */
+static bool goes_first(const struct worth *a, const struct worth *b)
+{
+    bool ours = a->rank < REPLICAS;
+    if (ours != (b->rank < REPLICAS)) return !ours;
+    if (a->slot != b->slot) return !a->slot;
+    if (a->rank != b->rank) return a->rank > b->rank;
     return a->until_us < b->until_us;
 }
 
-/* Full: the one that ends first makes room, unless the newcomer ends sooner. */
-static bool make_room(struct overlay *o, uint8_t tag, uint64_t until_us)
+/* Full: the least worth makes room, unless the newcomer is worth no more. */
+static bool make_room(struct overlay *o, const struct worth *newcomer)
 {
     uint16_t first = 0;
+    struct worth least = {0};
     if (o->record_count < o->common->limits.records) return true;
-    for (uint16_t i = 1; i < o->record_count; i++)
-        if (goes_first(o->records[i], o->records[first])) first = i;
-    const struct record_entry *out = o->record_count ? o->records[first] : NULL;
-    if (!out || (out->tag == RECORD_TAG_SLOT && tag != RECORD_TAG_SLOT)) return false;
-    if ((out->tag == RECORD_TAG_SLOT) == (tag == RECORD_TAG_SLOT) && out->until_us >= until_us)
-        return false;
+    for (uint16_t i = 0; i < o->record_count; i++) {
+        const struct record_entry *e = o->records[i];
+        struct worth w = worth_of(o, &e->key, e->tag, e->until_us);
+        if (i && !goes_first(&w, &least)) continue;
+        least = w;
+        first = i;
+    }
+    if (o->record_count == 0 || !goes_first(&least, newcomer)) return false;
     entry_remove(o, first);
     drop(o, DROP_FULL);
     return true;
@@ -145,7 +196,8 @@ static struct record_entry *entry_for(struct overlay *o, const struct record *r,
 {
     uint16_t i = position(o, &r->key);
     if (i < o->record_count && id_equal(&o->records[i]->key, &r->key)) return o->records[i];
-    if (over_quota(o, &r->writer) || !make_room(o, r->name.tag, until_us) || !grow(o)) return NULL;
+    struct worth worth = worth_of(o, &r->key, r->name.tag, until_us);
+    if (over_quota(o, &r->writer) || !make_room(o, &worth) || !grow(o)) return NULL;
     struct record_entry *e = pool_take_size(o->extra_pool, sizeof *e);
     if (!e) return NULL;
     i = position(o, &r->key);
@@ -215,31 +267,6 @@ static void conflict_trace(const struct overlay *o, uint64_t now_us,
 bool dht_is_root(const struct overlay *o, const struct id *key)
 {
     return !route_next(o, key, &o->self.id, false, NO_SLOT, NULL);
-}
-
-/* How many of us and our near links lie nearer to key than id does. */
-static unsigned rank(const struct overlay *o, const struct id *key, const struct id *id)
-{
-    unsigned nearer = id_nearer(key, &o->self.id, id) < 0;
-    for (uint8_t i = 0; i < o->near_count; i++) nearer += id_nearer(key, near_id(o, i), id) < 0;
-    return nearer;
-}
-
-/* Does key lie among our neighbours? Of what lies beyond them we know too little: half of them are nearer to anything. */
-static bool is_around(const struct overlay *o, const struct id *key)
-{
-    uint16_t left[NEAR_SIDE_MAX], right[NEAR_SIDE_MAX];
-    uint8_t lefts, rights;
-    ring_sides(o, left, right, &lefts, &rights);
-    if (o->near_count < 2 * NEAR_SIDE_MAX || !lefts || !rights)
-        return true; /* they are all there are */
-    return id_between(link_id(o, &o->links[left[lefts - 1]]), key,
-                      link_id(o, &o->links[right[rights - 1]]));
-}
-
-bool dht_is_replica(const struct overlay *o, const struct id *key)
-{
-    return is_around(o, key) && rank(o, key, &o->self.id) < REPLICAS;
 }
 
 const struct record_entry *dht_copy(const struct overlay *o, const struct id *key, uint64_t now_us)
@@ -440,6 +467,30 @@ static void on_store_conflict(struct overlay *o, uint64_t now_us, const struct a
     tell_loser(o, now_us, &loser, dht_find(o, &r->key, now_us), out);
 }
 
+/* Does its key lie twice as far away as the last of our neighbours on that side? Then it is not for us to keep, whoever is there. */
+static bool is_beyond(const struct overlay *o, const struct id *key)
+{
+    uint16_t left[NEAR_SIDE_MAX], right[NEAR_SIDE_MAX];
+    uint8_t lefts, rights;
+    if (o->near_count < 2 * NEAR_SIDE_MAX) return false;
+    ring_sides(o, left, right, &lefts, &rights);
+    const struct id *self = &o->self.id;
+    struct id up = id_clockwise(self, key), down = id_clockwise(key, self);
+    struct id last_up = id_clockwise(self, link_id(o, &o->links[right[rights - 1]]));
+    struct id last_down = id_clockwise(link_id(o, &o->links[left[lefts - 1]]), self);
+    return get_u64(up.b) / 2 > get_u64(last_up.b) && get_u64(down.b) / 2 > get_u64(last_down.b);
+}
+
+/* Copies come from somebody who may keep that record, too, or from its writer: straight, or through another neighbour if that way
+ * lost it (nobody else passes them on: route.c). */
+static bool may_store(const struct overlay *o, const struct arrival *a, const struct record *r)
+{
+    const struct link *from = link_by_id(o, &a->routed_src);
+    if (is_beyond(o, &r->key) || (a->link != from && !(a->link->kinds & KIND_NEAR))) return false;
+    return (from && from->kinds & KIND_NEAR) || rank(o, &r->key, &a->routed_src) < REPLICAS ||
+           id_equal(&a->routed_src, &r->writer);
+}
+
 static void on_store(struct overlay *o, uint64_t now_us, const struct arrival *a, struct unpack *u,
                      struct outbox *out)
 {
@@ -448,6 +499,10 @@ static void on_store(struct overlay *o, uint64_t now_us, const struct arrival *a
     uint64_t left_s = unpack_uint(u, RECORD_TTL_MAX_S);
     if (u->bad || left_s == 0 || record_decode(bytes, o->crypto, &r) != OK) {
         drop(o, DROP_MALFORMED);
+        return;
+    }
+    if (!may_store(o, a, &r)) {
+        drop(o, DROP_DENIED);
         return;
     }
     struct record_entry *held = dht_find(o, &r.key, now_us);

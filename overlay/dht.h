@@ -17,6 +17,7 @@
  * Limits of this version: one root decides (no quorum: two claims made on both sides of a partition, or of a change of roots, are
  * settled by STORE, and the root tells the loser).
  *
+ * Full: what is not for us to keep goes first, then what is not proven, then what most others keep who are nearer (make_room).
  * Units: until_us and *_us are the node's clock. Owns: records are objects of extra_pool; struct dht and claims are allocated.
  * Cost: one pooled object a record; searching is binary; a verification per PUT and per STORE of something new, VERIFY_RATE a second. */
 #pragma once

@@ -86,6 +86,95 @@ static void only_what_is_signed(void **state)
     net_free(n);
 }
 
+/* As if node `from` had sent it, and the link `by` brought it. */
+static void hears_store(struct net *n, uint32_t i, struct link *by, uint32_t from,
+                        const struct made *m)
+{
+    uint8_t body[CONTROL_MAX];
+    struct arrival a = {.link = by, .routed = true, .routed_src = n->ids[from].id};
+    struct pack k = pack_of(body, sizeof body);
+    pack_bin(&k, m->bytes, m->len);
+    pack_uint(&k, 600);
+    struct unpack u = unpack_of(body, k.len);
+    on_dht(node(n, i), n->now_us, &a, CONTROL_STORE, &u, &n->out);
+    settle(n, i);
+}
+
+static bool is_near(const struct net *n, uint32_t i, uint32_t other)
+{
+    const struct link *l = link_by_id(n->nodes[i], &n->ids[other].id);
+    return l && l->kinds & KIND_NEAR;
+}
+
+/* Copies are taken from who may hold them, too; and not of what is for others to keep. */
+static void not_from_afar(void **state)
+{
+    (void)state;
+    struct net *n = ring_of(24);
+    struct overlay *o = n->nodes[3];
+    uint32_t ipv4 = 1, stranger = 0, near = 0;
+    while (root_of(n, ipv4) != 3) ipv4++;
+    while (stranger == 3 || is_near(n, 3, stranger)) stranger++;
+    while (near == 3 || !is_near(n, 3, near)) near++;
+    struct link *by = link_by_id(o, &n->ids[near].id);
+    uint32_t writer = 5 == stranger ? 6 : 5;
+    struct id key = key_of(n, ipv4);
+    struct made good = make(n, writer, ipv4, 5, "x"), own = make(n, stranger, ipv4, 5, "x");
+    struct link *his = link_by_id(o, &n->ids[stranger].id);
+    uint32_t before = overlay_drops(o)[DROP_DENIED];
+    hears_store(n, 3, his ? his : by, stranger, &good);
+    assert_null(held_by(n, 3, ipv4));
+    assert_int_equal(overlay_drops(o)[DROP_DENIED], before + 1);
+    if (his) hears_store(n, 3, his, near, &good); /* which he only says */
+    assert_null(held_by(n, 3, ipv4));
+    hears_store(n, 3, by, near, &good);
+    assert_non_null(held_by(n, 3, ipv4));
+    if (his && record_stays(n->c, &key, &n->ids[stranger].id, &n->ids[writer].id)) {
+        hears_store(n, 3, his, stranger, &own); /* its own */
+        assert_true(id_equal(&held_by(n, 3, ipv4)->writer, &n->ids[stranger].id));
+    }
+    /* on the other side of the ring */
+    struct id across = n->ids[3].id;
+    across.b[0] ^= 0x80;
+    uint32_t far = 1, tries = 0;
+    for (uint32_t i = 2; tries < 2000; i++, tries++) {
+        struct id a = key_of(n, i), b = key_of(n, far);
+        if (id_nearer(&across, &a, &b) < 0) far = i;
+    }
+    struct made theirs = make(n, writer, far, 5, "x");
+    hears_store(n, 3, by, near, &theirs);
+    assert_null(held_by(n, 3, far));
+    net_free(n);
+}
+
+/* Two denials that came over one link may be one member's. */
+static void one_link_denies_once(void **state)
+{
+    (void)state;
+    struct net *n = ring_of(24);
+    struct overlay *o = n->nodes[0];
+    uint32_t ipv4 = 1;
+    struct id key = key_of(n, ipv4);
+    while (dht_is_replica(o, &key)) key = key_of(n, ++ipv4);
+    get(n, 0, ipv4, 1);
+    uint32_t asked = o->request_next;
+    for (uint32_t i = 0; i < 3; i++) {
+        uint8_t body[64];
+        struct arrival a = {.link = order_at(o, 0), .routed = true, .routed_src = n->ids[5 + i].id};
+        struct pack k = pack_of(body, sizeof body);
+        pack_uint(&k, asked);
+        pack_uint(&k, DHT_NOT_FOUND);
+        pack_bin(&k, body, 0);
+        struct unpack u = unpack_of(body, k.len);
+        on_dht(node(n, 0), n->now_us, &a, CONTROL_GOT, &u, &n->out);
+        settle(n, 0);
+    }
+    assert_null(answer_to(n, 1));
+    run(n, SECONDS(2));
+    assert_int_equal(answer_to(n, 1)->a.err, ERR_NOT_FOUND); /* nobody has it */
+    net_free(n);
+}
+
 static void of_two_one_stays(void **state)
 {
     (void)state;
@@ -308,6 +397,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_what_is_signed),
+        cmocka_unit_test(not_from_afar),
+        cmocka_unit_test(one_link_denies_once),
         cmocka_unit_test(of_two_one_stays),
         cmocka_unit_test(only_answers_that_fit),
         cmocka_unit_test(slots_are_proven),

@@ -153,7 +153,7 @@ bool hello_heard_of(struct overlay *o, uint64_t now_us, const struct link *by, c
                     struct outbox *out)
 {
     uint16_t max = o->common->limits.handshakes, its = 0, all = 0;
-    uint16_t word = (uint16_t)(link_slot(o, by) + 1);
+    uint16_t word = by ? (uint16_t)(link_slot(o, by) + 1) : WORD_REFER;
     struct hello *h;
     for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;) {
         if (!h->word || h->link_slot != NO_SLOT) continue;

@@ -6,14 +6,15 @@
 #define RETRY_MAX_US   SECONDS(30)
 #define RETRY_QUICK                                                                                \
     12 /* so often at RETRY_FIRST_US: a seed under a rush of newcomers has room again soon */
-#define FINDS_AT_ONCE  1
-#define PASSIVE_MIN_US SECONDS(15)
-#define PASSIVE_MAX_US SECONDS(600)
-#define PASSIVE_EACH   8u /* probes in vain, and the pause is twice as long */
-#define PASSIVE_SHIFT  4u
-#define FOUND_PAUSE_US SECONDS(1)
-#define FAILED_FOR_MS  8000u
-#define SEEDS_KEPT_US  SECONDS(5)
+#define FINDS_AT_ONCE   1
+#define PASSIVE_MIN_US  SECONDS(15)
+#define PASSIVE_MAX_US  SECONDS(600)
+#define PASSIVE_SOON_US SECONDS(5)
+#define PASSIVE_EACH    8u /* probes in vain, and the pause is twice as long */
+#define PASSIVE_SHIFT   4u
+#define FOUND_PAUSE_US  SECONDS(1)
+#define FAILED_FOR_MS   8000u
+#define SEEDS_KEPT_US   SECONDS(5)
 
 void fail_note(struct overlay *o, const struct id *id, uint64_t now_us)
 {
@@ -177,7 +178,9 @@ static void probe_passive(struct overlay *o, uint64_t now_us, struct outbox *out
     uint64_t pause = ring_estimate(o) / 4 * SECONDS(1);
     unsigned shift = o->lost_count ? o->passive_tries / PASSIVE_EACH : PASSIVE_SHIFT;
     pause = time_min(time_max(pause, PASSIVE_MIN_US) << shift, PASSIVE_MAX_US);
-    if (o->passive_due_us == 0) o->passive_due_us = now_us + rng_jitter(&o->rng, pause, 30);
+    /* the first at any time of the pause: of a ring that all lost somebody at once, somebody asks soon */
+    if (o->passive_due_us == 0)
+        o->passive_due_us = now_us + PASSIVE_SOON_US + rng_below(&o->rng, pause);
     if (o->passive_due_us > now_us) {
         wake_at(o, o->passive_due_us);
         return;

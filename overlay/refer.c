@@ -113,7 +113,7 @@ static void refer_near(struct overlay *o, uint64_t now_us, const uint8_t *list, 
         if (!entry_new(o, now_us, list + i, &id, &at) || !ring_would_be_near(o, &id) ||
             o->hello_count * 2u >= o->common->limits.handshakes)
             continue;
-        (void)hello_route(o, now_us, &id, &ID_ZERO, &at, KIND_NEAR, out);
+        (void)hello_heard_of(o, now_us, NULL, &id, &ID_ZERO, &at, false, out);
     }
 }
 
@@ -166,7 +166,13 @@ void on_refer(struct overlay *o, uint64_t now_us, const struct arrival *a, const
         return;
     }
     struct id by = h->target, place = h->place;
-    hello_end(o, h, false);
+    /* a neighbour's endpoint is somebody's word, who may have answered there: it is asked over the ring all the same */
+    if (h->routed && near) {
+        h->at = (struct endpoint){0};
+        h->brief = true;
+    } else {
+        hello_end(o, h, false);
+    }
     if (far) refer_far(o, now_us, &by, &place, list, list_len, out);
     if (near) refer_near(o, now_us, list, list_len, out);
     if (far || near || o->joined) return;

@@ -276,6 +276,17 @@ static bool came_uphill(const struct overlay *o, const struct link *l, const str
            id_nearer(&r->dst, link_id(o, l), &o->self.id) < 0;
 }
 
+/* A copy of a record (STORE) goes from one neighbour to another, through a third at most: so its sender is proven to whom it reaches. */
+static bool is_strayed_copy(const struct overlay *o, const struct link *l, const struct routed *r)
+{
+    if (r->body_len < 3 || r->body[0] != KIND_CONTROL || id_equal(&r->src, link_id(o, l)))
+        return false;
+    struct unpack u = unpack_of(r->body + 1, r->body_len - 1);
+    unpack_array(&u, 1, 32);
+    uint64_t op = unpack_uint(&u, 255);
+    return !u.bad && op == CONTROL_STORE;
+}
+
 static void forward(struct overlay *o, uint64_t now_us, struct link *l, struct routed *r,
                     uint8_t *body, struct outbox *out)
 {
@@ -285,6 +296,10 @@ static void forward(struct overlay *o, uint64_t now_us, struct link *l, struct r
     if (id_equal(&r->dst, &o->self.id) &&
         !(r->mode == ROUTE_NEAREST && id_equal(&r->src, &o->self.id))) {
         deliver(o, now_us, l, r, body, out);
+        return;
+    }
+    if (is_strayed_copy(o, l, r)) {
+        drop(o, DROP_DENIED);
         return;
     }
     struct asked asked = ways_read(o, r);
