@@ -8,14 +8,15 @@
 
 #define FAR_SOON_US   MILLIS(600)
 #define FAR_LATER_US  SECONDS(60)
-/* Candidates are compared in such pauses. Each makes the next one longer: twice as long when each octave has had
- * three quarters of one (FAR_HALF / FAR_STEP); one that is nearer shortens it, by as much as it takes off its octave's round trip. */
-#define FAR_FIRST_US  SECONDS(5)
+/* Candidates are compared in such pauses. Each in vain makes the next one longer: twice as long when every octave has had three fifths of
+ * one (FAR_HALF / FAR_STEP). One that is nearer shortens it, by as much as it takes off its octave's round trip. */
+#define FAR_YOUNG_US  SECONDS(5)
+#define FAR_FIRST_US  SECONDS(2)
 #define FAR_HALF      24u
-#define FAR_STEP      84u
-#define FAR_TIRED     240u /* 85 minutes */
+#define FAR_STEP      40u
+#define FAR_TIRED     240u /* 34 minutes */
 #define FAR_BLIND     3u   /* one at random promises less than one that a neighbour told about */
-#define FAR_GAIN      8u
+#define FAR_GAIN      16u
 #define FAR_JUDGED_US SECONDS(10)
 #define DIALS         6 /* at a time, from a neighbour's list */
 
@@ -212,9 +213,10 @@ bool far_worth(struct overlay *o, uint64_t now_us, const struct id *id, uint64_t
     return true;
 }
 
-static uint64_t tired_pause_us(const struct overlay *o)
+static uint64_t tired_pause_us(const struct overlay *o, uint64_t now_us)
 {
-    uint64_t whole = FAR_FIRST_US << (o->far_tired / FAR_HALF);
+    uint64_t first = ring_is_young(o, now_us) ? FAR_YOUNG_US : FAR_FIRST_US;
+    uint64_t whole = first << (o->far_tired / FAR_HALF);
     return whole + whole * (o->far_tired % FAR_HALF) / FAR_HALF;
 }
 
@@ -276,8 +278,8 @@ void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     o->far_octave = next & 0x7fu;
     uint64_t pause = missing > 1 || (missing && coming) ? FAR_SOON_US
                      : missing || !wanted               ? FAR_LATER_US
-                     : coming                           ? FAR_FIRST_US
-                                                        : tired_pause_us(o);
+                     : coming                           ? FAR_YOUNG_US
+                                                        : tired_pause_us(o, now_us);
     /* whoever was asked is judged soon, and the one of the two that is not needed let go of */
     o->far_asked = asks && pause > FAR_JUDGED_US;
     if (o->far_asked) pause = FAR_JUDGED_US;
