@@ -7,7 +7,8 @@
 #define HANDLE_NONE   UINT32_MAX
 
 /* Pings and acknowledgements, routed frames, handshakes, and whatever fits. */
-static const uint32_t class_bytes[EVENTS_CLASSES] = {112, 240, 496, EVENTS_BYTES};
+static const uint32_t class_bytes[EVENTS_CLASSES] = {80,  112, 240,  368,
+                                                     496, 768, 1136, EVENTS_BYTES};
 _Static_assert(sizeof(struct flight) == 16, "its bytes are aligned");
 
 void events_init(struct events *e)

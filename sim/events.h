@@ -13,7 +13,7 @@
 #include <stddef.h>
 
 #define EVENTS_NODES   0x00ffffffu
-#define EVENTS_CLASSES 4
+#define EVENTS_CLASSES 8
 #define EVENTS_BYTES   2048u /* longest datagram */
 
 struct flight { /* a datagram on its way, in front of its bytes */
