@@ -410,8 +410,8 @@ struct hello *hello_by_meaning(const struct overlay *o, uint16_t meaning);
 struct hello *hello_asking(const struct overlay *o,
                            uint32_t index); /* ours, HELLO1 sent and not answered; NULL */
 bool hello_pending(const struct overlay *o, const struct id *id);
-/* Somebody who would be near, between us and `nearest` on that side, was asked a moment ago. */
-bool hello_nearer_pending(const struct overlay *o, const struct id *nearest, bool right);
+/* So many who would be near, between us and `nearest` on that side, were asked a moment ago. */
+unsigned hello_nearer_pending(const struct overlay *o, const struct id *nearest, bool right);
 bool hello_dialling(const struct overlay *o);
 /* Is another HELLO3 to the same peer waiting for its answer? One at a time: so both ends agree which came later. */
 bool hello3_waits(const struct overlay *o, const struct hello *own);
@@ -597,6 +597,10 @@ bool ring_open(struct overlay *o, uint64_t now_us, const struct id *at);
 bool ring_would_be_near(const struct overlay *o, const struct id *id);
 bool ring_is_young(const struct overlay *o,
                    uint64_t now_us); /* we are on it since a minute at most */
+/* Or not on it yet; and no neighbour died lately. */
+bool ring_rush(const struct overlay *o, uint64_t now_us);
+/* The same if all whom we ask already answer. */
+bool ring_asks_near(const struct overlay *o, const struct id *id);
 uint8_t ring_sides(const struct overlay *o, uint16_t left[NEAR_SIDE_MAX],
                    uint16_t right[NEAR_SIDE_MAX], uint8_t *lefts, uint8_t *rights);
 void near_list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask,

@@ -45,7 +45,8 @@ static void send_hello1(struct overlay *o, uint64_t now_us, struct hello *h, str
     struct hello_info own = own_info(o, &none);
     struct id expect = h->target;
     /* on our way to our place; behind a NAT those whom a seed names may not hear us: now and then plainly */
-    if (!h->routed && !o->joined && (h->kinds & KIND_LEAF) && o->join_tries % PLAIN_EVERY != 0)
+    if (!h->routed && !o->joined && (h->kinds & KIND_LEAF) &&
+        o->join_tries % PLAIN_EVERY != PLAIN_EVERY - 1)
         own.place = o->self.id;
     if (h->kinds & KIND_NEAR) own.place = o->self.id;
     if (h->tries == 0 && !id_is_zero(&h->place)) own.place = h->place;
@@ -63,8 +64,9 @@ static void send_hello1(struct overlay *o, uint64_t now_us, struct hello *h, str
     h->sent_us = now_us;
     /* a neighbour is asked both ways at once; for a far link, which nobody waits for, the ring is spared if it hears us bare, and as
      * long as those around hear us so */
-    if (h->routed && h->at.port && h->tries == 1) o->bare_heard = false;
-    bool bare = h->routed && h->at.port && h->tries == 0 &&
+    unsigned bare_tries = o->bare_heard && !h->brief ? 2 : 1; /* more is lost than closed, then */
+    if (h->routed && h->at.port && h->tries == bare_tries) o->bare_heard = false;
+    bool bare = h->routed && h->at.port && h->tries < bare_tries &&
                 budget_take(&o->probe_budget, now_us, PROBES_PER_S, PROBES_BURST);
     bool only_bare = bare && (h->kinds == KIND_FAR || o->bare_heard);
     uint64_t pause = h->routed && !only_bare ? HELLO_FIRST_ROUTED_US : HELLO_FIRST_BARE_US;
@@ -479,7 +481,7 @@ void on_hello2(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
         hello_end(o, h,
                   false); /* one seed is handing us on: leave the others to those who have none */
     } else {
-        if (h->routed && h->at.port) o->bare_heard = !endpoint_is_none(&a->from);
+        if ((h->routed && h->at.port) || !h->from_seed) o->bare_heard = !endpoint_is_none(&a->from);
         h->routed = endpoint_is_none(&a->from); /* the way that was faster */
         if (!h->routed) h->at = a->from;
         struct hello_info own = own_info(o, h->routed ? &(struct endpoint){0} : &h->at);

@@ -117,18 +117,18 @@ bool hello_pending(const struct overlay *o, const struct id *id)
     return false;
 }
 
-bool hello_nearer_pending(const struct overlay *o, const struct id *nearest, bool right)
+unsigned hello_nearer_pending(const struct overlay *o, const struct id *nearest, bool right)
 {
+    unsigned n = 0;
     const struct hello *h;
     for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;) {
         if (!h->hs.initiator || !(h->kinds & KIND_NEAR) || h->given_up || h->tries > 1 ||
             id_is_zero(&h->target))
             continue;
-        if (right ? id_between(&o->self.id, &h->target, nearest)
-                  : id_between(nearest, &h->target, &o->self.id))
-            return true;
+        n += right ? id_between(&o->self.id, &h->target, nearest)
+                   : id_between(nearest, &h->target, &o->self.id);
     }
-    return false;
+    return n;
 }
 
 struct hello *hello_asking(const struct overlay *o, uint32_t index)

@@ -4,6 +4,8 @@
 
 #define RETRY_FIRST_US SECONDS(1)
 #define RETRY_MAX_US   SECONDS(30)
+#define ANEW_US        MILLIS(500) /* a newcomer next to us has told its list by then */
+#define TORN_US        MILLIS(100)
 #define RETRY_QUICK                                                                                \
     12 /* so often at RETRY_FIRST_US: a seed under a rush of newcomers has room again soon */
 #define FINDS_AT_ONCE   1
@@ -337,10 +339,9 @@ void join_state(struct overlay *o, uint64_t now_us, struct outbox *out)
         if (!o->joined_s) o->joined_s = s16(now_us) ? s16(now_us) : UINT16_MAX;
         outbox_event(out, OE_JOINED, NULL);
         o->was_alone = false;
-        if (o->up_count) wake_at(o, now_us + 1000);
         leave_later(o, now_us, MILLIS(300));
     } else if (!o->joined && was) {
-        o->join_due_us = now_us + MILLIS(100);
+        o->join_due_us = now_us + (o->torn ? TORN_US : ANEW_US);
         wake_at(o, o->join_due_us);
     }
     if (o->up_count == 0 && !o->joined) o->joined_s = 0;

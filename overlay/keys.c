@@ -237,7 +237,7 @@ struct link *proven(struct overlay *o, uint64_t now_us, struct link *l, const st
 
 void settled(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out)
 {
-    upkeep_arm(o, l, now_us + rng_below(&o->rng, SECONDS(20)) + SECONDS(5));
+    upkeep_arm(o, l, now_us + rng_below(&o->rng, SECONDS(13)) + SECONDS(12));
     path_started(o, now_us, l, out);
     join_link_up(o, now_us, l, out);
     ring_changed(o, now_us, out);

@@ -110,7 +110,7 @@ static void refer_near(struct overlay *o, uint64_t now_us, const uint8_t *list, 
     for (size_t i = 0; i < len; i += REFER_ENTRY) {
         struct id id;
         struct endpoint at;
-        if (!entry_new(o, now_us, list + i, &id, &at) || !ring_would_be_near(o, &id) ||
+        if (!entry_new(o, now_us, list + i, &id, &at) || !ring_asks_near(o, &id) ||
             o->hello_count * 2u >= o->common->limits.handshakes)
             continue;
         (void)hello_heard_of(o, now_us, NULL, &id, &ID_ZERO, &at, false, out);
@@ -174,9 +174,9 @@ void on_refer(struct overlay *o, uint64_t now_us, const struct arrival *a, const
         hello_end(o, h, false);
     }
     if (far) refer_far(o, now_us, &by, &place, list, list_len, out);
+    nearest_first(o, list, list_len);
     if (near) refer_near(o, now_us, list, list_len, out);
     if (far || near || o->joined) return;
-    nearest_first(o, list, list_len);
     for (size_t i = 0; i < list_len; i += REFER_ENTRY) {
         struct id id;
         struct endpoint at;

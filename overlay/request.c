@@ -145,7 +145,9 @@ void find_send(struct overlay *o, uint64_t now_us, const struct id *target, uint
     r->external = external;
     r->mode = ROUTE_NEAREST;
     /* nobody waits for it: one in some tens is lost, and asked again, with acknowledgements */
-    if (purpose == PURPOSE_FAR || purpose == PURPOSE_REPAIR) r->flags = ROUTED_NO_ACK;
+    if (purpose == PURPOSE_FAR || purpose == PURPOSE_REPAIR ||
+        (purpose == PURPOSE_JOIN && o->joined_s && !o->torn))
+        r->flags = ROUTED_NO_ACK;
     r->force_slot = force_slot;
     if (force_slot == NO_SLOT && !ring_open(o, now_us, target) &&
         !route_next(o, target, &o->self.id, false, NO_SLOT, NULL)) {
@@ -188,8 +190,9 @@ void on_find(struct overlay *o, uint64_t now_us, const struct arrival *a, struct
     ensure(!k.bad);
     route_send(o, now_us, ROUTE_EXACT, a->flags & (ROUTED_NO_ACK | ROUTED_PLAIN), &a->routed_src,
                &via, frame, k.len + 1, NO_SLOT, out);
-    /* a newcomer that is not on the ring cannot be answered over several hops, but through its seed: so we begin */
-    if (!id_is_zero(&via) && !link_by_id(o, &a->routed_src) &&
+    /* a newcomer that is not on the ring begins itself, if it is told where we are; else it cannot be answered over several hops,
+     * but through its seed: so we begin */
+    if (!own.port && !id_is_zero(&via) && !link_by_id(o, &a->routed_src) &&
         budget_take(&o->find_budget, now_us, 20, 40) && ring_would_be_near(o, &a->routed_src))
         (void)hello_heard_of(o, now_us, a->link, &a->routed_src, &via, &(struct endpoint){0}, true,
                              out); /* it asks again itself */
@@ -232,10 +235,11 @@ void on_found(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbo
     if (purpose == PURPOSE_FAR) far_found(o, now_us, &owner, &at, out);
     if ((purpose == PURPOSE_JOIN || purpose == PURPOSE_REPAIR) && !link_by_id(o, &owner) &&
         ring_would_be_near(o, &owner)) {
-        /* while we are not on the ring the owner begins, through our seed (on_find) */
+        /* while we are not on the ring an owner that does not know where it is begins, through our seed (on_find) */
         struct id via = request_via(o), through = by ? *link_id(o, by) : ID_ZERO;
         uint8_t kinds = KIND_NEAR | (contact ? KIND_LEAF : 0);
-        if (id_is_zero(&via)) (void)hello_route(o, now_us, &owner, &through, &at, kinds, out);
+        if (id_is_zero(&via) || at.port)
+            (void)hello_route(o, now_us, &owner, &through, &at, kinds, out);
     } else if (contact && !link_by_id(o, &owner)) {
         merge_turn(o, now_us, by, out);
     }

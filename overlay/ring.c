@@ -6,14 +6,17 @@
 #include "overlay/core.h"
 #include <string.h>
 
-#define TELL_DELAY_US   MILLIS(60) /* several changes, one message */
+#define TELL_DELAY_US   MILLIS(60)  /* several changes, one message */
+#define TELL_FIRST_US   MILLIS(200) /* a newcomer, whose neighbours come up one after the other */
+#define LOOK_US         SECONDS(3)  /* after a change further out, or by a newcomer */
 #define REPAIR_FIRST_US SECONDS(1)
-#define REPAIR_YOUNG_US SECONDS(8)
+#define REPAIR_YOUNG_US SECONDS(16)
 #define REPAIR_MAX_US   MINUTES(5)
 #define LOOKS_MAX       3
 #define YOUNG_S         60
 #define ASK_EVERY_US    SECONDS(5)
-#define ASK_SELDOM_US   SECONDS(60) /* who does not stand next to us */
+#define ASK_SELDOM_US   SECONDS(60) /* who does not stand next to us, in a rush; and not before: */
+#define ASK_CALM_US     SECONDS(10)
 #define TORN_UNIT_US    MILLIS(100)
 #define TORN_UNITS      30          /* 3 s */
 #define MISSED_US       SECONDS(10) /* longer than a failure is remembered (join.c) */
@@ -64,6 +67,11 @@ static bool near_lost(const struct overlay *o)
     for (uint8_t i = 0; i < o->near_count; i++)
         if (o->links[o->near[i].slot].state != LINK_UP) return true;
     return false;
+}
+
+bool ring_rush(const struct overlay *o, uint64_t now_us)
+{
+    return !o->torn && (!o->joined_s || ring_is_young(o, now_us));
 }
 
 /* Near set anew: returns true if it is another one than before. Lost: one of those before is gone. */
@@ -203,6 +211,12 @@ bool ring_would_be_near(const struct overlay *o, const struct id *id)
            linked_between(o, id, false) < NEAR_SIDE_MAX;
 }
 
+bool ring_asks_near(const struct overlay *o, const struct id *id)
+{
+    return linked_between(o, id, true) + hello_nearer_pending(o, id, true) < NEAR_SIDE_MAX ||
+           linked_between(o, id, false) + hello_nearer_pending(o, id, false) < NEAR_SIDE_MAX;
+}
+
 /* May we send there because a peer says so? Public addresses, and our own subnet's: never a service of ours or our neighbours'. */
 bool ring_hearsay_ok(const struct overlay *o, const struct endpoint *at)
 {
@@ -254,26 +268,29 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
         info->digest = (uint32_t)digest; /* of the set that this list shows */
     }
     uint32_t fresh = 0; /* keep those that are news */
+    unsigned strangers = 0;
     for (uint32_t i = 0; i < n; i++) {
         if (id_equal(&ids[i], &o->self.id) || link_by_id(o, &ids[i])) continue;
         if (failed_lately(o, &ids[i], now_us)) {
             if (info && ring_would_be_near(o, &ids[i])) info->stale = true;
             continue;
         }
+        strangers += linked_between(o, &ids[i], true) < STRANGER_WITHIN ||
+                     linked_between(o, &ids[i], false) < STRANGER_WITHIN;
+        if (hello_pending(o, &ids[i])) continue;
         ids[fresh] = ids[i];
         at[fresh++] = at[i];
     }
-    unsigned strangers = 0;
     for (uint32_t i = 0; i < fresh; i++) {
-        strangers += linked_between(o, &ids[i], true) < STRANGER_WITHIN ||
-                     linked_between(o, &ids[i], false) < STRANGER_WITHIN;
         /* only whom we would keep if all of them came: T-Man's selection */
-        bool near = listed_between(o, ids, fresh, &ids[i], true) +
-                            linked_between(o, &ids[i], true) <
-                        NEAR_SIDE_MAX ||
-                    listed_between(o, ids, fresh, &ids[i], false) +
-                            linked_between(o, &ids[i], false) <
-                        NEAR_SIDE_MAX;
+        bool near = false, wanted = false;
+        for (unsigned right = 0; right < 2; right++) {
+            unsigned between = listed_between(o, ids, fresh, &ids[i], right) +
+                               linked_between(o, &ids[i], right);
+            wanted |= between < NEAR_SIDE_MAX;
+            near |= between + hello_nearer_pending(o, &ids[i], right) < NEAR_SIDE_MAX;
+        }
+        if (wanted && !near && info) info->stale = true; /* unless those come whom we ask */
         if (near)
             (void)hello_heard_of(o, now_us, l, &ids[i], link_id(o, l), &at[i], false, out);
         else
@@ -293,12 +310,13 @@ void ring_changed(struct overlay *o, uint64_t now_us, struct outbox *out)
     trace(o->trace, now_us, RING, "%.8s > near set: %u links", id_print(&o->self.id, text),
           o->near_count);
     if (o->ring_tell_us == 0) {
-        o->ring_tell_us = now_us + TELL_DELAY_US + rng_below(&o->rng, TELL_DELAY_US);
+        uint64_t delay_us = o->joined_s ? TELL_DELAY_US : TELL_FIRST_US;
+        o->ring_tell_us = now_us + delay_us + rng_below(&o->rng, delay_us);
         wake_at(o, o->ring_tell_us);
     }
     /* as long as things change, look around often; in a rush, most times no further than next door */
-    uint64_t soon = now_us + rng_jitter(&o->rng, REPAIR_FIRST_US, 30);
-    bool wide = lost || !o->joined || !ring_is_young(o, now_us);
+    bool wide = lost || !o->joined_s || !ring_rush(o, now_us);
+    uint64_t soon = now_us + rng_jitter(&o->rng, wide ? REPAIR_FIRST_US : LOOK_US, 30);
     if (wide) {
         o->near_news = true;
         o->repair_us = REPAIR_FIRST_US;
@@ -323,7 +341,9 @@ void ring_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint3
 {
     if (!ring_digest_is_news(o, l, digest)) return;
     struct near_info *info = near_find(o, link_slot(o, l));
-    uint64_t every_us = info->next || !ring_is_young(o, now_us) ? ASK_EVERY_US : ASK_SELDOM_US;
+    bool seldom = !info->next && ring_rush(o, now_us);
+    if (seldom && link_age_us(l, now_us) < ASK_CALM_US) return;
+    uint64_t every_us = seldom ? ASK_SELDOM_US : ASK_EVERY_US;
     if (info->asked_ms && ms32(now_us) - info->asked_ms < every_us / 1000u) return;
     info->asked_ms = ms32(now_us);
     near_list_send(o, now_us, l, true, out);
@@ -465,8 +485,10 @@ void ring_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     if (o->ring_due_us <= now_us) {
         bool look = o->near_look && o->near_looks < LOOKS_MAX;
         repair(o, now_us, look, out);
-        uint64_t most_us = ring_is_young(o, now_us) ? REPAIR_YOUNG_US : REPAIR_MAX_US;
-        if (!look) o->repair_us = (uint32_t)time_min(o->repair_us * UINT64_C(2), most_us);
+        bool young = ring_is_young(o, now_us), rush = ring_rush(o, now_us);
+        uint64_t pause_us = o->repair_us * (rush ? UINT64_C(4) : UINT64_C(2));
+        if (!look)
+            o->repair_us = (uint32_t)time_min(pause_us, young ? REPAIR_YOUNG_US : REPAIR_MAX_US);
         o->near_looks = look ? (o->near_looks + 1u) & 3u : 0;
         o->near_look = false;
         o->ring_due_us = now_us + rng_jitter(&o->rng, o->repair_us, 20);
