@@ -126,12 +126,30 @@ static void test_reuse(void **state)
     events_fini(&e);
 }
 
+/* A datagram on its way takes little more than its length: most are lists, handshakes and acknowledgements. */
+static void test_room(void **state)
+{
+    (void)state;
+    static const uint32_t lengths[] = {40, 64, 100, 182, 320, 344, 426, 480, 720, 1100};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        struct events e;
+        events_init(&e);
+        events_room(&e, 2);
+        uint64_t before = events_bytes(&e);
+        for (uint32_t k = 0; k < 10240; k++) events_send(&e, k, 1, 0, k, lengths[i]);
+        uint64_t each = (events_bytes(&e) - before) / 10240;
+        assert_true(each <= lengths[i] + lengths[i] / 2 + 72); /* and its entry */
+        events_fini(&e);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_timer_is_one_entry),
         cmocka_unit_test(test_reuse),
+        cmocka_unit_test(test_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
