@@ -272,8 +272,7 @@ void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     for (uint16_t i = 0; i < o->up_count; i++) order_at(o, i)->kinds &= (uint8_t)~KIND_FAR;
     for (unsigned i = 0; i < wanted; i++)
         if (held[i] && !(held[i]->kinds & KIND_NEAR)) held[i]->kinds |= KIND_FAR;
-    /* while newcomers come, links come and go anyhow */
-    bool asks = wanted && !missing && !coming && !o->far_asked && !ring_rush(o, now_us);
+    bool asks = wanted && !missing && !coming && !o->far_asked;
     if (asks) compare(o, now_us, held, wanted, out);
     unsigned next = wanted ? (o->far_octave + 1u) % wanted : 0;
     o->far_octave = next & 0x7fu;
