@@ -76,6 +76,7 @@ within() { # within SECONDS COMMAND...: whether it succeeds in that time; tried 
     sleep 0.1
   done
 }
+listens() { [[ -n $(on "${HOST[$1]}" ss -Hln "$3" "sport = :$2") ]]; } # listens NODE PORT -t|-u
 ip4() { r "$1" status --json | jq -r '.networks[0].ipv4'; }
 node_id() { r "$1" status --json | jq -r .id; }
 peer() { r "$1" peers --json | jq -r --arg n "$2" --arg k "$3" '.[] | select(.name == $n) | .[$k]'; } # peer A B KEY

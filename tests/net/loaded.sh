@@ -37,8 +37,8 @@ pour() { # pour FROM TO-ADDRESS PORT: TCP, as much as goes through
 }
 $natlab exec "${HOST[ben]}" timeout $SECONDS_OF_LOAD socat -u TCP-LISTEN:5001,reuseaddr OPEN:/dev/null >/dev/null 2>&1 &
 $natlab exec "${HOST[ann]}" timeout $SECONDS_OF_LOAD socat -u TCP-LISTEN:5002,reuseaddr OPEN:/dev/null >/dev/null 2>&1 &
-within 5 on "${HOST[ben]}" ss -Hltn 'sport = :5001'
-sleep 0.5
+within 5 listens ben 5001 -t || fail "the receiver does not listen"
+within 5 listens ann 5002 -t || fail "the receiver does not listen"
 rx0=$(peer ben ann rx_bytes)
 pour ann "$ben" 5001
 pour ben "$ann" 5002

@@ -69,7 +69,7 @@ connection() { # connection FROM TO ADDRESS: what it sends, and what acknowledge
   take "$2" out 7778; take "$2" in 7778
   $natlab exec "${HOST[$2]}" socat -u "TCP6-LISTEN:7778,reuseaddr,ipv6only=0,rcvbuf=200000" "SYSTEM:sleep 2; exec cat" >"$TMPDIR/got" 2>>"$TMPDIR/$2.log" &
   pid=$!
-  within 5 on "${HOST[$2]}" ss -Hltn 'sport = :7778' || true
+  within 5 listens "$2" 7778 -t || bad "the receiver does not listen"
   { head -c 3000 "$TMPDIR/blob"; sleep 0.2; tail -c +3001 "$TMPDIR/blob"; } |
     on "${HOST[$1]}" timeout 30 socat -u - "TCP:$to:7778" 2>>"$TMPDIR/$1.log" || bad "the sender did not finish"
   wait $pid || bad "the receiver did not finish"

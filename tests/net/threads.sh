@@ -87,7 +87,6 @@ four() {
   rm -f "$TMPDIR"/got?
   echo "  $1 to $2: four connections"
 }
-listens() { [[ -n $(on "${HOST[$1]}" ss -Hln "$3" "sport = :$2") ]]; } # listens NODE PORT -t|-u
 
 echo "== TCP"
 blob 8

@@ -47,8 +47,7 @@ carry() {
   $natlab exec "${HOST[$2]}" timeout "$4" socat -u "TCP6-LISTEN:5001,reuseaddr,ipv6only=0" \
     "OPEN:$TMPDIR/got,creat,trunc" 2>>"$TMPDIR/$2.log" &
   pid=$!
-  within 5 on "${HOST[$2]}" ss -Hltn 'sport = :5001' || true
-  sleep 0.3
+  within 5 listens "$2" 5001 -t || bad "the receiver does not listen"
   t=$(now_ms)
   on "${HOST[$1]}" timeout "$4" socat -u "OPEN:$TMPDIR/blob" "TCP:$3:5001${CONGESTION:+,setsockopt-string=6:13:$CONGESTION}" 2>>"$TMPDIR/$1.log" ||
     bad "$1 to $2: the sender did not finish in $4 s"
