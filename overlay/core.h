@@ -195,11 +195,13 @@ struct overlay {
     uint32_t near_digest;
     uint8_t near_count, far_octave : 7;
     bool far_asked : 1; /* a candidate was: who is held is looked at before the next one */
-    bool joined, was_alone : 1;
-    bool near_news : 1;     /* who stands right next to us is another one, or a near link is gone */
-    bool near_look : 1;     /* the repair that is due only compares near sets next door */
-    uint8_t near_looks : 2; /* repairs next door since the last whole one */
-    uint8_t far_dials : 3;  /* so many more from lists, until far_tick looks again */
+    bool joined : 1, was_alone : 1;
+    bool near_news : 1;   /* who stands right next to us is another one, or a near link is gone */
+    bool near_look : 1;   /* the repair that is due only compares near sets next door */
+    uint8_t far_vain : 4; /* looks since far_missing was another number */
+    uint8_t far_missing : 2; /* octaves without a link at the last look, 3: or more */
+    uint8_t near_looks : 2;  /* repairs next door since the last whole one */
+    uint8_t far_dials : 3;   /* so many more from lists, until far_tick looks again */
     uint64_t ring_due_us, ring_tell_us;
     uint32_t repair_us;
     uint32_t far_due_ms; /* low 32 bits of milliseconds; 0: not armed */

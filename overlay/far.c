@@ -6,8 +6,10 @@
  * Source: Kademlia's buckets (Maymounkov, Mazieres 2002), Symphony's distances (Manku, Bawa, Raghavan 2003). */
 #include "overlay/core.h"
 
-#define FAR_SOON_US   MILLIS(600)
-#define FAR_LATER_US  SECONDS(60)
+#define FAR_SOON_US  MILLIS(600)
+#define FAR_LATER_US SECONDS(60)
+#define FAR_VAIN                                                                                   \
+    8u /* so often missing links are sought in vain without a pause between; then in pauses that double */
 /* Candidates are compared in such pauses. Each in vain makes the next one longer: twice as long when every octave has had three fifths of
  * one (FAR_HALF / FAR_STEP). One that is nearer shortens it, by as much as it takes off its octave's round trip. */
 #define FAR_YOUNG_US  SECONDS(5)
@@ -241,6 +243,18 @@ static void compare(struct overlay *o, uint64_t now_us, struct link *const held[
     o->far_tired = (uint8_t)(tired < FAR_TIRED ? tired : FAR_TIRED);
 }
 
+/* Nobody may be there in an octave, or nobody with whom a path can be had. */
+static uint64_t missing_pause_us(struct overlay *o, unsigned missing, bool coming)
+{
+    unsigned now = missing > 3 ? 3 : missing;
+    if (now != o->far_missing) o->far_vain = 0;
+    o->far_missing = now & 3u;
+    if (missing == 1 && !coming) return FAR_LATER_US;
+    if (o->far_vain < 15) o->far_vain++;
+    uint64_t pause = FAR_SOON_US << (o->far_vain > FAR_VAIN ? o->far_vain - FAR_VAIN : 0u);
+    return time_min(pause, FAR_LATER_US);
+}
+
 void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     if (!o->joined || o->up_count < 2 * NEAR_SIDE_MAX) {
@@ -276,10 +290,9 @@ void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     if (asks) compare(o, now_us, held, wanted, out);
     unsigned next = wanted ? (o->far_octave + 1u) % wanted : 0;
     o->far_octave = next & 0x7fu;
-    uint64_t pause = missing > 1 || (missing && coming) ? FAR_SOON_US
-                     : missing || !wanted               ? FAR_LATER_US
-                     : coming                           ? FAR_YOUNG_US
-                                                        : tired_pause_us(o, now_us);
+    uint64_t pause = missing_pause_us(o, missing, coming);
+    if (!missing)
+        pause = !wanted ? FAR_LATER_US : coming ? FAR_YOUNG_US : tired_pause_us(o, now_us);
     /* whoever was asked is judged soon, and the one of the two that is not needed let go of */
     o->far_asked = asks && pause > FAR_JUDGED_US;
     if (o->far_asked) pause = FAR_JUDGED_US;
