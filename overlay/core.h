@@ -48,7 +48,9 @@ struct hello {
         place; /* for a far link: a point in its octave; who is crowded names somebody nearer to it */
     uint8_t kinds; /* why we want it */
     uint8_t tries;
-    bool brief;    /* nobody waits for it: asked twice */
+    bool brief; /* nobody waits for it: asked twice */
+    bool
+        referred; /* others were named in its place: asked once more if they do not come up nearer */
     bool given_up; /* it was a link that died: perhaps it, or we, moved */
     uint16_t
         word; /* + 1: of the link on whose word it was begun, WORD_REFER: on a REFER's; 0: on nobody's */
@@ -639,6 +641,9 @@ int far_octave_of(const struct overlay *o, const struct id *id);
 /* A candidate answers after so long: is it worth a link? It is none yet. */
 bool far_worth(struct overlay *o, uint64_t now_us, const struct id *id, uint64_t rtt_us);
 void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
+void far_lost(
+    struct overlay *o,
+    uint64_t now_us); /* a far link is gone: another is sought at once, not after the pause */
 void far_found(struct overlay *o, uint64_t now_us, const struct id *owner,
                const struct endpoint *at, struct outbox *out);
 

@@ -243,6 +243,14 @@ static void compare(struct overlay *o, uint64_t now_us, struct link *const held[
     o->far_tired = (uint8_t)(tired < FAR_TIRED ? tired : FAR_TIRED);
 }
 
+void far_lost(struct overlay *o, uint64_t now_us)
+{
+    if (ring_is_young(o, now_us)) return; /* pauses are short then */
+    o->far_due_ms = 0;
+    o->far_asked = true; /* first who is held now */
+    wake_at(o, now_us + MILLIS(1));
+}
+
 /* Nobody may be there in an octave, or nobody with whom a path can be had. */
 static uint64_t missing_pause_us(struct overlay *o, unsigned missing, bool coming)
 {

@@ -75,7 +75,7 @@ static void send_hello1(struct overlay *o, uint64_t now_us, struct hello *h, str
     h->next_us = now_us + rng_jitter(&o->rng, pause, h->from_seed ? 35 : 10);
     h->tries++;
     wake_at(o, h->next_us);
-    /* once, and within the bound on probes: the endpoint is somebody's word */
+    /* so often, and within the bound on probes: the endpoint is somebody's word */
     if (bare) datagram_send(o, &h->at, bytes, sizeof bytes, out);
     if (!only_bare) hello_send(o, now_us, h, bytes, sizeof bytes, out);
 }
@@ -565,6 +565,8 @@ void hello_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;) {
         if (h->next_us > now_us) {
             wake_at(o, h->next_us);
+        } else if (h->referred && h->link_slot == NO_SLOT && !ring_would_be_near(o, &h->target)) {
+            hello_end(o, h, false);
         } else if (!h->hs.initiator || h->tries >= tries_max(o, h)) {
             hello_failed(o, now_us, h, out);
         } else if (h->link_slot != NO_SLOT) {

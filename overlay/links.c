@@ -254,6 +254,7 @@ void link_close(struct overlay *o, struct link *l, uint64_t now_us, const char *
         link_drop_extra(o, l);
     }
     if (was_up) {
+        if (l->kinds & KIND_FAR) far_lost(o, now_us);
         order_remove(o, l);
         path_waypoint_lost(o, &id);
     }

@@ -11,7 +11,8 @@
  * Full: MET_AT_ONCE contacts at a time are asked; what is told meanwhile is dropped and counted: others tell, too. */
 #include "overlay/core.h"
 
-#define MET_AT_ONCE 2
+#define MET_AT_ONCE 2  /* one for each who told */
+#define MET_LINKS   24 /* that are told */
 #define MET_EVERY_S 3
 #define MET_FOR_US  SECONDS(3) /* a contact is being asked */
 
@@ -40,11 +41,12 @@ void merge_met(struct overlay *o, uint64_t now_us, const struct link *l, struct 
     char text[ID_TEXT];
     trace(o->trace, now_us, RING, "%.8s > another ring: met %.8s", id_print(&o->self.id, text),
           id_print(link_id(o, l), (char[ID_TEXT]){0}));
-    for (uint16_t i = 0; i < o->up_count; i++) {
-        struct link *far = order_at(o, i);
+    uint16_t first = (uint16_t)rng_below(&o->rng, o->up_count);
+    for (uint16_t i = 0, told = 0; i < o->up_count && told < MET_LINKS; i++) {
+        struct link *far = order_at(o, (uint16_t)((first + i) % o->up_count));
         if (far != l && !(far->kinds & (KIND_NEAR | KIND_LEAF)) &&
             ((far->kinds & KIND_FAR) || (far->s.flags & LINK_WANTED)))
-            met_send(o, now_us, far, link_id(o, l), &at, out);
+            met_send(o, now_us, far, link_id(o, l), &at, out), told++;
     }
 }
 
@@ -53,13 +55,15 @@ void merge_turn(struct overlay *o, uint64_t now_us, struct link *contact, struct
     met_send(o, now_us, contact, &o->self.id, &(struct endpoint){0}, out);
 }
 
-/* How many of another ring we are asking. */
-static unsigned contacts(const struct overlay *o, uint64_t now_us)
+/* How many of another ring we are asking; MET_AT_ONCE if one of them on this link's word. */
+static unsigned contacts(const struct overlay *o, uint64_t now_us, const struct link *by)
 {
     unsigned n = 0;
-    for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
-        const struct hello *h = o->hellos[i];
-        n += h && h->hs.initiator && h->link_slot == NO_SLOT && h->kinds == KIND_LEAF;
+    const struct hello *h;
+    for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;) {
+        if (!h->hs.initiator || h->kinds != KIND_LEAF || !h->word) continue;
+        if (h->word == link_slot(o, by) + 1) return MET_AT_ONCE;
+        n += h->link_slot == NO_SLOT;
     }
     for (uint16_t i = 0; i < o->up_count; i++) {
         const struct link *l = order_at(o, i);
@@ -85,7 +89,7 @@ void on_met(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u
     if (!o->joined || id_equal(&id, &o->self.id) || (there && (there != l || there->kinds)) ||
         failed_lately(o, &id, now_us))
         return;
-    if (contacts(o, now_us) >= MET_AT_ONCE) {
+    if (contacts(o, now_us, l) >= MET_AT_ONCE) {
         drop(o, DROP_RATE);
         return;
     }
@@ -94,5 +98,8 @@ void on_met(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u
         find_send(o, now_us, &o->self.id, PURPOSE_REPAIR, 0, SECONDS(5), link_slot(o, there), out);
         return;
     }
-    (void)hello_route(o, now_us, &id, link_id(o, l), &at, KIND_LEAF, out);
+    if (!hello_route(o, now_us, &id, link_id(o, l), &at, KIND_LEAF, out)) return;
+    struct hello *h;
+    for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;)
+        if (h->hs.initiator && id_equal(&h->target, &id)) h->word = (uint16_t)(link_slot(o, l) + 1);
 }

@@ -9,6 +9,7 @@
 #include "overlay/core.h"
 #include <string.h>
 
+#define REFERRED_US   MILLIS(700) /* for those to come up who were named in somebody's place */
 #define ASKED_AT_ONCE 2 /* members that a newcomer asks on its way, at a time: Kademlia's alpha */
 
 /* --- who refers --- */
@@ -166,10 +167,12 @@ void on_refer(struct overlay *o, uint64_t now_us, const struct arrival *a, const
         return;
     }
     struct id by = h->target, place = h->place;
-    /* a neighbour's endpoint is somebody's word, who may have answered there: it is asked over the ring all the same */
+    /* a neighbour's endpoint is somebody's word, who may have answered there: it is asked over the ring all the same, unless those named prove to be there */
     if (h->routed && near) {
         h->at = (struct endpoint){0};
-        h->brief = true;
+        h->brief = h->given_up = h->referred = true;
+        h->next_us = now_us + REFERRED_US;
+        wake_at(o, h->next_us);
     } else {
         hello_end(o, h, false);
     }

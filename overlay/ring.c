@@ -205,6 +205,13 @@ static unsigned linked_between(const struct overlay *o, const struct id *id, boo
     return right ? clockwise : (uint16_t)(n - clockwise);
 }
 
+static bool named_before(const struct id *ids, uint32_t n, const struct id *id)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (id_equal(&ids[i], id)) return true;
+    return false;
+}
+
 bool ring_would_be_near(const struct overlay *o, const struct id *id)
 {
     return linked_between(o, id, true) < NEAR_SIDE_MAX ||
@@ -275,8 +282,9 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
             if (info && ring_would_be_near(o, &ids[i])) info->stale = true;
             continue;
         }
-        strangers += linked_between(o, &ids[i], true) < STRANGER_WITHIN ||
-                     linked_between(o, &ids[i], false) < STRANGER_WITHIN;
+        if (!named_before(ids, fresh, &ids[i]))
+            strangers += linked_between(o, &ids[i], true) < STRANGER_WITHIN ||
+                         linked_between(o, &ids[i], false) < STRANGER_WITHIN;
         if (hello_pending(o, &ids[i])) continue;
         ids[fresh] = ids[i];
         at[fresh++] = at[i];
