@@ -82,6 +82,7 @@ void loop_event(struct daemon *d, const struct event *in)
         batch_took(&d->batch, &a);
         for (uint32_t i = 0; i < a.count; i++) act(d, &a.list[i]);
         threads_show(&d->threads);
+        threads_ease(&d->threads);
         if ((e.type != EV_DATAGRAM && e.type != EV_TUN) || !event_advance(&e, done)) return;
         if (done == 0 && fresh)
             return; /* it does not fit into an empty arena: lost, and counted by the lane */

@@ -14,6 +14,9 @@
 #define QUEUE_BYTES (512u << 10)
 #define QUEUE_ROOM  (160u << 10) /* a whole GRO buffer of small datagrams may ask control */
 #define COUNTERS    4u /* for each hot session: its keys, those before, those in the queues */
+#define QUEUE_HIGH  (QUEUE_BYTES / 2) /* so much to take: control lets it be taken first.. */
+#define QUEUE_LOW   (QUEUE_BYTES / 4)
+#define EASE_NS     2000000u /* ..for at most so long */
 #define WORK_ROUNDS 64
 
 static void count_one(uint64_t *shared, uint64_t value)
@@ -25,7 +28,7 @@ static void count_one(uint64_t *shared, uint64_t value)
 
 static void tell_main(struct lane_thread *t)
 {
-    count_one(&t->udp_dropped, t->udp.dropped + t->lost);
+    count_one(&t->udp_dropped, t->udp.dropped);
     count_one(&t->tun_dropped, t->tuns.dropped);
     count_one(&t->actions_lost, t->batch.lost);
     if (!hot_is_empty(&t->up)) uv_async_send(&t->all->told_async);
@@ -38,7 +41,7 @@ static void send_tcp(struct lane_thread *t, const struct action *a)
     for (uint32_t at = 0; at < a->send.len; at += segment) {
         struct hot_message m = {.op = UP_SEND, .endpoint = a->send.to};
         m.len = segment < a->send.len - at ? segment : a->send.len - at;
-        t->lost += hot_push(&t->up, &m, a->send.bytes + at) != OK;
+        lane_up(t->lane, &m, a->send.bytes + at); /* no room: counted there, as `full` */
     }
 }
 
@@ -61,7 +64,18 @@ static void await_answers(struct lane_thread *t)
     batch_flush(&t->batch);
     tell_main(t);
     uv_mutex_lock(&t->lock);
+    uv_cond_signal(&t->eased); /* who waits takes nothing */
     while (lane_waits(t->lane) && !t->stop) uv_cond_wait(&t->answered, &t->lock);
+    uv_mutex_unlock(&t->lock);
+}
+
+/* Main waits for that: threads_ease. */
+static void tell_eased(struct lane_thread *t)
+{
+    if (!__atomic_load_n(&t->main_waits, __ATOMIC_SEQ_CST) || hot_used(&t->down) >= QUEUE_LOW)
+        return;
+    uv_mutex_lock(&t->lock);
+    uv_cond_signal(&t->eased);
     uv_mutex_unlock(&t->lock);
 }
 
@@ -75,6 +89,7 @@ static void lane_event(struct lane_thread *t, const struct event *in)
         uint32_t done = lane_step(t->lane, clock_us(), &e, &a);
         batch_took(&t->batch, &a);
         for (uint32_t i = 0; i < a.count; i++) act(t, &a.list[i]);
+        tell_eased(t);
         if ((e.type != EV_DATAGRAM && e.type != EV_TUN) || !event_advance(&e, done)) return;
         if (done == 0 && fresh) return; /* lost, and counted by the lane */
         if (done == 0) batch_flush(&t->batch);
@@ -284,7 +299,7 @@ static bool start_one(struct lane_thread *t)
 {
     t->wake.data = t->due.data = t;
     if (uv_mutex_init(&t->lock) != 0 || uv_cond_init(&t->answered) != 0 ||
-        uv_loop_init(&t->loop) != 0)
+        uv_cond_init(&t->eased) != 0 || uv_loop_init(&t->loop) != 0)
         return false;
     bool good = uv_async_init(&t->loop, &t->wake, on_wake) == 0 &&
                 uv_timer_init(&t->loop, &t->due) == 0 &&
@@ -317,6 +332,31 @@ void threads_show(struct threads *t)
 {
     for (uint8_t i = 0; i + 1 < t->count; i++)
         if (t->list[i].running && hot_show(&t->list[i].down)) uv_async_send(&t->list[i].wake);
+}
+
+/* It has asked something, and perhaps takes nothing before we have answered. */
+static bool may_wait(struct lane_thread *t)
+{
+    return t->up.done != __atomic_load_n(&t->up.tail, __ATOMIC_ACQUIRE);
+}
+
+static void ease(struct lane_thread *t)
+{
+    uint64_t now = uv_hrtime(), end = now + EASE_NS;
+    uv_mutex_lock(&t->lock);
+    __atomic_store_n(&t->main_waits, true, __ATOMIC_SEQ_CST);
+    for (; hot_used(&t->down) >= QUEUE_LOW && !may_wait(t) && now < end; now = uv_hrtime())
+        (void)uv_cond_timedwait(&t->eased, &t->lock, end - now);
+    __atomic_store_n(&t->main_waits, false, __ATOMIC_SEQ_CST);
+    uv_mutex_unlock(&t->lock);
+}
+
+void threads_ease(struct threads *t)
+{
+    for (uint8_t i = 0; i + 1 < t->count; i++) {
+        struct lane_thread *one = &t->list[i];
+        if (one->running && hot_used(&one->down) >= QUEUE_HIGH && !may_wait(one)) ease(one);
+    }
 }
 
 void threads_answered(struct threads *t, uint8_t lane)
@@ -363,6 +403,7 @@ static void stop_one(struct lane_thread *t)
     uv_run(&t->loop, UV_RUN_DEFAULT);
     uv_loop_close(&t->loop);
     uv_cond_destroy(&t->answered);
+    uv_cond_destroy(&t->eased);
     uv_mutex_destroy(&t->lock);
 }
 

@@ -6,6 +6,7 @@
  *
  *     main                                     thread
  *     threads_show: what a step said is seen   events, batch; what it says wakes main
+ *     threads_ease: waits for that             takes what was said
  *     threads_answered                         waits for that, if it asked
  *     threads_device, threads_device_drop      takes a queue of that device, gives it up
  *
@@ -34,10 +35,10 @@ struct lane_thread {
     uv_async_t wake;
     uv_timer_t due;
     uint64_t due_us; /* that it is set to; TIME_NEVER: it is not */
-    uint64_t lost;   /* datagrams for TCP that found no room */
     /* shared; behind the lock */
     uv_mutex_t lock;
-    uv_cond_t answered;
+    uv_cond_t answered, eased;
+    bool main_waits; /* for the second */
     bool stop;
     uint8_t change[NETWORKS_MAX]; /* enum device_change */
     struct tun_place place[NETWORKS_MAX];
@@ -72,6 +73,9 @@ bool threads_lanes(struct threads *t, struct lane *first, const struct limits *l
                    const struct crypto *c, struct hot_lanes *hot, struct fail *f);
 bool threads_start(struct threads *t, uv_loop_t *loop, threads_told *told, void *context);
 void threads_show(struct threads *t);
+/* Waits a little, 2 ms at most, for a lane whose queue is half full: what control says next would find no room. Not for one that may
+ * wait for us. */
+void threads_ease(struct threads *t);
 void threads_answered(struct threads *t, uint8_t lane); /* all that was taken is carried out */
 struct threads_drops threads_drops(const struct threads *t);
 /* Ends them. What they had is still there for threads_free: control may name their queues until then. */

@@ -13,11 +13,17 @@ void lane_drop(struct lane *l, enum drop why)
     l->drops_to_tell = true;
 }
 
+/* Packets that go through control: the lane waits for them, or it would bring more than control can carry. The rest is seldom. */
+static bool is_packet(uint8_t op)
+{
+    return op == UP_MISS || op == UP_DATAGRAM || op == UP_INNER || op == UP_ROUTE || op == UP_SEND;
+}
+
 void lane_up(struct lane *l, const struct hot_message *m, const void *body)
 {
     if (hot_push(l->up, m, body))
         lane_drop(l, DROP_FULL);
-    else if (m->op == UP_MISS || m->op == UP_DATAGRAM)
+    else if (is_packet(m->op))
         l->asked_at = l->up->put;
 }
 

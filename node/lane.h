@@ -34,8 +34,10 @@ void lane_free(struct lane *l);
  * before the first step. Every lane knows all sessions and seals for them; it opens those that it owns, and gives control
  * (UP_DATAGRAM) what comes for none of these. */
 void lane_share(struct lane *l, uint8_t count, struct hot_counter *counters);
-/* Has control still to answer what was asked (a packet that misses its row, a datagram of a cold session)? What control says is
- * not heard meanwhile, so what comes takes the same way and overtakes nothing that control has. The driver of a lane in a thread of its own
+/* To control; a full queue drops and counts (DROP_FULL). The driver of a lane in a thread of its own says UP_SEND by it. */
+void lane_up(struct lane *l, const struct hot_message *m, const void *body);
+/* Has control still to answer what was asked (a packet that misses its row, a datagram of a cold session) or to carry what only it can
+ * (RELAYED for another lane, what goes over the ring or a TCP connection)? What control says is not heard meanwhile, so what comes takes the same way and overtakes nothing that control has. The driver of a lane in a thread of its own
  * waits for it at the end of a batch. Lane 0 has control at hand, and never waits. */
 bool lane_waits(const struct lane *l);
 /* What the devices take joined; at first nothing. */

@@ -123,8 +123,6 @@ void lane_channel_remove(struct lane *l, struct lane_channel *c);
 
 /* --- lane.c --- */
 void lane_drop(struct lane *l, enum drop why);
-/* To control; a full queue drops and counts. */
-void lane_up(struct lane *l, const struct hot_message *m, const void *body);
 /* Is there room for whatever one packet or one message may need? */
 bool lane_room(const struct actions *out);
 /* Traffic flowed that keeps the session hot: UP_USED is due within a second. */

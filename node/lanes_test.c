@@ -262,6 +262,47 @@ static void nobody_overtakes_a_miss(void **state)
     crowd_free(c);
 }
 
+static void answered(struct side *s)
+{
+    assert_true(lane_waits(s->lane));
+    while (hear(s)) {}
+    assert_true(lane_waits(s->lane));
+    hot_done(&s->up);
+    assert_false(lane_waits(s->lane));
+}
+
+/* What control carries for a lane comes no faster than control takes it: else the queue would be full most of the time. */
+static void a_lane_brings_no_more_than_control_takes(void **state)
+{
+    struct crowd *c = crowd_connected(MANY);
+    struct side *s = &c->a[B_OWNER], *b = &c->w.b;
+    struct hot_message m = {.op = DOWN_SEAL, .index = BA, .len = RELAYED_HEADER + 60};
+    uint8_t frame[RELAYED_HEADER + 60] = {KIND_RELAYED}, d[256], p[64];
+    (void)state;
+    settle(c);
+    frame[RELAYED_HEADER] = OUTER_DATA; /* of nobody's session, in RELAYED: UP_INNER */
+    frame[RELAYED_HEADER + 1] = 1;
+    say(b, &m, frame);
+    timer(b);
+    uint32_t n = sent(b, &s->at, d);
+    assert_false(lane_waits(s->lane));
+    wire_in(s, &b->at, d, n, 0);
+    answered(s);
+    struct hot_message send = {.op = UP_SEND, .endpoint = b->at, .len = n}; /* its driver's */
+    lane_up(s->lane, &send, d);
+    answered(s);
+    struct hot_message over_the_ring = {.op = DOWN_PATH, .index = AB, .path = PATH_ROUTED};
+    tell(c, &over_the_ring, NULL);
+    settle(c);
+    packet4(p, s->ipv4, b->ipv4, 64, 1);
+    tun_in(&c->w, s, p, 64);
+    answered(s); /* UP_ROUTE */
+    struct hot_message rest = {.op = UP_USED, .index = AB};
+    lane_up(s->lane, &rest, NULL);
+    assert_false(lane_waits(s->lane)); /* nothing is carried for it */
+    crowd_free(c);
+}
+
 /* A counter is control's again when the last lane has let go, and is given to nobody before. */
 static void the_last_lane_has_the_last_counter(void **state)
 {
@@ -382,6 +423,7 @@ int main(void)
         cmocka_unit_test(super_packets_draw_at_once),
         cmocka_unit_test(one_lane_opens),
         cmocka_unit_test(nobody_overtakes_a_miss),
+        cmocka_unit_test(a_lane_brings_no_more_than_control_takes),
         cmocka_unit_test(the_last_lane_has_the_last_counter),
         cmocka_unit_test(all_are_told_or_none),
         cmocka_unit_test(the_end_of_counters_is_shared),

@@ -88,6 +88,15 @@ four() {
   echo "  $1 to $2: four connections"
 }
 
+# full: dan and eve had the blob both ways, by control from one lane to another (of 4 and of 8): of its packets they have lost less than 1 %
+full() {
+  local node lost packets=$((2 * $(stat -c %s "$TMPDIR/blob") / 1350))
+  for node in dan eve; do
+    lost=$(r $node status --json | jq '.drops.full // 0')
+    echo "  $node's queues were full for $lost of $packets"
+    [[ $lost -lt $((packets / 100)) ]] || bad "$node's queues were full for $lost of $packets packets"
+  done
+}
 echo "== TCP"
 blob 8
 carry ann ben "$ben" 20; carry ben ann "$ann" 20
@@ -112,13 +121,15 @@ echo "== relayed, the relay with four lanes too"
 kill "${PID[ann]}"; wait "${PID[ann]}" || true
 start ann --threads 4
 await ann
-start dan --threads 2; start eve --threads 3
+start dan --threads 4; start eve --threads 8
 await dan; await eve
 dan=$(ip4 dan) eve=$(ip4 eve)
 within 12 reach dan "$eve" || fail "dan does not reach eve"
 relayed() { reach dan "$eve" && [[ $(path dan eve) == relayed && $(path eve dan) == relayed ]]; }
 within 20 relayed || fail "not relayed: $(path dan eve), $(path eve dan)"
-carry dan eve "$eve" 30; carry eve dan "$dan" 30
+blob 64
+carry dan eve "$eve" 60; carry eve dan "$dan" 60
+full
 flows dan eve "$eve"; flows eve dan "$dan"
 for node in ann ben cat dan eve; do echo "  $node's drops: $(r $node status --json | jq -c .drops)"; done
 verdict
