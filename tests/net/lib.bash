@@ -54,7 +54,9 @@ member() { # member NODE HOST INVITER: joins with an invite of INVITER, and star
 }
 start() { # start NODE [OPTION...]: its daemon, in the background
   # A plain command, not a function: $! is then the daemon itself, for natlab and ip only exec.
-  $natlab exec "${HOST[$1]}" "$RINGLET" -d "$TMPDIR/$1" run ${THREADS:+--threads "$THREADS"} "${@:2}" \
+  local own=()
+  [[ -z ${THREADS:-} || " ${*:2}" == *' --threads'* ]] || own=(--threads "$THREADS")
+  $natlab exec "${HOST[$1]}" "$RINGLET" -d "$TMPDIR/$1" run "${own[@]}" "${@:2}" \
     >>"$TMPDIR/$1.log" 2>&1 &
   PID[$1]=$!
 }
