@@ -3,6 +3,8 @@
 #include "overlay/wire.h"
 #include <string.h>
 
+#define BULK_LEAVES 8u /* of several lanes' queues packets leave this part free */
+
 _Static_assert(HOT_BODY_MAX >= KIND_RELAYED_MAX && HOT_BODY_MAX >= KIND_IP_MAX,
                "UP_FRAME, UP_INNER, UP_MISS");
 _Static_assert(HOT_BODY_MAX >= KIND_ROUTED_MAX, "UP_ROUTE's datagram is to fit into ROUTED");
@@ -86,13 +88,30 @@ static bool is_for_all(uint8_t op)
            op == DOWN_ROW || op == DOWN_UNROW;
 }
 
+/* Packets, which may be lost; what a lane is to know may not. */
+static bool is_bulk(uint8_t op)
+{
+    return op == DOWN_OFFER || op == DOWN_ICMP || op == DOWN_SEAL || op == DOWN_FRAME ||
+           op == DOWN_DATAGRAM;
+}
+
+static enum err tell_one(const struct hot_lanes *lanes, uint8_t to, const struct hot_message *m,
+                         const void *body)
+{
+    struct hot_queue *q = lanes->down[to < lanes->count ? to : 0];
+    if (lanes->count > 1 && is_bulk(m->op) && m->len <= HOT_BODY_MAX &&
+        !hot_room(q, m->len + q->size / BULK_LEAVES)) {
+        q->dropped++;
+        return ERR_FULL;
+    }
+    return hot_push(q, m, body);
+}
+
 enum err hot_tell(const struct hot_lanes *lanes, const struct hot_message *m, const void *body)
 {
     bool packet = m->op == DOWN_OFFER || m->op == DOWN_ICMP;
-    if (lanes->count == 1 || !is_for_all(m->op)) {
-        uint8_t to = packet ? m->lane : hot_owner(m->index, lanes->count);
-        return hot_push(lanes->down[to < lanes->count ? to : 0], m, body);
-    }
+    if (lanes->count == 1 || !is_for_all(m->op))
+        return tell_one(lanes, packet ? m->lane : hot_owner(m->index, lanes->count), m, body);
     for (uint8_t i = 0; i < lanes->count; i++) {
         if (m->len <= HOT_BODY_MAX && hot_room(lanes->down[i], m->len)) continue;
         lanes->down[i]->dropped++;

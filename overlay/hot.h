@@ -170,7 +170,8 @@ static inline uint8_t hot_owner(uint32_t index, uint8_t lanes)
     return (uint8_t)(lanes > 1 ? index % lanes : 0u);
 }
 /* To the lanes it concerns: to all of them (what they know of sessions, rows and networks) or to none, to the owner of `index`,
- * or to m->lane. ERR_FULL as hot_push. */
+ * or to m->lane. ERR_FULL as hot_push; with several lanes for a packet, too, that would leave less than an eighth of the queue
+ * free: one busy lane must not keep all from what they are to know. */
 MUST_CHECK enum err hot_tell(const struct hot_lanes *lanes, const struct hot_message *m,
                              const void *body);
 /* For a session that goes into the lanes: its number + 1; 0: there is none, or one lane alone needs none. */

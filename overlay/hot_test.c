@@ -81,12 +81,39 @@ static void too_long_is_refused(void **state)
     hot_queue_fini(&q);
 }
 
+/* Packets for one lane leave room for what all are to know; a lane that is alone has its whole queue. */
+static void packets_leave_room(void **state)
+{
+    static const enum hot_op bulk[] = {DOWN_DATAGRAM, DOWN_OFFER, DOWN_SEAL, DOWN_FRAME, DOWN_ICMP};
+    const uint8_t body[HOT_BODY_MAX] = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof bulk / sizeof *bulk; i++)
+        for (uint8_t count = 1; count <= 2; count++) {
+            struct hot_queue q[2];
+            struct hot_lanes lanes = {.count = count, .down = {&q[0], &q[1]}};
+            struct hot_message m = {.op = (uint8_t)bulk[i], .index = 4, .len = 100};
+            struct hot_message path = {.op = DOWN_PATH, .index = 4};
+            uint32_t told = 0;
+            for (int k = 0; k < 2; k++) assert_int_equal(hot_queue_init(&q[k], HOT_QUEUE_MIN), OK);
+            while (hot_tell(&lanes, &m, body) == OK) {}
+            assert_int_equal(q[0].dropped, 1);
+            uint32_t left = HOT_QUEUE_MIN - hot_used(&q[0]);
+            if (count == 1) assert_true(left < sizeof m + 100);
+            if (count == 2) assert_in_range(left, HOT_QUEUE_MIN / 8, HOT_QUEUE_MIN / 8 + 300);
+            while (hot_tell(&lanes, &path, NULL) == OK) told++;
+            if (count == 2) assert_int_equal(told, left / sizeof path);
+            assert_int_equal(hot_tell(&lanes, &m, body), ERR_FULL);
+            for (int k = 0; k < 2; k++) hot_queue_fini(&q[k]);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(comes_out_as_it_went_in),
         cmocka_unit_test(goes_round),
         cmocka_unit_test(too_long_is_refused),
+        cmocka_unit_test(packets_leave_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
