@@ -7,12 +7,15 @@
 #include "vnet/address.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -73,6 +76,12 @@ static bool not_made(const char *name, int error, bool several, struct fail *f)
         return fail(f, FAIL_IO,
                     "make it with `ip tuntap add mode tun multi_queue`, or set threads = 1",
                     "device %s was made for one thread", name);
+    if (error == EINVAL)
+        return fail(
+            f, FAIL_IO,
+            "make it with `ip tuntap add mode tun` (no multi_queue), or set threads = 2, or "
+            "choose another name with --tun",
+            "device %s was made for several threads, or is no TUN device", name);
     return fail(f, FAIL_IO, "choose another name with --tun", "cannot make device %s: %s", name,
                 strerror(error));
 }
@@ -114,6 +123,20 @@ static bool attach(struct tuns *t, int fd, struct ifreq *r, bool *headers)
     return true;
 }
 
+/* Does somebody hold it open? The kernel says so of a device with one queue (EBUSY); one with several it lets everybody share. Two that
+ * start at the same moment are not told apart. */
+static bool is_held(const struct tuns *t, const char *name)
+{
+    struct ethtool_value link = {.cmd = ETHTOOL_GLINK}; /* IFF_RUNNING is a second late */
+    struct ifreq r = {.ifr_data = (char *)&link};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return false;
+    snprintf(r.ifr_name, sizeof r.ifr_name, "%s", name);
+    bool held = t->ioctl(fd, SIOCETHTOOL, &r) == 0 && link.data != 0;
+    close(fd);
+    return held;
+}
+
 bool tun_add(struct tuns *t, uint8_t number, const char *name, uint16_t mtu_bytes, struct fail *f)
 {
     struct ifreq r = {.ifr_flags = IFF_TUN | IFF_NO_PI};
@@ -127,6 +150,7 @@ bool tun_add(struct tuns *t, uint8_t number, const char *name, uint16_t mtu_byte
     snprintf(r.ifr_name, sizeof r.ifr_name, "%s",
              *name ? name : "ring%d"); /* the kernel takes the first free number */
     if (t->steer >= 0) r.ifr_flags |= IFF_MULTI_QUEUE;
+    if (t->steer >= 0 && *name && is_held(t, name)) return not_made(name, EBUSY, true, f);
     if (!attach(t, fd, &r, &headers) ||
         (t->steer >= 0 && t->ioctl(fd, TUNSETSTEERINGEBPF, &t->steer) != 0))
         return not_made(*name ? name : "ring0", errno, t->steer >= 0, f);

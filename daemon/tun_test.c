@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,6 +21,8 @@
 
 static struct {            /* the "kernel" */
     bool busy;             /* all devices belong to others */
+    bool held;             /* ..and have several queues */
+    bool set;              /* one was asked for */
     bool no_headers;       /* one without IFF_VNET_HDR */
     unsigned long knows;   /* TUN_F_* */
     unsigned long offload; /* of the device, which was there before */
@@ -39,8 +43,11 @@ static int take(int fd, unsigned long request, ...)
     struct ifreq *r = request == TUNSETIFF ? va_arg(list, struct ifreq *) : NULL;
     int *size = request == TUNSETVNETHDRSZ ? va_arg(list, int *) : NULL;
     unsigned long wanted = request == TUNSETOFFLOAD ? va_arg(list, unsigned long) : 0;
+    struct ifreq *about = request == SIOCETHTOOL ? va_arg(list, struct ifreq *) : NULL;
     va_end(list);
+    if (about) return ((struct ethtool_value *)(void *)about->ifr_data)->data = kernel.held, 0;
     if (r) {
+        kernel.set = true;
         strcpy(r->ifr_name, "no-such-device");
         if (kernel.busy) return answer(EBUSY);
         return answer(kernel.no_headers && (r->ifr_flags & IFF_VNET_HDR) ? EINVAL : 0);
@@ -115,12 +122,34 @@ static void a_device_not_made_changes_nothing(void **state)
     assert_int_equal(t.joins, BOTH);
 }
 
+/* The kernel lets everybody share a device with several queues: whether it is somebody's must be asked before. */
+static void a_device_of_several_queues_is_not_shared(void **state)
+{
+    struct fail f;
+    (void)state;
+    for (int held = 0; held < 2; held++)
+        for (int steer = -1; steer < 1; steer++) {
+            start(TCP);
+            kernel.held = held;
+            tuns_init(&t);
+            t.ioctl = take;
+            t.steer = steer;
+            t.spare[t.spare_count++] = open("/dev/null", O_RDWR | O_CLOEXEC);
+            assert_false(tun_add(&t, 0, "vpn0", 1400, &f));
+            bool refused = held && steer >= 0;
+            assert_int_equal(kernel.set, !refused);
+            if (refused) assert_string_equal(f.code, fail_name(FAIL_IN_USE));
+            tuns_close(&t);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_far_as_the_kernel_goes),
         cmocka_unit_test(a_predecessors_offload_is_turned_off),
         cmocka_unit_test(a_device_not_made_changes_nothing),
+        cmocka_unit_test(a_device_of_several_queues_is_not_shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

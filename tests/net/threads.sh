@@ -117,6 +117,29 @@ within 10 reach ann "$cat" || bad "ann does not reach cat, which was stopped for
 within 10 reach cat "$ben" || bad "cat, stopped for 3 s, does not reach ben"
 flows cat ann "$ann"
 
+echo "== devices"
+# refused NODE TEXT OPTION...: another daemon, of a network of its own, on ben's host
+HOST[fay]=ben
+r fay create other --range 10.99.0.0/16 --listen 0.0.0.0:7999 >/dev/null
+refused() {
+  local status=0
+  r fay run "${@:2}" >"$TMPDIR/out" 2>&1 || status=$?
+  [[ $status == 1 ]] && grep -q "$1" "$TMPDIR/out" || bad "fay run ${*:2}: $status, $(cat "$TMPDIR/out")"
+}
+refused 'device ring0 is in use' --tun ring0 --threads 2 # of ben, which has two
+on ben ip tuntap add dev vpn2 mode tun multi_queue
+on ben ip tuntap add dev vpn1 mode tun
+on ben ip link set vpn2 up
+refused 'made for several threads.*threads = 2' --tun vpn2 --threads 1
+refused 'made for one thread.*multi_queue' --tun vpn1 --threads 2
+for threads in 2 4; do # and again at once
+  start fay --tun vpn2 --threads $threads
+  await fay
+  [[ $(r fay status --json | jq -r '.networks[0].device') == vpn2 ]] || bad "fay does not have vpn2"
+  kill "${PID[fay]}"; wait "${PID[fay]}" || true
+  on ben ip address flush dev vpn2 # else its range were in use
+done
+
 echo "== relayed, the relay with four lanes too"
 kill "${PID[ann]}"; wait "${PID[ann]}" || true
 start ann --threads 4
