@@ -65,12 +65,19 @@ static void networks_changed(const struct config *old, const struct config *new,
     }
 }
 
+static uint8_t threads_of(const struct config *c)
+{
+    return c->threads ? c->threads : THREADS_DEFAULT;
+}
+
 static void node_changed(const struct config *old, const struct config *new, struct json_t *restart)
 {
     if (CHANGED(old, new, listen)) js_add_text(restart, "listen");
     if (CHANGED(old, new, tcp) || old->tcp_same != new->tcp_same) js_add_text(restart, "tcp");
     if (old->port_mapping != new->port_mapping) js_add_text(restart, "port-mapping");
     if (strcmp(old->user, new->user) != 0) js_add_text(restart, "user");
+    if (old->offload != new->offload) js_add_text(restart, "offload");
+    if (threads_of(old) != threads_of(new)) js_add_text(restart, "threads");
     if (CHANGED(old, new, limits)) js_add_text(restart, "limits");
 }
 

@@ -143,6 +143,12 @@ echo "== changing"
 v 0 ann log debug; v 0 ann log info; v 2 ann log nonsense
 v 0 ann reload
 j 0 ann reload --json; is .ok
+cp "$TMPDIR/ann/ringlet.conf" "$TMPDIR/conf"
+sed -i '/^\(threads\|offload\) =/d; s/^\[node\]$/&\nthreads = 1/' "$TMPDIR/ann/ringlet.conf"
+j 0 ann reload --json; is '.restart == []' # what it has by default
+sed -i 's/^threads = 1$/threads = 3\noffload = no/' "$TMPDIR/ann/ringlet.conf"
+j 0 ann reload --json; is '.restart == ["offload","threads"]'
+cp "$TMPDIR/conf" "$TMPDIR/ann/ringlet.conf"; v 0 ann reload
 $natlab exec ann "$RINGLET" -d "$TMPDIR/ann" watch --json >"$TMPDIR/watched" 2>&1 &
 watcher=$!
 j 0 seed create lan2 --range 10.88.0.0/16 --ip 10.88.0.1 --host seed --json; is '.ok and .ipv4 == "10.88.0.1"' # on a running daemon
