@@ -75,8 +75,9 @@ static void choose_threads(struct daemon *d)
     threads_init(&d->threads, d->options.no_tun ? 1 : wanted, &error);
     if (error)
         log_say(&d->log, LOG_WARN,
-                "threads = %u: the kernel takes no program that keeps a flow in its thread (%s): "
-                "going on with one",
+                "threads = %u: the kernel takes no program that keeps a flow in its thread, or "
+                "shares no "
+                "port (%s): going on with one",
                 wanted, strerror(error));
 }
 

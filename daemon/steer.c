@@ -1,8 +1,10 @@
 #include "daemon/steer.h"
 
 #include "overlay/wire.h"
+#include <errno.h>
 #include <linux/bpf.h>
 #include <linux/filter.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -31,7 +33,7 @@
 
 int steer_packets(void)
 {
-    /* A load behind the end gives 0. The result is taken modulo the number of queues. */
+    /* The result is taken modulo the number of queues. A load behind the end ends the program, with 0: such a packet is of no flow. */
     const struct bpf_insn program[] = {
         COPY(6, 1),
         SET(7, 0),
@@ -82,6 +84,19 @@ int steer_packets(void)
     a.insn_cnt = sizeof program / sizeof *program;
     a.license = (uint64_t)(uintptr_t) "MIT";
     return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &a, sizeof a);
+}
+
+bool steer_ports(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int one = 1, fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return false;
+    bool good = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0 &&
+                bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && steer_datagrams(fd, 2);
+    int error = errno;
+    close(fd);
+    errno = error;
+    return good;
 }
 
 bool steer_datagrams(int fd, uint8_t lanes)

@@ -12,5 +12,7 @@
 
 /* A descriptor for TUNSETSTEERINGEBPF; -1: not allowed, or this kernel has none. */
 int steer_packets(void);
+/* Can sockets share a port, and may we choose one of them? False: errno says why not. */
+bool steer_ports(void);
 /* All sockets of the port are bound, the lanes' in their order; fd: any of them. */
 bool steer_datagrams(int fd, uint8_t lanes);

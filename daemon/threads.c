@@ -221,8 +221,10 @@ void threads_init(struct threads *t, uint8_t count, int *error)
     *error = 0;
     if (count < 2) return;
     t->steer = steer_packets();
-    if (t->steer >= 0) return;
+    if (t->steer >= 0 && steer_ports()) return;
     *error = errno;
+    if (t->steer >= 0) close(t->steer);
+    t->steer = -1;
     t->count = 1;
 }
 

@@ -34,10 +34,15 @@ static void tune(int fd, bool v4, bool offload)
     if (offload) set(fd, IPPROTO_UDP, UDP_GRO, 1);
 }
 
-static bool refused(const struct endpoint *e, const char *conf, int error, struct fail *f)
+/* share: UDP_NEXT: the first lane has this port already. */
+static bool refused(const struct endpoint *e, const char *conf, enum udp_share share, int error,
+                    struct fail *f)
 {
     char text[ENDPOINT_TEXT];
     endpoint_print(e, text);
+    if (share == UDP_NEXT || (share == UDP_FIRST && error == ENOPROTOOPT))
+        return fail(f, FAIL_IO, "set threads = 1 in ringlet.conf", "threads cannot share %s: %s",
+                    text, strerror(error));
     if (error == EADDRINUSE) {
         fail(f, FAIL_IN_USE, "", "port %u is in use: cannot listen on %s", (unsigned)e->port, text);
         return fail_hint(f, "change `listen` in %.200s (create and join take --listen)", conf);
@@ -60,8 +65,8 @@ static int open_one(const struct endpoint *e, bool offload, bool shared)
     int one = 1, fd = socket(at.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return -1;
     if (at.ss_family == AF_INET6) (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
-    if (shared) set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-    if (bind(fd, (struct sockaddr *)&at, len) == 0) {
+    bool fine = !shared || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0;
+    if (fine && bind(fd, (struct sockaddr *)&at, len) == 0) {
         tune(fd, at.ss_family == AF_INET, offload);
         return fd;
     }
@@ -94,7 +99,7 @@ bool udp_open(struct udp *u, const struct config_listen *l, bool offload, enum u
                        endpoint_is_any(e);
         if (fd < 0 && without) continue;
         if (fd < 0) {
-            bool said = refused(e, conf, errno, f);
+            bool said = refused(e, conf, share, errno, f);
             udp_close(u);
             return said;
         }
