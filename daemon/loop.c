@@ -148,14 +148,17 @@ static void on_batch_end(void *context)
 }
 
 /* Lanes in other threads have said something. One message a step, so that a lane sees nothing that follows from it before it was
- * carried out (node/node.h). */
+ * carried out (node/node.h). While one has much to take the others' turns are short: it may wait for its own. */
 static void on_lanes(void *context)
 {
     struct daemon *d = context;
     struct event e = {.type = EV_LANE};
     for (e.lane = 1; e.lane < d->threads.count; e.lane++) {
         struct hot_queue *up = d->hot.up[e.lane];
-        for (uint32_t n = 0; n < LANE_MESSAGES && !hot_is_empty(up); n++) loop_event(d, &e);
+        for (uint32_t n = 0; n < LANE_MESSAGES && !hot_is_empty(up); n++) {
+            loop_event(d, &e);
+            if (threads_behind(&d->threads)) break;
+        }
         loop_settle(d);
         threads_answered(&d->threads, e.lane);
     }

@@ -361,6 +361,13 @@ void threads_ease(struct threads *t)
     }
 }
 
+bool threads_behind(const struct threads *t)
+{
+    for (uint8_t i = 0; i + 1 < t->count; i++)
+        if (hot_used(&t->list[i].down) >= QUEUE_HIGH) return true;
+    return false;
+}
+
 void threads_answered(struct threads *t, uint8_t lane)
 {
     struct lane_thread *one = &t->list[lane - 1];

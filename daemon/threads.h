@@ -76,6 +76,7 @@ void threads_show(struct threads *t);
 /* Waits a little, 2 ms at most, for a lane whose queue is half full: what control says next would find no room. Not for one that may
  * wait for us. */
 void threads_ease(struct threads *t);
+bool threads_behind(const struct threads *t);           /* there is such a lane yet */
 void threads_answered(struct threads *t, uint8_t lane); /* all that was taken is carried out */
 struct threads_drops threads_drops(const struct threads *t);
 /* Ends them. What they had is still there for threads_free: control may name their queues until then. */
