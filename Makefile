@@ -84,7 +84,7 @@ help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
 	@echo; printf '  %-14s%s\n' \
 	  all 'build/ringlet, build/ringlet-sim (plain make)' deps 'install what the build and the tests need' \
-	  demo 'two hosts behind NATs find each other: half a minute' check 'every test: under 10 minutes' \
+	  demo 'two hosts behind NATs find each other: half a minute' check 'every test but the long ones: under 15 minutes' \
 	  check-long 'and those that take longer' unit 'tests of modules, sanitized' net 'tests of daemons in network namespaces' \
 	  sim 'the standard scenarios: under 30 minutes' sim-million '100,000 nodes, then 1,000,000: hours' \
 	  fuzz 'look for new inputs' bench 'how fast: docs/performance.md' micro 'build/bench/micro, the steps of a packet' \
@@ -185,7 +185,7 @@ sim: all
 	@tests/run --table sim sim $(T)
 
 sim-million: all
-	@echo 'sim-million: 100,000 nodes, then 1,000,000: a quarter of an hour, then hours, and up to 18 GiB; on a terminal it shows how far it is, ^C ends it'
+	@echo 'sim-million: 100,000 nodes, then 1,000,000: some ten minutes, then an hour and a half, and 10 to 11 GiB; on a terminal it shows how far it is, ^C ends it'
 	@echo '             the first alone: build/ringlet-sim sim/scenarios/ring-100000.sim --queue quiet --set lookahead=0'
 	@tests/run --table million --jobs 1 sim $(T)
 

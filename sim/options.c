@@ -27,7 +27,8 @@ const char options_help[] =
     "  --trace FILE      every tracepoint of every node; - is the standard output\n"
     "  --help, --version\n"
     "\n"
-    "Exit status: 0 every expectation held, 1 one did not, 2 wrong usage or scenario.\n"
+    "Exit status: 0 every expectation held, 1 one did not, 2 wrong usage or scenario, 130 "
+    "stopped.\n"
     "\n"
     "example: ringlet-sim sim/scenarios/cold-256.sim --seed 7 --json -\n";
 
