@@ -73,7 +73,7 @@ PROGRAMS := $(if $(wildcard daemon/main.c),$(B)/ringlet) $(if $(wildcard sim/mai
 
 say     = $(if $(V),,@echo '  $(1)';)
 
-.PHONY: all help deps demo check check-long unit net sim sim-million bench fuzz micro \
+.PHONY: all help deps demo check check-long unit net sim sim-million bench bench-peers fuzz micro \
         install format format-check layers tests fuzzers clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -87,7 +87,8 @@ help:
 	  demo 'two hosts behind NATs find each other: half a minute' check 'every test but the long ones: under 15 minutes' \
 	  check-long 'and those that take longer' unit 'tests of modules, sanitized' net 'tests of daemons in network namespaces' \
 	  sim 'the standard scenarios: under 30 minutes' sim-million '100,000 nodes, then 1,000,000: hours' \
-	  fuzz 'look for new inputs' bench 'how fast: docs/performance.md' micro 'build/bench/micro, the steps of a packet' \
+	  fuzz 'look for new inputs' bench 'how fast: docs/performance.md; 5 minutes, and root' \
+	  bench-peers 'beside a VPN that is fetched: 25 minutes' micro 'build/bench/micro, the steps of a packet' \
 	  layers 'who may call whom' format 'clang-format' format-check 'says what format would change' \
 	  install 'programs, man page, systemd unit' clean 'remove build/'
 
@@ -159,7 +160,7 @@ endif
 
 SUBMAKE   = $(MAKE) --no-print-directory -j$(JOBS)
 PLAIN     = @$(SUBMAKE) all
-SANITIZED = @$(SUBMAKE) SAN=1 tests
+SANITIZED = @$(SUBMAKE) SAN=1 all tests
 FUZZING   = @$(SUBMAKE) FUZZ=1 fuzzers
 
 check: deps
@@ -201,8 +202,14 @@ demo:
 
 bench: deps
 	$(PLAIN)
-	@$(SUBMAKE) micro T=
+	@$(SUBMAKE) $(B)/bench/micro
 	@tests/bench/run
+
+# Beside wireguard-go of Debian 13, as docs/performance.md has it; tests/bench/peers/needs says what it takes.
+bench-peers: deps
+	$(PLAIN)
+	@$(SUBMAKE) $(B)/bench/micro
+	@tests/bench/run --peers
 
 # The steps of a packet, one by one; tests/bench/micro/micro.c says which. T=TEXT: only those whose name contains it.
 micro: $(B)/bench/micro
