@@ -34,6 +34,13 @@ static void tune(int fd, bool v4, bool offload)
     if (offload) set(fd, IPPROTO_UDP, UDP_GRO, 1);
 }
 
+/* Linux before 4.18 has no UDP_SEGMENT. 0: none on this socket, only where a message says so. */
+static bool can_segment(int fd)
+{
+    int none = 0;
+    return setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &none, sizeof none) == 0;
+}
+
 /* share: UDP_NEXT: the first lane has this port already. */
 static bool refused(const struct endpoint *e, const char *conf, enum udp_share share, int error,
                     struct fail *f)
@@ -103,6 +110,7 @@ bool udp_open(struct udp *u, const struct config_listen *l, bool offload, enum u
             udp_close(u);
             return said;
         }
+        u->out.no_segment |= !can_segment(fd);
         u->sockets[u->count++] = (struct udp_socket){
             .udp = u, .fd = fd, .at = *e, .batch = UDP_BATCH};
     }

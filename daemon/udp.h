@@ -2,8 +2,8 @@
  *
  * Receiving: recvmmsg of up to UDP_BATCH buffers, of fewer while trains come; UDP_GRO lets one buffer hold many datagrams of
  * one sender. Buffers are lent to udp_each's receiver until the batch ends. Sending (udp_out.c): udp_queue borrows the bytes until udp_flush. What goes to one
- * endpoint in a row and is of one size leaves as one train (UDP_SEGMENT), wherever it lies; if a device refuses trains, in
- * the midst of it too, datagram by datagram. What the kernel does not take at once is dropped and counted: upper layers know loss.
+ * endpoint in a row and is of one size leaves as one train (UDP_SEGMENT), wherever it lies; if the kernel has none, or a device refuses
+ * trains, in the midst of it too, datagram by datagram. What the kernel does not take at once is dropped and counted: upper layers know loss.
  * Never fragmented: DF is set and the kernel's idea of the path's MTU ignored (IP_PMTUDISC_PROBE); we probe ourselves.
  *
  * Owns: descriptors and buffers. Errors: FAIL_IN_USE names --listen. Cost: one system call a batch. */
