@@ -1,13 +1,11 @@
 /* overlay/dht.c - records that we keep for others: put, get, copies to replicas, hand-over, expiry. The rules are in dht.h. */
-#include "overlay/dht.h"
+#include "overlay/records.h"
 #include "overlay/slot.h"
 #include <inttypes.h>
 #include <string.h>
 
 #define VERIFY_RATE         400u /* a second: 2.5 % of a processor at 58 us each */
 #define VERIFY_BURST        1000u
-#define ROOM_FIRST          8u
-#define WRITER_MIN          16u /* records of one writer that are always taken; else an eighth of all */
 #define HANDING_OVER        3u /* the nearest so many holders hand over: one of them may be slow, or lie */
 #define HAND_OVER_AT_A_TIME 16u
 #define HAND_OVER_PAUSE_US  MILLIS(50)
@@ -17,11 +15,6 @@
 #define REPAIR_EVERY_US     SECONDS(10)
 #define EXPIRY_EVERY_US                                                                            \
     SECONDS(1) /* what is over is not found at once; its memory comes back within this */
-
-static const struct id *near_id(const struct overlay *o, uint8_t i)
-{
-    return link_id(o, &o->links[o->near[i].slot]);
-}
 
 static uint8_t among(const uint32_t *near, uint8_t count, uint32_t one) /* its place, or count */
 {
@@ -38,7 +31,7 @@ static void near_look(const struct overlay *o, struct dht *d)
     d->near_count = o->near_count;
     d->fresh = 0;
     for (uint8_t i = 0; i < o->near_count; i++) {
-        d->near[i] = get_u32(near_id(o, i)->b);
+        d->near[i] = get_u32(records_near_id(o, i)->b);
         uint8_t k = among(before.near, before.near_count, d->near[i]);
         if (k == before.near_count || before.fresh >> k & 1) d->fresh |= (uint8_t)(1u << i);
     }
@@ -64,149 +57,6 @@ void dht_due(struct overlay *o, uint64_t at_us)
     wake_at(o, at_us);
 }
 
-/* --- the records, sorted by key --- */
-
-static uint16_t position(const struct overlay *o,
-                         const struct id *key) /* the first whose key is not less */
-{
-    uint16_t low = 0, high = o->record_count;
-    while (low < high) {
-        uint16_t mid = (uint16_t)((low + high) / 2);
-        if (id_compare(&o->records[mid]->key, key) < 0)
-            low = (uint16_t)(mid + 1);
-        else
-            high = mid;
-    }
-    return low;
-}
-
-struct record_entry *dht_find(const struct overlay *o, const struct id *key, uint64_t now_us)
-{
-    uint16_t i = position(o, key);
-    if (i == o->record_count || !id_equal(&o->records[i]->key, key)) return NULL;
-    return o->records[i]->until_us > now_us ? o->records[i] : NULL;
-}
-
-static void entry_remove(struct overlay *o, uint16_t i)
-{
-    pool_give(o->extra_pool, o->records[i]);
-    o->record_count--;
-    memmove(o->records + i, o->records + i + 1, (size_t)(o->record_count - i) * sizeof *o->records);
-}
-
-/* --- who keeps it --- */
-
-/* How many of us and our near links lie nearer to key than id does. */
-static unsigned rank(const struct overlay *o, const struct id *key, const struct id *id)
-{
-    unsigned nearer = id_nearer(key, &o->self.id, id) < 0;
-    for (uint8_t i = 0; i < o->near_count; i++) nearer += id_nearer(key, near_id(o, i), id) < 0;
-    return nearer;
-}
-
-/* Does key lie among our neighbours? Of what lies beyond them we know too little: half of them are nearer to anything. */
-static bool is_around(const struct overlay *o, const struct id *key)
-{
-    uint16_t left[NEAR_SIDE_MAX], right[NEAR_SIDE_MAX];
-    uint8_t lefts, rights;
-    ring_sides(o, left, right, &lefts, &rights);
-    if (o->near_count < 2 * NEAR_SIDE_MAX || !lefts || !rights)
-        return true; /* they are all there are */
-    return id_between(link_id(o, &o->links[left[lefts - 1]]), key,
-                      link_id(o, &o->links[right[rights - 1]]));
-}
-
-bool dht_is_replica(const struct overlay *o, const struct id *key)
-{
-    return is_around(o, key) && rank(o, key, &o->self.id) < REPLICAS;
-}
-
-/* --- room --- */
-
-/* What a record is worth to the ring, if it is kept here. */
-struct worth {
-    unsigned
-        rank;  /* so many lie nearer to its key than we do; REPLICAS: it is not for us to keep */
-    bool slot; /* its claim is proven, anything else can be made up by anybody */
-    uint64_t until_us;
-};
-
-static struct worth worth_of(const struct overlay *o, const struct id *key, uint8_t tag,
-                             uint64_t until_us)
-{
-    return (struct worth){.rank = dht_is_replica(o, key) ? rank(o, key, &o->self.id) : REPLICAS,
-                          .slot = tag == RECORD_TAG_SLOT,
-                          .until_us = until_us};
-}
-
-/* First what others keep; then what is not proven; then what many keep who are nearer, so that no record loses all its copies
- * because tables are full. */
-static bool goes_first(const struct worth *a, const struct worth *b)
-{
-    bool ours = a->rank < REPLICAS;
-    if (ours != (b->rank < REPLICAS)) return !ours;
-    if (a->slot != b->slot) return !a->slot;
-    if (a->rank != b->rank) return a->rank > b->rank;
-    return a->until_us < b->until_us;
-}
-
-/* Full: the least worth makes room, unless the newcomer is worth no more. */
-static bool make_room(struct overlay *o, const struct worth *newcomer)
-{
-    uint16_t first = 0;
-    struct worth least = {0};
-    if (o->record_count < o->common->limits.records) return true;
-    for (uint16_t i = 0; i < o->record_count; i++) {
-        const struct record_entry *e = o->records[i];
-        struct worth w = worth_of(o, &e->key, e->tag, e->until_us);
-        if (i && !goes_first(&w, &least)) continue;
-        least = w;
-        first = i;
-    }
-    if (o->record_count == 0 || !goes_first(&least, newcomer)) return false;
-    entry_remove(o, first);
-    drop(o, DROP_FULL);
-    return true;
-}
-
-/* Has this writer its share already? */
-static bool over_quota(const struct overlay *o, const struct id *writer)
-{
-    uint32_t count = 0, quota = o->common->limits.records / 8u;
-    for (uint16_t i = 0; i < o->record_count; i++)
-        count += id_equal(&o->records[i]->writer, writer);
-    return count >= (quota > WRITER_MIN ? quota : WRITER_MIN);
-}
-
-/* One more pointer: most nodes of a large ring keep few records, or none. */
-static bool grow(struct overlay *o)
-{
-    uint32_t max = o->common->limits.records, room = 2u * o->dht->room;
-    if (o->record_count < o->dht->room) return true;
-    if (room < ROOM_FIRST) room = ROOM_FIRST;
-    if (room > max) room = max;
-    struct record_entry **p = realloc(o->records, room * sizeof *p);
-    if (!p) return false;
-    o->records = p;
-    o->dht->room = (uint16_t)room;
-    return true;
-}
-
-static struct record_entry *entry_for(struct overlay *o, const struct record *r, uint64_t until_us)
-{
-    uint16_t i = position(o, &r->key);
-    if (i < o->record_count && id_equal(&o->records[i]->key, &r->key)) return o->records[i];
-    struct worth worth = worth_of(o, &r->key, r->name.tag, until_us);
-    if (over_quota(o, &r->writer) || !make_room(o, &worth) || !grow(o)) return NULL;
-    struct record_entry *e = pool_take_size(o->extra_pool, sizeof *e);
-    if (!e) return NULL;
-    i = position(o, &r->key);
-    memmove(o->records + i + 1, o->records + i, (size_t)(o->record_count - i) * sizeof *o->records);
-    o->records[i] = e;
-    o->record_count++;
-    return e;
-}
-
 /* A slot's proof has a size of its own. */
 bool dht_value_fits(const struct overlay *o, const struct record_name *name, size_t len)
 {
@@ -219,7 +69,7 @@ static enum dht_result keep(struct overlay *o, uint64_t now_us, const struct rec
 {
     char key[ID_TEXT], writer[ID_TEXT];
     if (!dht_value_fits(o, &r->name, r->value.len)) return DHT_REFUSED;
-    struct record_entry *e = dht_need(o) ? entry_for(o, r, until_us) : NULL;
+    struct record_entry *e = dht_need(o) ? records_entry(o, r, until_us) : NULL;
     if (!e) {
         drop(o, DROP_FULL);
         return DHT_FULL;
@@ -301,7 +151,7 @@ static void replicate(struct overlay *o, uint64_t now_us, const struct record_en
                       struct outbox *out)
 {
     for (uint8_t i = 0; i < o->near_count; i++)
-        if (rank(o, &e->key, near_id(o, i)) < REPLICAS)
+        if (records_rank(o, &e->key, records_near_id(o, i)) < REPLICAS)
             store_send(o, now_us, e, o->near[i].slot, out);
 }
 
@@ -395,7 +245,7 @@ void dht_repair(struct overlay *o, uint64_t now_us, struct record_entry *e, stru
     const struct link *nearest = NULL;
     if (time_since(now_us, e->repaired_us) < REPAIR_EVERY_US) return;
     for (uint8_t i = 0; i < o->near_count; i++)
-        if (!nearest || id_nearer(&e->key, near_id(o, i), link_id(o, nearest)) < 0)
+        if (!nearest || id_nearer(&e->key, records_near_id(o, i), link_id(o, nearest)) < 0)
             nearest = &o->links[o->near[i].slot];
     if (!nearest || id_nearer(&e->key, link_id(o, nearest), &o->self.id) > 0) return;
     e->repaired_us = now_us;
@@ -487,7 +337,8 @@ static bool may_store(const struct overlay *o, const struct arrival *a, const st
 {
     const struct link *from = link_by_id(o, &a->routed_src);
     if (is_beyond(o, &r->key) || (a->link != from && !(a->link->kinds & KIND_NEAR))) return false;
-    return (from && from->kinds & KIND_NEAR) || rank(o, &r->key, &a->routed_src) < REPLICAS ||
+    return (from && from->kinds & KIND_NEAR) ||
+           records_rank(o, &r->key, &a->routed_src) < REPLICAS ||
            id_equal(&a->routed_src, &r->writer);
 }
 
@@ -547,7 +398,7 @@ static void expire(struct overlay *o, uint64_t now_us)
         }
         trace(o->trace, now_us, DHT, "record %.8s > expired: %.8s wrote it", id_print(&e->key, key),
               id_print(&e->writer, writer));
-        entry_remove(o, i);
+        records_remove(o, i);
     }
     if (next_us != TIME_NEVER) dht_due(o, time_max(next_us, now_us + EXPIRY_EVERY_US));
 }
@@ -567,7 +418,8 @@ static unsigned own_rank(const struct overlay *o, const struct record_entry *e)
 {
     unsigned nearer = 0;
     for (uint8_t i = 0; i < o->near_count; i++)
-        nearer += !(o->dht->fresh >> i & 1) && id_nearer(&e->key, near_id(o, i), &o->self.id) < 0;
+        nearer += !(o->dht->fresh >> i & 1) &&
+                  id_nearer(&e->key, records_near_id(o, i), &o->self.id) < 0;
     return nearer;
 }
 
@@ -579,9 +431,10 @@ static unsigned hand_over_one(struct overlay *o, uint64_t now_us, const struct r
     unsigned own = own_rank(o, e), sent = 0;
     for (uint8_t n = 0; n < o->near_count && own < HANDING_OVER; n++) {
         bool fresh = o->dht->fresh >> n & 1;
-        bool nearer = id_nearer(&e->key, near_id(o, n), &o->self.id) < 0;
+        bool nearer = id_nearer(&e->key, records_near_id(o, n), &o->self.id) < 0;
         bool again = o->dht->lost && (own == 0 || nearer);
-        if (!(fresh || again) || rank(o, &e->key, near_id(o, n)) >= REPLICAS) continue;
+        if (!(fresh || again) || records_rank(o, &e->key, records_near_id(o, n)) >= REPLICAS)
+            continue;
         store_send(o, now_us, e, o->near[n].slot, out);
         sent++;
     }
@@ -592,7 +445,7 @@ static void hand_over(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     struct dht *d = o->dht;
     unsigned sent = 0;
-    uint16_t i = position(o, &d->next);
+    uint16_t i = records_from(o, &d->next);
     while (i < o->record_count && sent < HAND_OVER_AT_A_TIME)
         sent += hand_over_one(o, now_us, o->records[i++], out);
     if (i == o->record_count) {
@@ -625,7 +478,7 @@ void dht_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 
 void dht_fini(struct overlay *o)
 {
-    while (o->record_count) entry_remove(o, (uint16_t)(o->record_count - 1));
+    while (o->record_count) records_remove(o, (uint16_t)(o->record_count - 1));
     for (unsigned i = 0; o->dht && i < CLAIMS_MAX; i++) free(o->dht->claims[i]);
     free(o->records);
     free(o->dht);

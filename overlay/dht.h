@@ -1,4 +1,4 @@
-/* overlay/dht.h - between the two halves of the records: dht.c keeps them, claim.c asks for them and renews our own.
+/* overlay/dht.h - between the parts of the records: dht.c keeps them for others, in the table of records.c; claim.c asks for them and renews our own.
  *
  * A record lives on the REPLICAS nodes nearest to its key. PUT and GET go to the nearest, the root; the root stores copies at the
  * others. When a neighbour comes, those who hold records hand over what it should hold too. A GET that gets no answer, or is
@@ -17,7 +17,7 @@
  * Limits of this version: one root decides (no quorum: two claims made on both sides of a partition, or of a change of roots, are
  * settled by STORE, and the root tells the loser).
  *
- * Full: what is not for us to keep goes first, then what is not proven, then what most others keep who are nearer (make_room).
+ * Full: what is not for us to keep goes first, then what is not proven, then what most others keep who are nearer (records.c).
  * Units: until_us and *_us are the node's clock. Owns: records are objects of extra_pool; struct dht and claims are allocated.
  * Cost: one pooled object a record; searching is binary; a verification per PUT and per STORE of something new, VERIFY_RATE a second. */
 #pragma once

@@ -170,6 +170,13 @@ bool hello_heard_of(struct overlay *o, uint64_t now_us, const struct link *by, c
     return true;
 }
 
+void hello_met(struct overlay *o, uint64_t now_us, const struct link *by, const struct id *id,
+               const struct endpoint *at, struct outbox *out)
+{
+    struct hello *h = route_begin(o, now_us, id, link_id(o, by), at, &ID_ZERO, KIND_LEAF, out);
+    if (h) h->word = (uint16_t)(link_slot(o, by) + 1);
+}
+
 /* --- responder --- */
 
 static void answer_cookie(struct overlay *o, uint64_t now_us, const struct arrival *a,

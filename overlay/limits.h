@@ -28,7 +28,7 @@ struct limits {
     uint32_t hello_filter_bytes;
 };
 #define LIMIT_LINKS_MAX                                                                            \
-    4095 /* links, handshakes: 12 bits of an entry (overlay/core.h, ENTRY_KIND) name one */
+    4095 /* links, handshakes: 12 bits of an entry (overlay/state.h, ENTRY_KIND) name one */
 extern const struct limits limits_daemon, limits_sim;
 /* May a node have these? What is out of bounds is not repaired. */
 bool limits_are_good(const struct limits *l);

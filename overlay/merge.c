@@ -98,8 +98,5 @@ void on_met(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u
         find_send(o, now_us, &o->self.id, PURPOSE_REPAIR, 0, SECONDS(5), link_slot(o, there), out);
         return;
     }
-    if (!hello_route(o, now_us, &id, link_id(o, l), &at, KIND_LEAF, out)) return;
-    struct hello *h;
-    for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;)
-        if (h->hs.initiator && id_equal(&h->target, &id)) h->word = (uint16_t)(link_slot(o, l) + 1);
+    hello_met(o, now_us, l, &id, &at, out);
 }

@@ -4,7 +4,7 @@
  * no IP packets. Sessions are between ids; whoever wants to talk says overlay_want(id) and hears OE_UP or OE_FAILED.
  *
  * Owns: everything behind struct overlay; pools and tables are lent (node_env). Units: microseconds.
- * Errors: bad packets are counted in drops[]. Cost: overlay_size(limits) bytes; see core.h. */
+ * Errors: bad packets are counted in drops[]. Cost: overlay_size(limits) bytes; see state.h. */
 #pragma once
 #include "base/crypto.h"
 #include "base/pool.h"
