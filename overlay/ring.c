@@ -205,13 +205,6 @@ static unsigned linked_between(const struct overlay *o, const struct id *id, boo
     return right ? clockwise : (uint16_t)(n - clockwise);
 }
 
-static bool named_before(const struct id *ids, uint32_t n, const struct id *id)
-{
-    for (uint32_t i = 0; i < n; i++)
-        if (id_equal(&ids[i], id)) return true;
-    return false;
-}
-
 bool ring_would_be_near(const struct overlay *o, const struct id *id)
 {
     return linked_between(o, id, true) < NEAR_SIDE_MAX ||
@@ -249,6 +242,23 @@ static bool torn_lately(struct overlay *o, uint64_t now_us)
     return o->torn;
 }
 
+/* How many different ones there are who would stand next to us and are not linked. */
+static unsigned strangers_among(const struct overlay *o, uint64_t now_us, const struct id *ids,
+                                uint32_t n)
+{
+    unsigned strangers = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        bool again = false;
+        for (uint32_t k = 0; k < i; k++) again |= id_equal(&ids[k], &ids[i]);
+        if (again || id_equal(&ids[i], &o->self.id) || link_by_id(o, &ids[i]) ||
+            failed_lately(o, &ids[i], now_us))
+            continue;
+        strangers += linked_between(o, &ids[i], true) < STRANGER_WITHIN ||
+                     linked_between(o, &ids[i], false) < STRANGER_WITHIN;
+    }
+    return strangers;
+}
+
 void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u, uint32_t places,
              struct outbox *out)
 {
@@ -274,17 +284,14 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
         info->stale = false;
         info->digest = (uint32_t)digest; /* of the set that this list shows */
     }
+    unsigned strangers = strangers_among(o, now_us, ids, n);
     uint32_t fresh = 0; /* keep those that are news */
-    unsigned strangers = 0;
     for (uint32_t i = 0; i < n; i++) {
         if (id_equal(&ids[i], &o->self.id) || link_by_id(o, &ids[i])) continue;
         if (failed_lately(o, &ids[i], now_us)) {
             if (info && ring_would_be_near(o, &ids[i])) info->stale = true;
             continue;
         }
-        if (!named_before(ids, fresh, &ids[i]))
-            strangers += linked_between(o, &ids[i], true) < STRANGER_WITHIN ||
-                         linked_between(o, &ids[i], false) < STRANGER_WITHIN;
         if (hello_pending(o, &ids[i])) continue;
         ids[fresh] = ids[i];
         at[fresh++] = at[i];

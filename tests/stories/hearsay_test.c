@@ -59,7 +59,8 @@ static void pour(struct flood *f, size_t write(struct flood *f, uint8_t out[1400
     party_close(f->p);
 }
 
-static size_t near_frame(struct flood *f, uint8_t out[1400])
+/* NEAR: eight ids from the f->n-th on, or that one eight times. */
+static size_t near_list(const struct flood *f, bool one, uint8_t out[1400])
 {
     uint8_t at[ENDPOINT_WIRE];
     struct endpoint e = endpoint_v4(0x08080808, 53);
@@ -71,12 +72,19 @@ static size_t near_frame(struct flood *f, uint8_t out[1400])
     pack_bool(&k, false);
     pack_array(&k, 16);
     for (unsigned i = 0; i < 8; i++) {
-        struct id id = beside(&f->b->self.id, f->n++);
+        struct id id = beside(&f->b->self.id, one ? f->n : f->n + i);
         pack_bin(&k, id.b, ID_SIZE);
         pack_bin(&k, at, sizeof at);
     }
     assert_false(k.bad);
     return k.len + 1;
+}
+
+static size_t near_frame(struct flood *f, uint8_t out[1400])
+{
+    size_t len = near_list(f, false, out);
+    f->n += 8;
+    return len;
 }
 
 static void neighbours(void **state)
@@ -86,6 +94,32 @@ static void neighbours(void **state)
     pour(&f, near_frame, 20);
     assert_true(f.most <= limits_daemon.handshakes / 8u);
     assert_true(f.out < f.in);
+}
+
+static void strangers_send(struct flood *f, bool one)
+{
+    uint8_t frame[1400];
+    size_t len = near_list(f, one, frame);
+    assert_true(guest_send(f->p, f->a, f->b, NULL, frame, len));
+    party_run(f->p, MILLIS(200));
+}
+
+/* Several strangers next to us mean that there is another ring; one who is named eight times is one, also while it is being asked. */
+static void strangers(void **state)
+{
+    struct flood f = flood_of();
+    struct overlay *b = guest_overlay(f.b);
+    (void)state;
+    party_run(f.p, SECONDS(90)); /* the ring is not young any more */
+    uint16_t before = b->met_s;
+    strangers_send(&f, true);
+    assert_int_equal(b->hello_count, 1); /* it is being asked */
+    strangers_send(&f, true);
+    assert_int_equal(b->met_s, before);
+    f.n++;
+    strangers_send(&f, false);
+    assert_int_not_equal(b->met_s, before);
+    party_close(f.p);
 }
 
 static size_t met_frame(struct flood *f, uint8_t out[1400])
@@ -485,7 +519,7 @@ int main(void)
         cmocka_unit_test(neighbours),   cmocka_unit_test(questions),    cmocka_unit_test(newcomers),
         cmocka_unit_test(referrals),    cmocka_unit_test(answered_for), cmocka_unit_test(origins),
         cmocka_unit_test(certificates), cmocka_unit_test(slots),        cmocka_unit_test(records),
-        cmocka_unit_test(contacts),
+        cmocka_unit_test(strangers),    cmocka_unit_test(contacts),     cmocka_unit_test(strangers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
