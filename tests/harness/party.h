@@ -116,9 +116,14 @@ void party_step(struct party *p, struct guest *g, const struct event *e);
 /* Bytes arrive now; as they are, and out of a block of exactly that length. */
 void party_give(struct party *p, struct guest *g, const struct endpoint *from, const void *bytes,
                 size_t len);
+/* g's datagram is on the wire. */
+void party_post(struct party *p, struct guest *g, const struct endpoint *to, const uint8_t *bytes,
+                uint32_t len);
 /* An inner packet of len bytes with this number enters g's device. */
 void party_tun(struct party *p, struct guest *g, uint32_t dst, uint32_t number, uint32_t len);
 uint32_t party_packet(uint8_t *out, uint32_t src, uint32_t dst, uint32_t number, uint32_t len);
+/* Of the packets from..from+count-1 that the first two sent each other, so many never came; none may have come twice. */
+uint32_t party_lost(const struct party *p, uint32_t from, uint32_t count);
 void party_command(struct party *p, struct guest *g, uint8_t type, const struct guest *target);
 bool party_pings(struct party *p, struct guest *a, struct guest *b); /* is it answered? */
 
