@@ -370,10 +370,14 @@ enum node_prefetch { PREFETCH_NODE, PREFETCH_OVERLAY, PREFETCH_TABLES, PREFETCH_
 void node_prefetch(const struct node *n, enum node_prefetch step, const uint8_t *datagram);
 /* Simulator: field-by-field hash of the protocol state, equal on every machine. */
 uint64_t node_hash(const struct node *n);
-/* Simulator: overlay_vouch and overlay_vouched of the node's overlay (overlay/monitor.h). */
+/* Simulator: overlay_vouch and so on of the node's overlay (overlay/monitor.h). */
 bool node_vouch(struct node *n, uint64_t now_us, const struct endpoint *from,
-                const struct keepalive *k, struct vouch *v);
+                const struct keepalive *k, const struct rounds *r, struct vouch *v);
 void node_vouched(struct node *n, uint64_t at_us, const struct endpoint *from,
-                  const struct keepalive *k);
+                  const struct keepalive *k, const struct rounds *r, const struct vouch *v);
+void node_revoked(struct node *n, const struct endpoint *from, const struct keepalive *k,
+                  struct revoked *r);
+void node_unvouch(struct node *n);
+void node_settle(struct node *n, uint64_t now_us);
 /* Simulator's checker: the nearest live neighbour each side, false if none. */
 bool node_ring_neighbours(const struct node *n, struct id *left, struct id *right);

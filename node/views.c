@@ -236,14 +236,27 @@ const uint32_t *node_drops(const struct node *n)
     return overlay_drops(n->overlay);
 }
 bool node_vouch(struct node *n, uint64_t now_us, const struct endpoint *from,
-                const struct keepalive *k, struct vouch *v)
+                const struct keepalive *k, const struct rounds *r, struct vouch *v)
 {
-    return overlay_vouch(n->overlay, now_us, from, k, v);
+    return overlay_vouch(n->overlay, now_us, from, k, r, v);
 }
 void node_vouched(struct node *n, uint64_t at_us, const struct endpoint *from,
-                  const struct keepalive *k)
+                  const struct keepalive *k, const struct rounds *r, const struct vouch *v)
 {
-    overlay_vouched(n->overlay, at_us, from, k);
+    overlay_vouched(n->overlay, at_us, from, k, r, v);
+}
+void node_revoked(struct node *n, const struct endpoint *from, const struct keepalive *k,
+                  struct revoked *r)
+{
+    overlay_revoked(n->overlay, from, k, r);
+}
+void node_unvouch(struct node *n)
+{
+    overlay_unvouch(n->overlay);
+}
+void node_settle(struct node *n, uint64_t now_us)
+{
+    overlay_settle(n->overlay, now_us);
 }
 void node_prefetch(const struct node *n, enum node_prefetch step, const uint8_t *datagram)
 {

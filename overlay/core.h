@@ -211,6 +211,7 @@ void on_refer(struct overlay *o, uint64_t now_us, const struct arrival *a, const
               size_t len, struct outbox *out);
 
 /* --- upkeep.c --- */
+#define REKEY_IDLE_US SECONDS(3600)
 #define REKEY_USED_US                                                                              \
     SECONDS(120) /* keys in use are renewed so often; unused for as long, use begins anew */
 static inline bool used_lately(const struct extra *x, uint64_t now_us) /* x may be NULL */
@@ -236,6 +237,11 @@ void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
              const uint8_t *f, size_t len, struct outbox *out);
 void upkeep_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void upkeep_arm(struct overlay *o, struct link *l, uint64_t at_us);
+bool upkeep_asks(const struct overlay *o, const struct link *l); /* else the other end does */
+/* So long nothing may come from an end that asks. */
+uint64_t upkeep_late_us(const struct overlay *o, const struct link *l);
+/* Of keep-alives, after that one that goes out now. */
+uint64_t upkeep_next_round(const struct overlay *o, const struct link *l, uint64_t now_us);
 /* Its PING came: unless we are the one that asks, the next thing to do is to miss the next one. */
 void upkeep_was_asked(struct overlay *o, struct link *l, uint64_t at_us);
 void upkeep_forget(struct overlay *o, const struct link *l); /* it is not up any more */
@@ -540,9 +546,21 @@ void seldom_fini(struct overlay *o);
 
 /* --- monitor.c --- */
 /* The PONG of a PING that was vouched for would not be here yet. */
-bool link_answer_under_way(const struct link *l, uint64_t now_us);
-/* The keep-alive that is due would succeed and tell nothing: it is charged, not sent. */
-bool link_vouched(struct overlay *o, struct link *l, uint64_t now_us, uint64_t *rtt_us);
+bool link_answer_under_way(const struct overlay *o, const struct link *l, uint64_t now_us);
+/* The keep-alive that is due would succeed and tell nothing: it is charged, not sent, and so are those that follow until the link is due
+ * again. false: that is to be sent. */
+bool link_vouched(struct overlay *o, struct link *l, uint64_t now_us);
+/* Before anything changes that keep-alives of this link tell, or those of the relay that it goes through: rounds that were vouched for
+ * ahead are not, at both ends. */
+void link_revoke(struct overlay *o, struct link *l);
+static inline void link_unvouch(struct overlay *o, struct link *l)
+{
+    if (l->vouched || link_path(l) == PATH_RELAYED) link_revoke(o, l);
+}
+void link_settle(struct overlay *o, struct link *l,
+                 uint64_t now_us); /* rounds so far are charged */
+/* When it was heard last, vouched rounds counted. */
+uint32_t link_heard_ms(const struct overlay *o, const struct link *l, uint64_t now_us);
 
 /* --- hotness (heat.c) --- */
 bool overlay_heat_link(struct overlay *o,

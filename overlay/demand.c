@@ -24,8 +24,10 @@ void demand_used(struct overlay *o, struct link *l, uint64_t now_us)
 void demand_due(struct overlay *o, struct link *l, uint64_t now_us)
 {
     const struct extra *x = link_extra(o, l);
-    if ((l->kinds & KIND_DEMAND) && !(x && x->hot) && idle_us(o, l, now_us) >= IDLE_US)
+    if ((l->kinds & KIND_DEMAND) && !(x && x->hot) && idle_us(o, l, now_us) >= IDLE_US) {
+        link_unvouch(o, l);
         l->kinds &= (uint8_t)~KIND_DEMAND;
+    }
 }
 
 uint32_t demand_worth(const struct overlay *o, const struct link *l, uint64_t now_us)

@@ -187,7 +187,9 @@ void far_found(struct overlay *o, uint64_t now_us, const struct id *owner,
 {
     struct link *l = link_by_id(o, owner);
     if (l) {
-        if (!(l->kinds & KIND_NEAR)) l->kinds |= KIND_FAR;
+        if (l->kinds & (KIND_NEAR | KIND_FAR)) return;
+        link_unvouch(o, l);
+        l->kinds |= KIND_FAR;
     } else if (!failed_lately(o, owner, now_us)) {
         (void)hello_route(o, now_us, owner, &ID_ZERO, at, KIND_FAR, out);
     }
@@ -263,6 +265,18 @@ static uint64_t missing_pause_us(struct overlay *o, unsigned missing, bool comin
     return time_min(pause, FAR_LATER_US);
 }
 
+static void hold(struct overlay *o, struct link *const held[OCTAVES_MAX], unsigned wanted)
+{
+    for (uint16_t i = 0; i < o->up_count; i++) {
+        struct link *l = order_at(o, i);
+        bool is = false;
+        for (unsigned k = 0; k < wanted && !is && !(l->kinds & KIND_NEAR); k++) is = held[k] == l;
+        if (is == !!(l->kinds & KIND_FAR)) continue;
+        link_unvouch(o, l); /* the other end is to hear that */
+        l->kinds ^= KIND_FAR;
+    }
+}
+
 void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     if (!o->joined || o->up_count < 2 * NEAR_SIDE_MAX) {
@@ -291,9 +305,7 @@ void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         o->far_turn = (o->far_turn + 1u) & 3u;
     }
     /* the others are let go as soon as nobody else wants them */
-    for (uint16_t i = 0; i < o->up_count; i++) order_at(o, i)->kinds &= (uint8_t)~KIND_FAR;
-    for (unsigned i = 0; i < wanted; i++)
-        if (held[i] && !(held[i]->kinds & KIND_NEAR)) held[i]->kinds |= KIND_FAR;
+    hold(o, held, wanted);
     bool asks = wanted && !missing && !coming && !o->far_asked;
     if (asks) compare(o, now_us, held, wanted, out);
     unsigned next = wanted ? (o->far_octave + 1u) % wanted : 0;

@@ -86,6 +86,7 @@ void hello_forget_target(struct overlay *o, struct link *l)
     for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;) {
         if (!h->hs.initiator || h->link_slot != NO_SLOT || !id_equal(&h->target, link_id(o, l)))
             continue;
+        link_unvouch(o, l);
         l->kinds |= h->kinds;
         hello_end(o, h, false);
     }

@@ -163,6 +163,7 @@ static void put_below(struct overlay *o, uint64_t now_us, struct link *l, const 
     for (uint16_t i = 0; i < o->common->limits.links; i++) {
         struct link *fresh = &o->links[i];
         if (fresh == than || !is_fresh(o, fresh, link_id(o, l))) continue;
+        link_unvouch(o, l);
         l->kinds |= fresh->kinds;
         hello_forget_link(o, i);
         hold(o, now_us, l, &fresh->s, fresh->born);
@@ -173,6 +174,7 @@ static void put_below(struct overlay *o, uint64_t now_us, struct link *l, const 
 /* `fresh` is proven and there is already a link `l` to the same id: its session goes on in l's place. */
 static void replace(struct overlay *o, uint64_t now_us, struct link *l, struct link *fresh)
 {
+    link_unvouch(o, l);
     struct session old = l->s;
     uint16_t old_born = l->born;
     uint8_t kept = (uint8_t)(old.flags & (LINK_WANTED | LINK_TCP));

@@ -41,7 +41,8 @@ struct link {
     uint8_t state : 2;
     uint8_t patient : 1; /* the other end said PING_PATIENT */
     uint8_t trial : 1;   /* it said PING_TRIAL */
-    uint8_t tries : 4;   /* pings without an answer */
+    uint8_t tries : 3;   /* pings without an answer */
+    uint8_t vouched : 1; /* keep-alives are, for some rounds ahead (monitor.h) */
     uint16_t extra;      /* number + 1 in the extras; 0: none */
 };
 _Static_assert(sizeof(struct link) <= 128, "docs/memory.md: a link costs at most 128 bytes");

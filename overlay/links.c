@@ -126,7 +126,7 @@ static void order_remove(struct overlay *o, const struct link *l)
 /* How much we would miss it; the least is dropped first when the table is full. */
 static uint32_t usefulness(const struct overlay *o, const struct link *l, uint64_t now_us)
 {
-    uint32_t age_ms = ms32(now_us) - l->heard_ms;
+    uint32_t age_ms = ms32(now_us) - link_heard_ms(o, l, now_us);
     if (l->state == LINK_CERT) return l->due_ms ? 0 : 100; /* about to be something */
     uint32_t score = 0;
     if (l->kinds & (KIND_NEAR | KIND_PINNED)) score += 10000;
@@ -238,6 +238,7 @@ void link_close(struct overlay *o, struct link *l, uint64_t now_us, const char *
     bool was_up = l->state == LINK_UP;
     char text[ID_TEXT];
     trace(o->trace, now_us, LINK, "%.8s > down: %s", id_print(&id, text), why);
+    link_unvouch(o, l);
     pinned_link_down(o, now_us, l);
     heat_cool(o, l);
     hello_forget_link(o, slot);
@@ -296,6 +297,7 @@ struct extra *link_need_extra(struct overlay *o, struct link *l)
 {
     if (l->extra) return o->extras[l->extra - 1];
     if (!tables_need_links(o)) return NULL;
+    link_unvouch(o, l);
     for (uint16_t i = 0; i < o->common->limits.extras; i++) {
         if (o->extras[i]) continue;
         struct extra *x = pool_take_size(o->extra_pool, sizeof *x);

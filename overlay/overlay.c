@@ -228,6 +228,7 @@ void overlay_want(struct overlay *o, uint64_t now_us, const struct id *id, struc
 
 void overlay_leave(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
+    overlay_unvouch(o);
     o->leaving = true;
     for (uint16_t i = 0; i < o->up_count; i++) {
         struct link *l = order_at(o, i);

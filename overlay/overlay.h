@@ -74,9 +74,13 @@ uint64_t overlay_wake_us(const struct overlay *o);
 /* The other end of a keep-alive, overlay/monitor.h: would it be answered from here, telling nothing new?
  * It was, and the PING came then. */
 bool overlay_vouch(struct overlay *o, uint64_t now_us, const struct endpoint *from,
-                   const struct keepalive *k, struct vouch *v);
+                   const struct keepalive *k, const struct rounds *r, struct vouch *v);
 void overlay_vouched(struct overlay *o, uint64_t at_us, const struct endpoint *from,
-                     const struct keepalive *k);
+                     const struct keepalive *k, const struct rounds *r, const struct vouch *v);
+void overlay_revoked(struct overlay *o, const struct endpoint *from, const struct keepalive *k,
+                     struct revoked *r);
+void overlay_unvouch(struct overlay *o);                 /* all links, at both ends */
+void overlay_settle(struct overlay *o, uint64_t now_us); /* rounds up to now are charged */
 void overlay_entropy(struct overlay *o, const uint8_t seed[32]);
 void overlay_calendar(struct overlay *o, uint64_t now_us, uint64_t calendar_s);
 void overlay_locals(struct overlay *o, uint64_t now_us, const struct endpoint *list, uint32_t count,

@@ -212,6 +212,7 @@ void path_tell_lane(struct overlay *o, struct link *l)
 void path_move(struct overlay *o, uint64_t now_us, struct link *l, enum path_kind to,
                const struct endpoint *at, const char *why, struct outbox *out)
 {
+    link_unvouch(o, l);
     enum path_kind from = link_path(l);
     struct extra *x = link_extra(o, l);
     char id[ID_TEXT], where[ENDPOINT_TEXT] = "";
@@ -268,6 +269,7 @@ void path_lost(struct overlay *o, uint64_t now_us, struct link *l, bool lives, s
         return;
     }
     bool was_direct = link_path(l) == PATH_DIRECT;
+    link_unvouch(o, l);
     x->relay_slot = 0;
     path_waypoint_lost(o, link_id(o, l));
     x->waypoint = path_waypoint(o, l, x);

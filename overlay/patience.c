@@ -37,6 +37,13 @@ bool patient(const struct overlay *o, const struct link *l)
     return o->remembers || o->open || patience_tries(o, l);
 }
 
+static void found_out(struct overlay *o, bool remembers, bool open)
+{
+    if ((remembers || open) != (o->remembers || o->open)) overlay_unvouch(o); /* all hear that */
+    o->remembers = remembers;
+    o->open = open;
+}
+
 static void look_later(struct overlay *o, uint64_t now_us, uint32_t ms)
 {
     o->spare = NO_SLOT;
@@ -54,7 +61,7 @@ void patience_heard(struct overlay *o, const struct link *l, uint64_t now_us)
     if (!patience_tries(o, l) || silent_ms < EXCHANGE_MS) return;
     if (silent_ms >= PROOF_MS) {
         char id[ID_TEXT];
-        o->remembers = true;
+        found_out(o, true, o->open);
         trace(o->trace, now_us, PATH, "%.8s > our NAT remembers for a minute",
               id_print(link_id(o, l), id));
     }
@@ -67,7 +74,7 @@ void patience_lost(struct overlay *o, uint64_t now_us, const struct link *l, str
     if (!trial && (keep_us(o, l) <= KEEP_US || l->trial || (l->s.flags & SESSION_HOT))) return;
     look_later(o, now_us, trial || o->open ? AGAIN_MS : DOUBT_MS);
     if (trial) return;
-    o->remembers = o->open = false; /* or the other end's does not: nobody knows */
+    found_out(o, false, false); /* or the other end's does not: nobody knows */
     for (uint16_t i = 0; i < o->up_count; i++) {
         struct link *p = order_at(o, i);
         bool waits = p != l && p->patient && link_path(p) == PATH_DIRECT && !(p->kinds & KIND_NEAR);
@@ -78,7 +85,7 @@ void patience_lost(struct overlay *o, uint64_t now_us, const struct link *l, str
 void patience_forget(struct overlay *o, uint64_t now_us)
 {
     bool waits = o->spare == NO_SLOT && (int32_t)(o->patience_ms - ms32(now_us)) > 0;
-    o->remembers = o->open = false;
+    found_out(o, false, false);
     if (!waits) look_later(o, now_us, LOOK_EVERY_MS);
 }
 
@@ -96,6 +103,7 @@ static void trial_begin(struct overlay *o, uint64_t now_us, struct outbox *out)
     for (unsigned i = 0; i < DRAWS && o->up_count; i++) {
         struct link *l = order_at(o, (uint16_t)rng_below(&o->rng, o->up_count));
         if (!may_be_tried(l)) continue;
+        link_unvouch(o, l);
         o->spare = link_slot(o, l);
         o->patience_ms = ms32(now_us);
         link_ping(o, l, now_us, NULL, 0, out); /* says so; its PONG is the last that we ask for */
@@ -117,6 +125,7 @@ void patience_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     }
     if ((int32_t)(now_ms - o->patience_ms) < 0) return; /* pings wake us often enough */
     look_later(o, now_us, LOOK_EVERY_MS);
-    o->open = observe_mapping(&o->observe, o->locals, o->local_count) == MAPPING_NONE;
+    found_out(o, o->remembers,
+              observe_mapping(&o->observe, o->locals, o->local_count) == MAPPING_NONE);
     if (!o->remembers && !o->open && o->joined) trial_begin(o, now_us, out);
 }

@@ -36,6 +36,7 @@ enum err overlay_pin(struct overlay *o, uint64_t now_us, const struct id *id)
     if (s->pin_count >= room(o)) return ERR_FULL;
     s->pins[s->pin_count++] = (struct pin){.id = *id, .next_us = now_us};
     struct link *l = link_by_id(o, id);
+    if (l) link_unvouch(o, l);
     if (l) l->kinds |= KIND_PINNED;
     wake_at(o, now_us);
     return OK;

@@ -56,6 +56,13 @@ static struct near_info *near_find(struct overlay *o, uint16_t slot)
     return NULL;
 }
 
+/* It is asked at the next PING, whatever digest that shows. */
+static void is_stale(struct overlay *o, struct near_info *info)
+{
+    link_unvouch(o, &o->links[info->slot]);
+    info->stale = true;
+}
+
 /* A while after we came: whoever comes now is a newcomer in the same rush, rather than a ring that was parted from ours. */
 bool ring_is_young(const struct overlay *o, uint64_t now_us)
 {
@@ -88,8 +95,10 @@ static bool near_renew(struct overlay *o, bool lost)
     for (uint16_t i = 0; i < o->up_count; i++) {
         struct link *l = order_at(o, i);
         uint16_t slot = link_slot(o, l);
+        bool is_near = in_list(left, lefts, slot) || in_list(right, rights, slot);
+        if (is_near == !(l->kinds & KIND_NEAR)) link_unvouch(o, l);
         l->kinds &= (uint8_t)~KIND_NEAR;
-        if (!in_list(left, lefts, slot) && !in_list(right, rights, slot)) continue;
+        if (!is_near) continue;
         l->kinds |= KIND_NEAR;
         const struct near_info *old = near_find(o, slot);
         bool is_next = slot == left[0] || slot == right[0];
@@ -103,6 +112,7 @@ static bool near_renew(struct overlay *o, bool lost)
     o->near_count = count;
     uint32_t digest = (uint32_t)crypto_siphash(text, len, zero);
     bool changed = digest != o->near_digest;
+    for (uint8_t i = 0; changed && i < count; i++) link_unvouch(o, &o->links[next[i].slot]);
     o->near_digest = digest;
     return changed;
 }
@@ -280,6 +290,7 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
     }
     struct near_info *info = near_find(o, link_slot(o, l));
     if (info) {
+        if (info->digest != (uint32_t)digest) link_unvouch(o, l);
         info->listed = true;
         info->stale = false;
         info->digest = (uint32_t)digest; /* of the set that this list shows */
@@ -289,7 +300,7 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
     for (uint32_t i = 0; i < n; i++) {
         if (id_equal(&ids[i], &o->self.id) || link_by_id(o, &ids[i])) continue;
         if (failed_lately(o, &ids[i], now_us)) {
-            if (info && ring_would_be_near(o, &ids[i])) info->stale = true;
+            if (info && ring_would_be_near(o, &ids[i])) is_stale(o, info);
             continue;
         }
         if (hello_pending(o, &ids[i])) continue;
@@ -305,7 +316,7 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
             wanted |= between < NEAR_SIDE_MAX;
             near |= between + hello_nearer_pending(o, &ids[i], right) < NEAR_SIDE_MAX;
         }
-        if (wanted && !near && info) info->stale = true; /* unless those come whom we ask */
+        if (wanted && !near && info) is_stale(o, info); /* unless those come whom we ask */
         if (near)
             (void)hello_heard_of(o, now_us, l, &ids[i], link_id(o, l), &at[i], false, out);
         else
@@ -417,7 +428,8 @@ void ring_doubted(struct overlay *o, uint64_t now_us, const struct link *l, stru
         if (p == l) continue;
         frame_send(o, p, now_us, frame, k.len + 1, NULL, out);
         /* who goes does not always go alone, and if all of a side are gone, a gap is to be closed */
-        if (in_list(beside, lefts, link_slot(o, p)) && (int32_t)(p->heard_ms - since_ms) < 0)
+        if (in_list(beside, lefts, link_slot(o, p)) &&
+            (int32_t)(link_heard_ms(o, p, now_us) - since_ms) < 0)
             link_verify(o, p, now_us, out);
     }
 }
@@ -439,8 +451,8 @@ void ring_missed(struct overlay *o, uint64_t now_us, const struct id *id)
     if (o->up_count == 0 || !ring_would_be_near(o, id)) return;
     ring_sides(o, left, right, &lefts, &rights);
     struct near_info *l = near_find(o, left[0]), *r = near_find(o, right[0]);
-    if (l) l->stale = true;
-    if (r) r->stale = true;
+    if (l) is_stale(o, l);
+    if (r) is_stale(o, r);
     uint64_t then = now_us + rng_jitter(&o->rng, MISSED_US, 10);
     if (o->ring_due_us == 0 || o->ring_due_us > then) o->ring_due_us = then;
     wake_at(o, o->ring_due_us);

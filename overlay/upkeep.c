@@ -11,7 +11,6 @@
 #define PING_TRIES        3
 #define PING_TRIES_ROUTED 3 /* each through another waypoint; its hops are retried, too */
 #define TOKEN_LIFE_US     SECONDS(60)
-#define REKEY_IDLE_US     SECONDS(3600)
 #define REKEY_PACKETS     0xf0000000u
 #define KEYS_LATE_US      SECONDS(180)
 #define KEYS_IDLE_MAX_US  HOURS(2)
@@ -97,6 +96,7 @@ void upkeep_forget(struct overlay *o, const struct link *l)
 void upkeep_arm(struct overlay *o, struct link *l, uint64_t at_us)
 {
     uint64_t due_us = (at_us / 1000 + 1) * 1000;
+    if (l->vouched) link_revoke(o, l);
     bool was_first = l->due_ms == ms32(o->upkeep_us);
     l->due_ms = ms32(due_us);
     if (due_us < o->upkeep_us)
@@ -107,7 +107,7 @@ void upkeep_arm(struct overlay *o, struct link *l, uint64_t at_us)
 
 /* Links that are asked equally often are asked in the same moment, and it wakes a node once. Never later than keep_us from now; a link
  * that is out of step falls in by and by, so that one that is doubted often does not cost twice as much. */
-static uint64_t next_round(const struct overlay *o, const struct link *l, uint64_t now_us)
+uint64_t upkeep_next_round(const struct overlay *o, const struct link *l, uint64_t now_us)
 {
     uint64_t keep_ms = keep_us(o, l) / 1000, then_ms = now_us / 1000 + keep_ms;
     uint64_t round_ms = then_ms - (then_ms + get_u32(o->self.id.b)) % keep_ms;
@@ -116,20 +116,20 @@ static uint64_t next_round(const struct overlay *o, const struct link *l, uint64
 }
 
 /* The other end does. */
-static bool upkeep_asks(const struct overlay *o, const struct link *l)
+bool upkeep_asks(const struct overlay *o, const struct link *l)
 {
     return (l->s.flags & SESSION_INITIATOR) && !patience_tries(o, l);
 }
 
-/* So long nothing may come from an end that asks. */
-static uint64_t late_us(const struct overlay *o, const struct link *l)
+uint64_t upkeep_late_us(const struct overlay *o, const struct link *l)
 {
     return keep_us(o, l) + LISTEN_SLACK_US * (patience_tries(o, l) ? 2 : 1);
 }
 
 void upkeep_was_asked(struct overlay *o, struct link *l, uint64_t at_us)
 {
-    if (!l->tries && !l->trial && !upkeep_asks(o, l)) upkeep_arm(o, l, at_us + late_us(o, l));
+    if (!l->tries && !l->trial && !l->vouched && !upkeep_asks(o, l))
+        upkeep_arm(o, l, at_us + upkeep_late_us(o, l));
 }
 
 static struct way arrival_way(const struct overlay *o, const struct arrival *a)
@@ -148,11 +148,15 @@ static struct way arrival_way(const struct overlay *o, const struct arrival *a)
     return w;
 }
 
-static void flags_heard(struct link *l, uint8_t flags)
+static void flags_heard(struct overlay *o, struct link *l, uint8_t flags)
 {
+    bool was_wanted = l->s.flags & LINK_WANTED, wanted = flags & PING_WANTED;
+    bool is_patient = flags & PING_PATIENT;
+    if (was_wanted != wanted || l->patient != is_patient || (flags & PING_TRIAL))
+        link_unvouch(o, l);
     l->s.flags &= (uint8_t)~LINK_WANTED;
-    if (flags & PING_WANTED) l->s.flags |= LINK_WANTED;
-    l->patient = (flags & PING_PATIENT) != 0;
+    if (wanted) l->s.flags |= LINK_WANTED;
+    l->patient = is_patient;
     if ((flags & PING_TRIAL) || !l->tries)
         l->trial = (flags & PING_TRIAL) != 0; /* its path opens again */
 }
@@ -165,7 +169,7 @@ void on_ping(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
         drop(o, DROP_MALFORMED);
         return;
     }
-    flags_heard(l, p.flags);
+    flags_heard(o, l, p.flags);
     struct way back = arrival_way(o, a);
     struct extra *x = link_extra(o, l);
     if (back.path == PATH_ROUTED) back.waypoint = path_waypoint_back(x, &back.waypoint);
@@ -220,6 +224,7 @@ static void pong_moves(struct overlay *o, uint64_t now_us, struct link *l, const
         patience_lost(o, now_us, l, out);
         path_lost(o, now_us, l, true, out); /* the peer lives, the path does not */
     } else if (way->path == PATH_RELAYED && link_path(l) == PATH_ROUTED && x) {
+        link_unvouch(o, &o->links[way->relay]);
         x->relay_slot = (uint16_t)(way->relay + 1);
         x->relay_channel = way->channel;
         path_move(o, now_us, l, PATH_RELAYED, NULL, "a common peer relays", out);
@@ -255,15 +260,15 @@ void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
             drop(o, DROP_UNASKED);
         return;
     }
-    flags_heard(l, p.flags);
+    flags_heard(o, l, p.flags);
     pong_moves(o, now_us, l, &way, rtt, out);
     struct way own = link_way(o, l);
     if (own.path == way.path && (own.path != PATH_DIRECT || endpoint_equal(&own.at, &way.at))) {
         link_rtt_sample(l, rtt);
         if (l->tries) {
             l->tries = 0;
-            flags_heard(l, p.flags);
-            upkeep_arm(o, l, next_round(o, l, now_us));
+            flags_heard(o, l, p.flags);
+            upkeep_arm(o, l, upkeep_next_round(o, l, now_us));
         }
     }
     if (way.path == PATH_DIRECT && !endpoint_is_none(&p.observed)) {
@@ -292,6 +297,7 @@ void upkeep_heard(struct overlay *o, struct link *l, uint64_t now_us, const stru
 {
     if (link_path(l) == PATH_DIRECT && endpoint_is_none(&a->from)) return;
     if (link_path(l) == PATH_DIRECT) patience_heard(o, l, now_us);
+    link_settle(o, l, now_us);
     if ((int32_t)(ms32(now_us) - l->heard_ms) > 0) l->heard_ms = ms32(now_us);
 }
 
@@ -299,6 +305,7 @@ void upkeep_heard(struct overlay *o, struct link *l, uint64_t now_us, const stru
  * that way is acknowledged, and where much is lost the doubts about those hops would feed on each other. */
 static void ask(struct overlay *o, struct link *l, uint64_t now_us, bool around, struct outbox *out)
 {
+    link_unvouch(o, l);
     struct extra *x = link_extra(o, l);
     l->tries++;
     if (l->tries > 1 && x && link_path(l) == PATH_ROUTED) x->waypoint = path_waypoint(o, l, x);
@@ -314,15 +321,17 @@ static void ask(struct overlay *o, struct link *l, uint64_t now_us, bool around,
 
 void link_verify(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
 {
-    if (l->state != LINK_UP || l->tries || link_answer_under_way(l, now_us)) return;
+    if (l->state != LINK_UP || l->tries || link_answer_under_way(o, l, now_us)) return;
     ask(o, l, now_us, false, out);
 }
 
 void link_doubt(struct overlay *o, struct link *l, uint64_t now_us, uint64_t since_us,
                 struct outbox *out)
 {
-    if (l->state != LINK_UP || l->tries || link_answer_under_way(l, now_us)) return;
-    if ((int32_t)(l->heard_ms - ms32(since_us)) > 0) return; /* it lives: that was lost */
+    if (l->state != LINK_UP || l->tries || link_answer_under_way(o, l, now_us)) return;
+    if ((int32_t)(link_heard_ms(o, l, now_us) - ms32(since_us)) > 0)
+        return; /* it lives: that was lost */
+    link_unvouch(o, l);
     if (link_path(l) == PATH_DIRECT) l->tries = 1;
     ask(o, l, now_us, false, out);
 }
@@ -396,6 +405,7 @@ static bool tended(struct overlay *o, struct link *l, uint64_t now_us, struct ou
 
 static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
 {
+    if (!upkeep_asks(o, l)) link_unvouch(o, l);
     uint64_t silent = (uint64_t)(ms32(now_us) - l->heard_ms) * 1000u;
     unsigned most = link_path(l) == PATH_ROUTED ? PING_TRIES_ROUTED : PING_TRIES + l->trial;
     if (l->tries >= most) {
@@ -419,11 +429,8 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
     }
     if (!tended(o, l, now_us, out)) return;
     bool asks = upkeep_asks(o, l);
-    uint64_t rtt_us, keep = keep_us(o, l), late = late_us(o, l);
-    if (asks && link_vouched(o, l, now_us, &rtt_us)) {
-        upkeep_arm(o, l, next_round(o, l, now_us + rtt_us));
-        return;
-    }
+    uint64_t keep = keep_us(o, l), late = upkeep_late_us(o, l);
+    if (asks && link_vouched(o, l, now_us)) return;
     if (asks || silent >= late) {
         ask(o, l, now_us, false, out);
         return;

@@ -21,7 +21,7 @@ struct flight { /* a datagram on its way, in front of its bytes */
     uint16_t from_port, to_port;
     uint16_t len;
     uint8_t slab;
-    bool tcp : 1, lan : 1, hairpin : 1; /* the caller's */
+    bool tcp : 1, lan : 1, hairpin : 1, unanswered : 1; /* the caller's */
     uint32_t next_free;
     uint8_t bytes[]; /* 16-byte aligned */
 };

@@ -215,14 +215,14 @@ bool home_holds(const struct world *w, uint32_t node, uint32_t ip, uint16_t port
                                   endpoint_of(home_of(w, node), *seen_port), ip, port, seen_port);
 }
 
-void home_renew(struct world *w, uint32_t node, uint32_t ip, uint16_t port)
+void home_renew(struct world *w, uint32_t node, uint32_t ip, uint16_t port, uint64_t at_us)
 {
     struct nat_box *b = w->hosts[node].nat;
     uint16_t between = NET_PORT;
     if (!b) return;
     (void)nat_holds(b, &w->nats, w->now_us, endpoint_of(node, NET_PORT), ip, port, &between);
-    nat_renew(b, w->now_us, endpoint_of(node, NET_PORT), ip, port);
-    if (b->outer) nat_renew(b->outer, w->now_us, endpoint_of(home_of(w, node), between), ip, port);
+    nat_renew(b, at_us, endpoint_of(node, NET_PORT), ip, port);
+    if (b->outer) nat_renew(b->outer, at_us, endpoint_of(home_of(w, node), between), ip, port);
 }
 
 bool home_behind(const struct world *w, uint32_t ip, uint16_t port, uint32_t from_ip,

@@ -34,8 +34,8 @@ bool home_in(struct world *w, uint32_t *node, const struct flight *f);
 /* Is there a way out towards that endpoint that is open in both directions, and how is it seen there? Changes nothing. */
 bool home_holds(const struct world *w, uint32_t node, uint32_t ip, uint16_t port, uint32_t *seen_ip,
                 uint16_t *seen_port);
-void home_renew(struct world *w, uint32_t node, uint32_t ip,
-                uint16_t port); /* it was used both ways */
+/* It was, or will be, used both ways then. */
+void home_renew(struct world *w, uint32_t node, uint32_t ip, uint16_t port, uint64_t at_us);
 /* Who stands behind that public endpoint, for that remote one; false: nobody. Changes nothing. */
 bool home_behind(const struct world *w, uint32_t ip, uint16_t port, uint32_t from_ip,
                  uint16_t from_port, uint32_t *node);

@@ -89,9 +89,14 @@ void nat_free(struct nat_box *b)
 
 /* --- entries --- */
 
+static void use(struct nat_entry *e, uint64_t now_us)
+{
+    if (e->used_us < now_us) e->used_us = now_us; /* it may be vouched for ahead */
+}
+
 static bool lives(const struct nat_entry *e, const struct nat_world *w, uint64_t now_us)
 {
-    return now_us - e->used_us < (e->answered ? w->spec.timeout_us : NAT_UNANSWERED_US);
+    return now_us < e->used_us + (e->answered ? w->spec.timeout_us : NAT_UNANSWERED_US);
 }
 
 static bool is_from(const struct nat_entry *e, struct nat_inside inside)
@@ -190,7 +195,7 @@ uint16_t nat_out(struct nat_box *b, const struct nat_world *w, uint64_t now_us,
     for (uint32_t i = 0; i < b->count; i++) {
         struct nat_entry *e = &b->entries[i];
         if (!is_towards(e, to_ip, to_port) || !is_from(e, inside) || !lives(e, w, now_us)) continue;
-        e->used_us = now_us;
+        use(e, now_us);
         return e->outside;
     }
     forget_old(b, w, now_us);
@@ -226,7 +231,7 @@ bool nat_in(struct nat_box *b, const struct nat_world *w, uint64_t now_us, uint1
         }
         if (same) {
             e->answered = true;
-            e->used_us = now_us;
+            use(e, now_us);
         }
     }
     return let_in;
@@ -262,11 +267,11 @@ bool nat_whose(const struct nat_box *b, const struct nat_world *w, uint64_t now_
     return false;
 }
 
-void nat_renew(struct nat_box *b, uint64_t now_us, struct nat_inside inside, uint32_t ip,
+void nat_renew(struct nat_box *b, uint64_t at_us, struct nat_inside inside, uint32_t ip,
                uint16_t port)
 {
     struct nat_entry *e = entry_of(b, inside, ip, port);
     if (!e) return;
-    e->used_us = now_us;
+    e->used_us = at_us;
     e->answered = true;
 }

@@ -77,6 +77,6 @@ bool nat_holds(const struct nat_box *b, const struct nat_world *w, uint64_t now_
 /* Whose mapping it is. */
 bool nat_whose(const struct nat_box *b, const struct nat_world *w, uint64_t now_us,
                uint16_t outside, uint32_t ip, uint16_t port, struct nat_inside *inside);
-/* Packets went both ways along it. */
-void nat_renew(struct nat_box *b, uint64_t now_us, struct nat_inside inside, uint32_t ip,
+/* Packets go both ways along it then; later than now: until then it lives. */
+void nat_renew(struct nat_box *b, uint64_t at_us, struct nat_inside inside, uint32_t ip,
                uint16_t port);

@@ -71,6 +71,18 @@ bool net_lost(const struct net *n, uint32_t from, uint32_t to, uint32_t sequence
     return crypto_siphash(msg, sizeof msg, n->loss_key) >> 32 < n->loss_below;
 }
 
+enum net_keepalive net_keepalive(const struct net *n, uint32_t from, uint32_t to, uint64_t due_us)
+{
+    if (n->loss_below == 0) return NET_KEPT;
+    uint8_t msg[16];
+    put_u32(msg, from);
+    put_u32(msg + 4, to);
+    put_u64(msg + 8, due_us);
+    uint64_t h = crypto_siphash(msg, sizeof msg, n->loss_key);
+    if (h >> 32 < n->loss_below) return NET_PING_LOST;
+    return (h & UINT32_MAX) < n->loss_below ? NET_PONG_LOST : NET_KEPT;
+}
+
 bool net_reaches(const struct net *n, uint32_t a, uint32_t b)
 {
     uint8_t msg[8];

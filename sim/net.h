@@ -32,6 +32,9 @@ void net_init(struct net *n, const struct network_spec *spec, const struct matri
 struct net_place net_place(const struct net *n, uint32_t node);
 uint64_t net_latency_us(const struct net *n, struct net_place from, struct net_place to);
 bool net_lost(const struct net *n, uint32_t from, uint32_t to, uint32_t sequence);
+/* What becomes of the keep-alive that is due then, a PING from `from` and its PONG, if it need not be sent to find out. */
+enum net_keepalive { NET_KEPT, NET_PING_LOST, NET_PONG_LOST };
+enum net_keepalive net_keepalive(const struct net *n, uint32_t from, uint32_t to, uint64_t due_us);
 /* Do datagrams between these two ever arrive? The same in both directions, and for ever. */
 bool net_reaches(const struct net *n, uint32_t a, uint32_t b);
 

@@ -221,13 +221,10 @@ static void act(struct phases *all, uint32_t i)
 
 static void find_next(struct phases *all)
 {
-    all->next_us = all->world->disturbed_us = TIME_NEVER;
+    all->next_us = TIME_NEVER;
     for (uint32_t i = 0; i < all->scenario->phase_count; i++) {
         uint64_t next_us = all->states[i].next_us;
         all->next_us = time_min(all->next_us, next_us);
-        uint8_t kind = all->scenario->phases[i].kind;
-        if (kind != PHASE_LOOKUPS && kind != PHASE_PUT)
-            all->world->disturbed_us = time_min(all->world->disturbed_us, next_us);
     }
 }
 

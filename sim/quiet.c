@@ -25,55 +25,190 @@ static bool find(struct world *w, const struct endpoint *at, struct both *b)
     if (back_ip != ip || back_port != at->port) return false;
     b->to = &w->hosts[b->to_node];
     b->seen = endpoint_v4(seen_ip, seen_port);
-    if (b->to->state != HOST_LIVE || b->from->state != HOST_LIVE) return false;
+    return true;
+}
+
+static bool reaches(const struct world *w, const struct both *b)
+{
     return world_reaches(w, home_address(w, b->from_node), home_address(w, b->to_node));
 }
 
+static uint64_t round_trip_us(const struct world *w, const struct both *b)
+{
+    return net_latency_us(&w->net, b->from->place, b->to->place) +
+           net_latency_us(&w->net, b->to->place, b->from->place);
+}
+
+/* The next round that would be lost ends those that are vouched for. Where a NAT may forget meanwhile there is one at a time. */
+static uint32_t rounds_kept(const struct world *w, const struct both *b, const struct rounds *r,
+                            uint32_t most)
+{
+    bool behind = b->from->nat || b->to->nat;
+    if (behind && r->keep_us >= w->nats.spec.timeout_us) return 1;
+    uint32_t n = 1;
+    uint64_t at_us = r->next_us;
+    while (n < most && net_keepalive(&w->net, b->from_node, b->to_node, at_us) == NET_KEPT)
+        n++, at_us += r->keep_us;
+    return n;
+}
+
 static bool ask(void *context, uint64_t now_us, const struct endpoint *at, const struct id *to,
-                const struct keepalive *k, struct vouch *out)
+                const struct keepalive *k, const struct rounds *r, struct vouch *out)
 {
     struct world *w = context;
     struct both b;
-    if (!find(w, at, &b) || !id_equal(&b.to->id, to)) return false;
-    if (net_lost(&w->net, b.from_node, home_address(w, b.to_node), b.from->sent_datagrams) ||
-        net_lost(&w->net, b.to_node, home_address(w, b.from_node), b.to->sent_datagrams))
+    if (!find(w, at, &b) || b.from->state != HOST_LIVE || b.to->state != HOST_LIVE ||
+        !reaches(w, &b) || !id_equal(&b.to->id, to))
         return false;
-    if (!node_vouch(b.to->node, now_us, &b.seen, k, out)) return false;
-    out->rtt_us = net_latency_us(&w->net, b.from->place, b.to->place) +
-                  net_latency_us(&w->net, b.to->place, b.from->place);
-    return now_us + out->rtt_us < w->disturbed_us; /* nobody goes while they are on their way */
+    enum net_keepalive lost = net_keepalive(&w->net, b.from_node, b.to_node, r->due_us);
+    if (lost) quiet_lose(w, get_u32(at->ip + 12), at->port, lost == NET_PONG_LOST);
+    if (lost || !node_vouch(b.to->node, now_us, &b.seen, k, r, out)) return false;
+    out->rtt_us = round_trip_us(w, &b);
+    out->rounds = rounds_kept(w, &b, r, out->rounds);
+    return true;
 }
 
-static void sent(struct world *w, struct host *h, enum traffic_type type, uint32_t len)
+/* --- counting --- */
+
+static void sent(struct world *w, struct host *h, enum traffic_type type, uint32_t len, uint32_t n)
 {
-    uint32_t bytes = len + DATA_OVERHEAD + UDP_IP_BYTES;
-    h->sent_datagrams++;
+    uint64_t bytes = (uint64_t)n * (len + DATA_OVERHEAD + UDP_IP_BYTES);
+    h->sent_datagrams += n;
     h->sent_bytes += bytes;
     w->bytes_sent += bytes;
     w->traffic.bytes[WAY_DIRECT][type] += bytes;
-    w->traffic.datagrams[WAY_DIRECT][type]++;
-    w->net_counts[NET_SENT]++;
-    w->net_counts[NET_ARRIVED]++;
+    w->traffic.datagrams[WAY_DIRECT][type] += n;
+    w->net_counts[NET_SENT] += n;
+    w->net_counts[NET_ARRIVED] += n;
 }
 
-static void charge(void *context, uint64_t now_us, const struct endpoint *at,
-                   const struct keepalive *k, const struct vouch *v)
+static void count(struct world *w, const struct both *b, uint32_t n)
+{
+    sent(w, b->from, TRAFFIC_PING, PING_SIZE, n);
+    sent(w, b->to, TRAFFIC_PONG, PONG_SIZE, n);
+    w->vouched += n;
+}
+
+static uint64_t charge(void *context, const struct endpoint *at, uint32_t n)
+{
+    struct world *w = context;
+    struct both b;
+    if (!find(w, at, &b)) return 0;
+    count(w, &b, n);
+    return round_trip_us(w, &b);
+}
+
+/* --- beginning, revoking --- */
+
+static void begin(void *context, uint64_t now_us, const struct endpoint *at,
+                  const struct keepalive *k, const struct rounds *r, const struct vouch *v)
 {
     struct world *w = context;
     struct both b;
     bool found = find(w, at, &b);
     ensure(found);
-    sent(w, b.from, TRAFFIC_PING, PING_SIZE);
-    sent(w, b.to, TRAFFIC_PONG, PONG_SIZE);
-    home_renew(w, b.from_node, get_u32(at->ip + 12), at->port);
-    home_renew(w, b.to_node, get_u32(v->observed.ip + 12), v->observed.port);
+    count(w, &b, 1);
+    uint64_t last_us = v->rounds > 1 ? r->next_us + (v->rounds - 2) * r->keep_us : now_us;
+    home_renew(w, b.from_node, get_u32(at->ip + 12), at->port, last_us);
+    home_renew(w, b.to_node, get_u32(v->observed.ip + 12), v->observed.port, last_us);
     uint64_t there_us = net_latency_us(&w->net, b.from->place, b.to->place);
-    node_vouched(b.to->node, now_us + there_us, &v->observed, k);
-    w->vouched++;
+    node_vouched(b.to->node, now_us + there_us, &v->observed, k, r, v);
+}
+
+static void wakes(struct world *w, uint32_t node)
+{
+    uint64_t wake_us = node_wake_us(w->hosts[node].node);
+    events_timer(&w->events, node,
+                 wake_us == TIME_NEVER ? TIME_NEVER : time_max(wake_us, w->now_us));
+}
+
+static void revoke(void *context, const struct endpoint *at, const struct keepalive *k,
+                   struct revoked *r)
+{
+    struct world *w = context;
+    struct both b;
+    if (!find(w, at, &b) || !b.to->node) {
+        r->last_us = r->now_us;
+        return;
+    }
+    r->there_us = r->asks ? net_latency_us(&w->net, b.from->place, b.to->place)
+                          : net_latency_us(&w->net, b.to->place, b.from->place);
+    r->gone = w->ending || !reaches(w, &b);
+    uint32_t stepped = w->stepped;
+    w->stepped = b.to_node; /* it may charge rounds that it asked in */
+    node_revoked(b.to->node, &b.seen, k, r);
+    w->stepped = stepped;
+    home_renew(w, b.from_node, get_u32(at->ip + 12), at->port, r->last_us);
+    home_renew(w, b.to_node, get_u32(b.seen.ip + 12), b.seen.port, r->last_us);
+    wakes(w, b.to_node);
+}
+
+static uint64_t now_us(void *context)
+{
+    return ((const struct world *)context)->now_us;
+}
+
+void quiet_gone(struct world *w, uint32_t node)
+{
+    uint32_t stepped = w->stepped;
+    if (!w->config.quiet) return;
+    w->stepped = node;
+    w->ending = true;
+    node_unvouch(w->hosts[node].node);
+    w->ending = false;
+    w->stepped = stepped;
+}
+
+void quiet_revoke(struct world *w)
+{
+    uint32_t stepped = w->stepped;
+    for (uint32_t i = 0; w->config.quiet && i < w->host_count; i++) {
+        if (!w->hosts[i].node) continue;
+        w->stepped = i;
+        node_unvouch(w->hosts[i].node);
+        wakes(w, i);
+    }
+    w->stepped = stepped;
+}
+
+void quiet_settle(struct world *w)
+{
+    uint32_t stepped = w->stepped;
+    for (uint32_t i = 0; w->config.quiet && i < w->host_count; i++) {
+        w->stepped = i;
+        if (w->hosts[i].node) node_settle(w->hosts[i].node, w->now_us);
+    }
+    w->stepped = stepped;
+}
+
+/* --- losing --- */
+
+void quiet_lose(struct world *w, uint32_t ip, uint16_t port, bool answer)
+{
+    if (w->doom_count == QUIET_DOOMS) return;
+    w->dooms[w->doom_count++] = (struct quiet_doom){.ip = ip, .port = port, .answer = answer};
+}
+
+bool quiet_loses(struct world *w, uint32_t ip, uint16_t port, bool *answer)
+{
+    *answer = false;
+    for (uint32_t i = 0; i < w->doom_count; i++) {
+        struct quiet_doom d = w->dooms[i];
+        if (d.ip != ip || d.port != port) continue;
+        w->dooms[i] = w->dooms[--w->doom_count];
+        *answer = d.answer;
+        return !d.answer;
+    }
+    return false;
 }
 
 void quiet_init(struct world *w)
 {
-    w->monitor = (struct link_monitor){.ask = ask, .charge = charge, .context = w};
+    w->monitor = (struct link_monitor){.ask = ask,
+                                       .begin = begin,
+                                       .charge = charge,
+                                       .revoke = revoke,
+                                       .now_us = now_us,
+                                       .context = w};
     w->common.monitor = &w->monitor;
 }

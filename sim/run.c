@@ -4,6 +4,7 @@
 #include "sim/check.h"
 #include "sim/expect.h"
 #include "sim/phases.h"
+#include "sim/quiet.h"
 #include <string.h>
 
 #define TICK_BROKEN_US MILLIS(100)
@@ -98,6 +99,7 @@ static void take_sample(struct run *u)
     ensure(r->sample_count < SAMPLES_MAX);
     struct sample *s = &r->samples[r->sample_count++];
     ring_sort(&w->ring);
+    quiet_settle(w);
     *s = (struct sample){.at_us = w->now_us,
                          .bytes = w->bytes_sent,
                          .datagrams = w->net_counts[NET_SENT],
@@ -233,6 +235,7 @@ static void tell(struct run *u)
     struct world *w = u->world;
     struct results *r = u->results;
     struct lookups *l = &u->phases.lookups;
+    quiet_settle(w);
     ring_sort(&w->ring);
     if (check_perfect(&u->check, &w->ring, world_believes, w, 0))
         is_whole(u);

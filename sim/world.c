@@ -119,7 +119,6 @@ struct world *world_new(const struct world_config *c)
     struct world *w = calloc(1, sizeof *w);
     ensure(w);
     w->config = *c;
-    w->disturbed_us = TIME_NEVER;
     uint8_t seed[32] = {0};
     for (unsigned i = 0; i < 8; i++) seed[i] = (uint8_t)(c->seed >> (56 - 8 * i));
     rng_seed(&w->root, seed);
@@ -340,6 +339,7 @@ static void bury(struct world *w, uint32_t node)
 {
     struct host *h = &w->hosts[node];
     not_live(w, node);
+    quiet_gone(w, node);
     const uint32_t *drops = node_drops(h->node);
     for (unsigned i = 0; i < DROP_COUNT; i++) w->drops[i] += drops[i];
     node_free(h->node);
@@ -388,6 +388,7 @@ void world_partition(struct world *w, const uint32_t *shares, uint32_t count, co
         }
     }
     home_sides(w);
+    quiet_revoke(w);
 }
 
 void world_hostile(struct world *w, enum hostility what, uint32_t share, struct rng *r)
@@ -409,10 +410,12 @@ void world_hostile(struct world *w, enum hostility what, uint32_t share, struct 
 void world_heal(struct world *w)
 {
     w->partitioned = false;
+    quiet_revoke(w);
 }
 
 void world_window(struct world *w)
 {
+    quiet_settle(w);
     w->window_us = w->now_us;
     memset(&w->traffic, 0, sizeof w->traffic);
     for (uint32_t i = 0; i < w->host_count; i++) w->hosts[i].sent_bytes = 0;

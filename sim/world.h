@@ -59,6 +59,13 @@ enum net_count {
 };
 const char *net_count_name(enum net_count c);
 
+#define QUIET_DOOMS 64u
+struct quiet_doom { /* the next datagram to there is lost, or (answer) the answer to it (quiet.h) */
+    uint32_t ip;
+    uint16_t port;
+    bool answer;
+};
+
 struct world_config {
     uint64_t seed;
     const struct crypto *crypto;
@@ -95,15 +102,17 @@ struct world {
     struct identities identities;
     struct pool pkts, extras;
     struct trace silent;
-    struct overlay_common common;                 /* lent to every node */
-    struct link_monitor monitor;                  /* of common, with quiet */
+    struct overlay_common common;         /* lent to every node */
+    struct link_monitor monitor;          /* of common, with quiet */
+    struct quiet_doom dooms[QUIET_DOOMS]; /* of the step that comes or goes on */
+    uint32_t doom_count;
+    bool ending;                                  /* whoever revokes is being killed */
     struct identity authority, network_authority; /* only their Ed25519 halves are used */
     uint8_t network_cert[CHAIN_BYTES];
     size_t network_cert_len;
     /* counted */
-    uint64_t disturbed_us; /* when the scenario next changes who is there; TIME_NEVER: no more */
-    uint64_t bytes_sent;   /* by all nodes, 28 a datagram counted */
-    uint64_t vouched;      /* keep-alives that were not queued */
+    uint64_t bytes_sent; /* by all nodes, 28 a datagram counted */
+    uint64_t vouched;    /* keep-alives that were not queued */
     uint64_t steps, net_counts[NET_COUNT_COUNT], window_us;
     struct traffic traffic;               /* sent since world_window */
     uint64_t drops[DROP_COUNT];           /* of nodes that are gone */

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "sim/home.h"
 #include "sim/hostile.h"
+#include "sim/quiet.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -53,7 +54,11 @@ static void send_one(struct world *w, uint32_t from, const struct endpoint *to,
     bool lan = way.kind == HOME_LAN;
     const struct host *other = &w->hosts[way.to];
     if (!lan && !world_reaches(w, home_address(w, from), way.to)) return count(w, NET_CUT);
-    if (!lan && !tcp && net_lost(&w->net, from, way.to, sequence)) return count(w, NET_LOST);
+    bool unanswered = false;
+    if (w->doom_count && quiet_loses(w, get_u32(to->ip + 12), to->port, &unanswered))
+        return count(w, NET_LOST);
+    if (!unanswered && !lan && !tcp && net_lost(&w->net, from, way.to, sequence))
+        return count(w, NET_LOST);
     uint64_t there_us = lan ? HOME_LAN_US : net_latency_us(&w->net, h->place, other->place);
     struct flight *f = events_send(&w->events, leaves_us + there_us, way.to, from, sequence, len);
     f->from_ip = way.from_ip;
@@ -61,6 +66,7 @@ static void send_one(struct world *w, uint32_t from, const struct endpoint *to,
     f->to_port = to->port;
     f->tcp = tcp;
     f->lan = lan;
+    f->unanswered = unanswered;
     f->hairpin = way.kind == HOME_HAIRPIN;
     memcpy(f->bytes, bytes, len);
 }
@@ -118,6 +124,7 @@ void world_step(struct world *w, uint32_t node, const struct event *e)
         default: break; /* names never change here, nothing is stored, there is no TCP */
         }
     }
+    w->doom_count = 0;
     uint64_t wake_us = node_wake_us(w->hosts[node].node);
     events_timer(&w->events, node,
                  wake_us == TIME_NEVER ? TIME_NEVER : time_max(wake_us, w->now_us));
@@ -155,6 +162,7 @@ static void arrive(struct world *w, const struct due *d)
     if (h->nat_type == NAT_TYPE_UDP_BLOCKED && !f->tcp) return count(w, NET_FILTERED);
     count(w, NET_ARRIVED);
     struct endpoint from = endpoint_v4(f->from_ip, f->from_port);
+    if (f->unanswered) quiet_lose(w, f->from_ip, f->from_port, false);
     if (f->tcp) from.transport = TRANSPORT_TCP;
     world_step(w, node,
                &(struct event){.type = EV_DATAGRAM,
