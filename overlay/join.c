@@ -8,6 +8,8 @@
 #define TORN_US        MILLIS(100)
 #define RETRY_QUICK                                                                                \
     12 /* so often at RETRY_FIRST_US: a seed under a rush of newcomers has room again soon */
+#define RETRY_LONE_US   SECONDS(3) /* then, with nobody at all: one address after the other */
+#define RESOLVE_EVERY   10
 #define FINDS_AT_ONCE   1
 #define PASSIVE_MIN_US  SECONDS(15)
 #define PASSIVE_MAX_US  SECONDS(600)
@@ -173,6 +175,20 @@ static void dial_all(struct overlay *o, uint64_t now_us, struct outbox *out)
     if (o->passive_count) o->passive_next = (uint16_t)((o->passive_next + 16) % o->passive_count);
 }
 
+/* Alone for a while: all that we know in turn, a seed and a remembered peer alternately. Not all at once and then a long pause: so what
+ * is asked for is the same, but whoever parted from us is met soon after it is there again. */
+static void dial_next(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    bool seed = o->seed_count && (!o->passive_count || (o->join_tries & 1));
+    if (seed) {
+        const struct endpoint *e = &o->seeds[o->seed_next++ % o->seed_count];
+        (void)hello_dial(o, now_us, e, &ID_ZERO, KIND_LEAF, true, out);
+    } else if (o->passive_count) {
+        const struct overlay_seed_peer *p = &o->passive[o->passive_next++ % o->passive_count];
+        (void)hello_dial(o, now_us, &p->at, &p->id, KIND_LEAF, true, out);
+    }
+}
+
 /* Joined already: now and then somebody we lost, or a seed: that is how parted rings find each other again. In vain: by and by
  * more seldom, and seldom if we have lost nobody; the others of a ring that parted ask, too. */
 static void probe_passive(struct overlay *o, uint64_t now_us, struct outbox *out)
@@ -264,15 +280,21 @@ void join_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         return;
     }
     if (o->join_due_us <= now_us) {
+        bool lone = o->up_count == 0 && o->join_tries >= RETRY_QUICK;
         /* once; then whom we hear hands us on, and a seed's answer would be let go of (on_hello2) */
-        if (o->join_tries == 0 || !links_any_direct(o)) dial_all(o, now_us, out);
+        if (lone)
+            dial_next(o, now_us, out);
+        else if (o->join_tries == 0 || !links_any_direct(o))
+            dial_all(o, now_us, out);
         if (o->up_count > 0)
             find_send(o, now_us, &o->self.id, PURPOSE_JOIN, 0, SECONDS(5),
                       o->order[rng_below(&o->rng, o->up_count)], out);
         unsigned doublings = o->join_tries < RETRY_QUICK ? 0 : o->join_tries - RETRY_QUICK + 1u;
         uint64_t pause = time_min(RETRY_FIRST_US << (doublings < 6 ? doublings : 6), RETRY_MAX_US);
-        if (o->join_tries < 255) o->join_tries++;
-        if (o->join_tries >= 3 && o->up_count == 0) outbox_event(out, OE_RESOLVE, NULL);
+        if (lone) pause = RETRY_LONE_US;
+        if (++o->join_tries == 0) o->join_tries = UINT8_MAX - RESOLVE_EVERY + 1;
+        bool resolve = o->join_tries >= 3 && (!lone || o->join_tries % RESOLVE_EVERY == 0);
+        if (resolve && o->up_count == 0) outbox_event(out, OE_RESOLVE, NULL);
         o->join_due_us = now_us + rng_jitter(&o->rng, pause, 25);
     }
     wake_at(o, o->join_due_us);
