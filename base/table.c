@@ -27,11 +27,17 @@ uint32_t table_slots_for(uint32_t entries)
     return slots;
 }
 
-void table_init(struct table *t, struct table_slot *slots, uint32_t count, const uint8_t key[16])
+void table_init_zeroed(struct table *t, struct table_slot *slots, uint32_t count,
+                       const uint8_t key[16])
 {
     ensure(count >= 2 && (count & (count - 1)) == 0);
     *t = (struct table){.slots = slots, .mask = count - 1};
     memcpy(t->key, key, sizeof t->key);
+}
+
+void table_init(struct table *t, struct table_slot *slots, uint32_t count, const uint8_t key[16])
+{
+    table_init_zeroed(t, slots, count, key);
     memset(slots, 0, count * sizeof *slots);
 }
 

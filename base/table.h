@@ -27,6 +27,9 @@ typedef bool table_equal(const void *context, uint32_t value, const void *key);
 
 uint32_t table_slots_for(uint32_t entries); /* the power of two that holds so many */
 void table_init(struct table *t, struct table_slot *slots, uint32_t count, const uint8_t key[16]);
+/* The slots are zero already: pages of them that nobody uses stay untouched. */
+void table_init_zeroed(struct table *t, struct table_slot *slots, uint32_t count,
+                       const uint8_t key[16]);
 uint32_t table_get(const struct table *t, const void *key, size_t len, table_equal *equal,
                    const void *context); /* TABLE_NONE if absent */
 /* Looks for no duplicate: ask table_get first. `value` is anything but TABLE_NONE. */

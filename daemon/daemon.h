@@ -92,6 +92,8 @@ struct daemon {
     bool told_joined;            /* what was said last of joined and alone */
     bool told_silent;            /* that no seed answers; once until we are joined */
     uint64_t remembered_us, resolved_us;
+    uint64_t limits_us;          /* limits were looked at */
+    bool told_limit[LIMIT_USES]; /* that it is reached */
     uint32_t calendar_ticks;
     uv_signal_t term, interrupt, hangup;
     int notify_fd;  /* the service manager's; -1: none */
@@ -138,6 +140,7 @@ void slots_notice(struct daemon *d, const struct notice *n); /* about our own */
 /* notices.c */
 void notices_take(struct daemon *d, const struct notice *n);
 void notices_seeds_silent(struct daemon *d); /* nobody has answered for 10 s */
+void notices_limits(struct daemon *d);       /* one is reached; looks every few seconds */
 void notices_remember(struct daemon *d);     /* write `peers` soon */
 void notices_remember_now(struct daemon *d);
 /* methods_admin.c */

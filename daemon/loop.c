@@ -114,6 +114,7 @@ void loop_settle(struct daemon *d)
         batch_flush(&d->batch);
     }
     d->settling = false;
+    notices_limits(d);
     arm(d);
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define REMEMBER_EVERY SECONDS(1)
+#define LIMITS_EVERY   SECONDS(2)
 
 /* --- the peers file --- */
 
@@ -261,6 +262,31 @@ void notices_seeds_silent(struct daemon *d)
     }
     log_say(&d->log, LOG_WARN,
             "no seed answers: %s: is a daemon running there, and does its port let UDP in?", list);
+}
+
+/* What being full means for somebody, by the order of node_use. */
+static const char *const full_means[LIMIT_USES] = {
+    "the least useful peer makes room for each new one",
+    "some peers stay without a relay, a direct path or speed",
+    "some peers' packets take the slow way",
+    "other pairs of nodes are not relayed by this one",
+};
+
+void notices_limits(struct daemon *d)
+{
+    struct limit_use use[LIMIT_USES];
+    uint64_t now_us = clock_us();
+    if (time_since(now_us, d->limits_us) < LIMITS_EVERY) return;
+    d->limits_us = now_us;
+    node_use(d->node, use);
+    for (uint32_t i = 0; i < LIMIT_USES; i++) {
+        if (use[i].used < use[i].max - use[i].max / 8) d->told_limit[i] = false;
+        if (use[i].used < use[i].max || d->told_limit[i]) continue;
+        d->told_limit[i] = true;
+        log_say(&d->log, LOG_WARN,
+                "a limit is reached: %s = %u: %s; more by `%s` under [limits] in " STATE_CONF,
+                use[i].limit, (unsigned)use[i].max, full_means[i], use[i].limit);
+    }
 }
 
 void notices_take(struct daemon *d, const struct notice *n)

@@ -177,7 +177,7 @@ static void on_network(struct lane *l, const struct hot_message *m, const uint8_
     ensure(n.number < NETWORKS_MAX);
     if (m->flag & 1) {
         memset(&l->networks[n.number], 0, sizeof n);
-        for (uint32_t i = 0; i < l->row_max; i++)
+        for (uint32_t i = 0; i < l->row_used; i++)
             if (l->rows[i].in_use && l->rows[i].network == n.number)
                 lane_row_remove(l, &l->rows[i]);
         return;
@@ -290,7 +290,7 @@ void lane_worked(struct lane *l, struct hot_session *s, uint64_t now_us)
 static void tell_used_due(struct lane *l, uint64_t now_us)
 {
     l->wake_us = TIME_NEVER;
-    for (uint32_t i = 0; i < l->session_max; i++) {
+    for (uint32_t i = 0; i < l->session_used; i++) {
         struct hot_session *s = &l->sessions[i];
         if (s->index == 0) continue;
         if (s->used_due_us <= now_us && hot_room(l->up, sizeof s->used)) tell_used(l, s);

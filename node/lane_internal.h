@@ -72,17 +72,19 @@ struct lane {
     struct hot_session *sessions;
     uint16_t *buckets; /* numbers, by slot of the index */
     uint32_t session_max, bucket_mask;
-    uint16_t free_session;
+    uint32_t
+        session_used; /* places behind these were never given away; rows and channels too: their memory is untouched */
+    uint16_t free_session; /* number; 0: none below session_used */
     struct lane_row *rows;
     struct table row_table;
     struct table_slot *row_slots;
-    uint32_t row_max;
+    uint32_t row_max, row_used;
     uint32_t row_recent
         [ROW_RECENT]; /* found last, by the address's low bits: a transfer's every packet asks */
     struct lane_channel *channels;
     struct table channel_table;
     struct table_slot *channel_slots;
-    uint32_t channel_max;
+    uint32_t channel_max, channel_used;
     struct lane_network networks[NETWORKS_MAX]; /* by number; mtu_bytes 0: none */
     uint64_t wake_us;                           /* no UP_USED is due before; TIME_NEVER: none */
     uint32_t drops[DROP_COUNT], told[DROP_COUNT];

@@ -35,12 +35,8 @@ size_t lane_size(const struct limits *l)
 static void tables_init(struct lane *l)
 {
     const uint8_t key[16] = {'l', 'a', 'n', 'e', l->number};
-    table_init(&l->row_table, l->row_slots, table_slots_for(l->row_max), key);
-    table_init(&l->channel_table, l->channel_slots, table_slots_for(l->channel_max), key);
-    for (uint32_t i = l->session_max; i > 0; i--) {
-        l->sessions[i - 1].next = l->free_session;
-        l->free_session = (uint16_t)i;
-    }
+    table_init_zeroed(&l->row_table, l->row_slots, table_slots_for(l->row_max), key);
+    table_init_zeroed(&l->channel_table, l->channel_slots, table_slots_for(l->channel_max), key);
 }
 
 enum err lane_new(struct lane **out, const struct limits *limits, const struct crypto *c,
@@ -79,7 +75,7 @@ enum err lane_new(struct lane **out, const struct limits *limits, const struct c
 void lane_free(struct lane *l)
 {
     if (!l) return;
-    for (uint32_t i = 0; l->sessions && i < l->session_max; i++)
+    for (uint32_t i = 0; i < l->session_used; i++)
         if (l->sessions[i].index) lane_session_remove(l, &l->sessions[i]);
     free(l->sessions);
     free(l->buckets);
@@ -160,11 +156,12 @@ void lane_row_remove(struct lane *l, struct lane_row *row)
 static struct lane_row *row_place(struct lane *l)
 {
     struct lane_row *oldest = &l->rows[0];
-    for (uint32_t i = 0; i < l->row_max; i++) {
+    for (uint32_t i = 0; i < l->row_used; i++) {
         struct lane_row *row = &l->rows[i];
         if (!row->in_use) return row;
         if (row->used_us < oldest->used_us) oldest = row;
     }
+    if (l->row_used < l->row_max) return &l->rows[l->row_used++];
     lane_drop(l, DROP_FULL);
     lane_row_remove(l, oldest);
     return oldest;
@@ -203,14 +200,16 @@ void lane_channel_put(struct lane *l, const struct lane_channel *as)
         *c = *as;
         return;
     }
-    for (uint32_t i = 0; i < l->channel_max; i++) {
-        if (l->channels[i].index) continue;
-        l->channels[i] = *as;
-        enum err e = table_put(&l->channel_table, &l->channels[i].index, CHANNEL_KEY, i);
-        ensure(!e); /* sized for channel_max */
+    uint32_t i = 0;
+    while (i < l->channel_used && l->channels[i].index) i++;
+    if (i == l->channel_max) {
+        lane_drop(l, DROP_FULL);
         return;
     }
-    lane_drop(l, DROP_FULL);
+    if (i == l->channel_used) l->channel_used++;
+    l->channels[i] = *as;
+    enum err e = table_put(&l->channel_table, &l->channels[i].index, CHANNEL_KEY, i);
+    ensure(!e); /* sized for channel_max */
 }
 
 /* --- sessions --- */
@@ -224,10 +223,16 @@ static void bucket_leave(struct lane *l, const struct hot_session *s)
 
 struct hot_session *lane_session_take(struct lane *l, uint32_t index)
 {
-    if (!l->free_session) return NULL;
-    struct hot_session *s = &l->sessions[l->free_session - 1];
+    struct hot_session *s;
     uint16_t *bucket = &l->buckets[INDEX_SLOT(index) & l->bucket_mask];
-    l->free_session = s->next;
+    if (l->free_session) {
+        s = &l->sessions[l->free_session - 1];
+        l->free_session = s->next;
+    } else if (l->session_used < l->session_max) {
+        s = &l->sessions[l->session_used++];
+    } else {
+        return NULL;
+    }
     s->index = index;
     s->next = *bucket;
     s->used_due_us = TIME_NEVER;
@@ -244,11 +249,11 @@ void lane_let_go(struct hot_session *s)
 void lane_session_remove(struct lane *l, struct hot_session *s)
 {
     uint16_t number = lane_number(l, s);
-    for (uint32_t i = 0; i < l->row_max; i++)
+    for (uint32_t i = 0; i < l->row_used; i++)
         if (l->rows[i].in_use && l->rows[i].session == number) lane_row_remove(l, &l->rows[i]);
-    for (uint32_t i = 0; i < l->channel_max; i++)
+    for (uint32_t i = 0; i < l->channel_used; i++)
         if (l->channels[i].index == s->index) lane_channel_remove(l, &l->channels[i]);
-    for (uint32_t i = 0; i < l->session_max; i++)
+    for (uint32_t i = 0; i < l->session_used; i++)
         if (l->sessions[i].before == number) l->sessions[i].before = 0;
     fragments_forget(&l->fragments, s->index);
     bucket_leave(l, s);
@@ -266,11 +271,11 @@ void lane_session_continue(struct lane *l, struct hot_session *s, const struct h
     uint16_t number = lane_number(l, s), before = lane_number(l, old);
     s->way = old->way;
     s->before = before;
-    for (uint32_t i = 0; i < l->row_max; i++)
+    for (uint32_t i = 0; i < l->row_used; i++)
         if (l->rows[i].session == before) l->rows[i].session = number;
-    for (uint32_t i = 0; i < l->session_max; i++)
+    for (uint32_t i = 0; i < l->session_used; i++)
         if (l->sessions[i].way.via == old->index) l->sessions[i].way.via = s->index;
-    for (uint32_t i = 0; i < l->channel_max; i++) {
+    for (uint32_t i = 0; i < l->channel_used; i++) {
         struct lane_channel c = l->channels[i];
         if (c.via == old->index && c.index) l->channels[i].via = s->index;
         if (c.index != old->index) continue;

@@ -351,6 +351,7 @@ struct why_view {
     uint8_t tried_count;
     uint64_t next_us; /* when it tries again; TIME_NEVER */
 };
+void node_use(const struct node *n, struct limit_use out[LIMIT_USES]);
 void node_view(const struct node *n, struct node_view *out);
 bool node_network_view(const struct node *n, uint32_t number, struct network_view *out);
 /* Iterate: *cursor starts at 0; false at the end. */

@@ -7,6 +7,11 @@ _Static_assert((int)NAT_NONE == (int)MAPPING_NONE &&
                    (int)NAT_PORT_DEPENDENT == (int)MAPPING_PORT_DEPENDENT,
                "one set of words");
 
+void node_use(const struct node *n, struct limit_use out[LIMIT_USES])
+{
+    overlay_use(n->overlay, out);
+}
+
 void node_view(const struct node *n, struct node_view *v)
 {
     struct overlay_view o;

@@ -30,5 +30,11 @@ struct limits {
 #define LIMIT_LINKS_MAX                                                                            \
     4095 /* links, handshakes: 12 bits of an entry (overlay/state.h, ENTRY_KIND) name one */
 extern const struct limits limits_daemon, limits_sim;
+/* How much of a limit is in use. */
+struct limit_use {
+    const char *limit; /* its name in struct limits */
+    uint32_t used, max;
+};
+#define LIMIT_USES 4u /* links, extras, hot, channels */
 /* May a node have these? What is out of bounds is not repaired. */
 bool limits_are_good(const struct limits *l);

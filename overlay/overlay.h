@@ -179,6 +179,8 @@ struct overlay_why {
     uint64_t next_us;
 };
 void overlay_view(const struct overlay *o, struct overlay_view *out);
+/* How much of its limits is in use: those that refuse somebody when they are full. Cost: O(extras, channels). */
+void overlay_use(const struct overlay *o, struct limit_use out[LIMIT_USES]);
 bool overlay_peer_next(const struct overlay *o, uint32_t *cursor, struct overlay_peer *out);
 bool overlay_why(const struct overlay *o, uint64_t now_us, const struct id *id,
                  struct overlay_why *out);

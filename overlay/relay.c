@@ -9,6 +9,7 @@
 #define OFFER_TRIES     4
 #define OFFER_AGAIN_US  MILLIS(700)
 #define CHANNEL_IDLE_US MINUTES(5)
+#define CHANNELS_FIRST  64 /* places; twice as many whenever they are taken, up to limits.channels */
 #define CHANNEL_USED_US (KEEP_TUNNEL_US + SECONDS(30)) /* both ends would have said something */
 
 static void say(struct overlay *o, uint64_t now_us, struct link *l, enum control_op op,
@@ -198,15 +199,24 @@ bool relay_carries(const struct overlay *o, const struct link *l, uint64_t now_u
     return false;
 }
 
+/* More places; the first of them, or NULL: no more may be carried. */
+static struct channel *channels_grow(struct overlay *o)
+{
+    uint32_t count = o->channel_count ? 2u * o->channel_count : CHANNELS_FIRST;
+    if (count > o->common->limits.channels) count = o->common->limits.channels;
+    if (count <= o->channel_count) return NULL;
+    struct channel *more = realloc(o->channels, count * sizeof *more);
+    if (!more) return NULL;
+    struct channel *first = more + o->channel_count;
+    memset(first, 0, (count - o->channel_count) * sizeof *more);
+    o->channels = more;
+    o->channel_count = (uint16_t)count;
+    return first;
+}
+
 static struct channel *channel_open(struct overlay *o, uint64_t now_us, uint16_t from, uint16_t to)
 {
     struct channel *free_one = NULL;
-    if (!o->channels) {
-        o->channels = calloc(o->common->limits.channels ? o->common->limits.channels : 1,
-                             sizeof *o->channels);
-        if (!o->channels) return NULL;
-        o->channel_count = o->common->limits.channels;
-    }
     for (uint16_t i = 0; i < o->channel_count; i++) {
         struct channel *c = &o->channels[i];
         if (c->in == 0) {
@@ -215,6 +225,7 @@ static struct channel *channel_open(struct overlay *o, uint64_t now_us, uint16_t
             return c;
         }
     }
+    if (!free_one) free_one = channels_grow(o);
     if (!free_one) return NULL;
     *free_one = (struct channel){
         .from = from, .to = to, .in = ++o->channel_next, .used_us = now_us};

@@ -27,6 +27,19 @@ void overlay_view(const struct overlay *o, struct overlay_view *v)
     }
 }
 
+void overlay_use(const struct overlay *o, struct limit_use out[LIMIT_USES])
+{
+    const struct limits *l = &o->common->limits;
+    uint32_t hot = 0, channels = 0;
+    const struct extra *x;
+    for (struct table_walk w = {0, o->extra_count}; (x = extra_next(o, &w)) != NULL;) hot += x->hot;
+    for (uint16_t i = 0; i < o->channel_count; i++) channels += o->channels[i].in != 0;
+    out[0] = (struct limit_use){"links", o->link_count, l->links};
+    out[1] = (struct limit_use){"extras", o->extra_count, l->extras};
+    out[2] = (struct limit_use){"hot", hot, l->hot};
+    out[3] = (struct limit_use){"channels", channels, l->channels};
+}
+
 static const char *path_why(const struct overlay *o, const struct link *l)
 {
     const struct extra *x = link_extra(o, l);
