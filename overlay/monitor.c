@@ -119,10 +119,12 @@ static void unvouch_here(struct overlay *o, struct link *l, struct revoked *r)
     }
     uint32_t keep_ms = (uint32_t)(keep_us(o, l) / 1000);
     link_settle(o, l, r->now_us);
-    uint64_t next_us = time_of(l->due_ms - 1u - rounds_left(l, ms32(r->now_us), keep_ms) * keep_ms,
-                               r->now_us);
+    r->left = rounds_left(l, ms32(r->now_us), keep_ms);
+    uint64_t next_us = time_of(l->due_ms - 1u - r->left * keep_ms, r->now_us);
     l->vouched = 0;
-    r->last_us = next_us - keep_us(o, l);
+    r->next_us = next_us;
+    r->keep_us = keep_us(o, l);
+    r->last_us = next_us - r->keep_us;
     if (r->gone && r->now_us < r->last_us + r->there_us) { /* asked, and no answer will come */
         l->heard_ms -= keep_ms;
         l->tries = 1;

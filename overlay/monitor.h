@@ -44,6 +44,8 @@ struct revoked { /* rounds ahead that will not be */
     bool asks;         /* who revokes asks, and knows last_us; else the other end does */
     bool
         gone; /* who revokes is no more: a PING that has not arrived there yet is not answered; the driver's word */
+    uint64_t next_us, keep_us; /* so many rounds that will not be, from then on: the asker's word */
+    uint32_t left;
 };
 struct link_monitor { /* context: the driver's */
     bool (*ask)(void *context, uint64_t now_us, const struct endpoint *at, const struct id *to,

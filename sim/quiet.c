@@ -89,10 +89,32 @@ static void count(struct world *w, const struct both *b, uint32_t n)
     w->vouched += n;
 }
 
+/* Rounds of these seconds are due: `more` is 1 or -1. */
+static void ahead(struct world *w, uint64_t next_us, uint64_t keep_us, uint32_t count, int32_t more)
+{
+    struct quiet_ahead *a = &w->ahead;
+    for (; a->at_s < w->now_us / MILLION; a->at_s++) {
+        int32_t *r = &a->rounds[a->at_s % QUIET_AHEAD_S];
+        a->passed += *r;
+        *r = 0;
+    }
+    for (uint64_t at_us = next_us; count > 0; count--, at_us += keep_us)
+        a->rounds[at_us / MILLION % QUIET_AHEAD_S] += more;
+}
+
+void quiet_sent(struct world *w, uint64_t *bytes, uint64_t *datagrams)
+{
+    ahead(w, 0, 0, 0, 0);
+    uint64_t n = w->ahead.passed > 0 ? (uint64_t)w->ahead.passed : 0;
+    *bytes = w->bytes_sent + n * (PING_SIZE + PONG_SIZE + 2 * (DATA_OVERHEAD + UDP_IP_BYTES));
+    *datagrams = w->net_counts[NET_SENT] + 2 * n;
+}
+
 static uint64_t charge(void *context, const struct endpoint *at, uint32_t n)
 {
     struct world *w = context;
     struct both b;
+    w->ahead.passed -= n;
     if (!find(w, at, &b)) return 0;
     count(w, &b, n);
     return round_trip_us(w, &b);
@@ -108,6 +130,7 @@ static void begin(void *context, uint64_t now_us, const struct endpoint *at,
     bool found = find(w, at, &b);
     ensure(found);
     count(w, &b, 1);
+    ahead(w, r->next_us, r->keep_us, v->rounds - 1, 1);
     uint64_t last_us = v->rounds > 1 ? r->next_us + (v->rounds - 2) * r->keep_us : now_us;
     home_renew(w, b.from_node, get_u32(at->ip + 12), at->port, last_us);
     home_renew(w, b.to_node, get_u32(v->observed.ip + 12), v->observed.port, last_us);
@@ -127,7 +150,9 @@ static void revoke(void *context, const struct endpoint *at, const struct keepal
 {
     struct world *w = context;
     struct both b;
-    if (!find(w, at, &b) || !b.to->node) {
+    bool found = find(w, at, &b) && b.to->node;
+    if (r->asks) ahead(w, r->next_us, r->keep_us, r->left, -1);
+    if (!found) {
         r->last_us = r->now_us;
         return;
     }
@@ -138,6 +163,7 @@ static void revoke(void *context, const struct endpoint *at, const struct keepal
     w->stepped = b.to_node; /* it may charge rounds that it asked in */
     node_revoked(b.to->node, &b.seen, k, r);
     w->stepped = stepped;
+    if (!r->asks) ahead(w, r->next_us, r->keep_us, r->left, -1);
     home_renew(w, b.from_node, get_u32(at->ip + 12), at->port, r->last_us);
     home_renew(w, b.to_node, get_u32(b.seen.ip + 12), b.seen.port, r->last_us);
     wakes(w, b.to_node);

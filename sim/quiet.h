@@ -15,6 +15,8 @@ void quiet_init(struct world *w);   /* lends the monitor to all nodes that will 
 void quiet_settle(struct world *w); /* counters are those of now */
 void quiet_gone(struct world *w, uint32_t node); /* before a node is killed */
 void quiet_revoke(struct world *w);              /* who hears whom has just changed: of all nodes */
+/* With those of rounds that have passed and are not counted yet, at no cost. */
+void quiet_sent(struct world *w, uint64_t *bytes, uint64_t *datagrams);
 /* Is this datagram to be lost, as was drawn when it was not vouched for? Asked once for each that leaves. */
 bool quiet_loses(struct world *w, uint32_t ip, uint16_t port, bool *answer);
 /* A datagram to there, sent in the step that comes or goes on, is lost; answer: arrives, but the answer to it is lost. */

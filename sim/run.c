@@ -99,12 +99,10 @@ static void take_sample(struct run *u)
     ensure(r->sample_count < SAMPLES_MAX);
     struct sample *s = &r->samples[r->sample_count++];
     ring_sort(&w->ring);
-    quiet_settle(w);
     *s = (struct sample){.at_us = w->now_us,
-                         .bytes = w->bytes_sent,
-                         .datagrams = w->net_counts[NET_SENT],
                          .lookups = lookups_total(u->phases.lookups.counts),
                          .live = w->live_count};
+    quiet_sent(w, &s->bytes, &s->datagrams);
     s->right = check_right(&w->ring, world_believes, w, w->live_count / LINKS_SAMPLE + 1,
                            &s->looked_at);
     u->sample_us += sample_every(u->scenario);

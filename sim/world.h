@@ -59,6 +59,13 @@ enum net_count {
 };
 const char *net_count_name(enum net_count c);
 
+#define QUIET_AHEAD_S 512u
+struct
+    quiet_ahead { /* of the second `at_s` and those after it, a ring; and before, less those that were counted */
+    uint64_t at_s;
+    int64_t passed;
+    int32_t rounds[QUIET_AHEAD_S];
+};
 #define QUIET_DOOMS 64u
 struct quiet_doom { /* the next datagram to there is lost, or (answer) the answer to it (quiet.h) */
     uint32_t ip;
@@ -104,6 +111,7 @@ struct world {
     struct trace silent;
     struct overlay_common common;         /* lent to every node */
     struct link_monitor monitor;          /* of common, with quiet */
+    struct quiet_ahead ahead;             /* keep-alives that are vouched for */
     struct quiet_doom dooms[QUIET_DOOMS]; /* of the step that comes or goes on */
     uint32_t doom_count;
     bool ending;                                  /* whoever revokes is being killed */
