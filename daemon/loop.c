@@ -148,6 +148,14 @@ static void on_batch_end(void *context)
     loop_settle(context);
 }
 
+static void on_gone(void *context, uint8_t number)
+{
+    struct daemon *d = context;
+    log_say(&d->log, LOG_ERROR,
+            "device %s of network %s was removed: restart the daemon to have it again",
+            d->tuns.list[number].name, d->networks[number].home.name.s);
+}
+
 /* Lanes in other threads have said something. One message a step, so that a lane sees nothing that follows from it before it was
  * carried out (node/node.h). While one has much to take the others' turns are short: it may wait for its own. */
 static void on_lanes(void *context)
@@ -303,6 +311,7 @@ bool loop_start(struct daemon *d, struct fail *f)
                 tcp_start(&d->tcp, on_frame, on_batch_end, d);
     d->tuns.received = on_packet;
     d->tuns.batch_end = on_batch_end;
+    d->tuns.gone = on_gone;
     d->tuns.context = d;
     if (d->lane) lane_join(d->lane, d->tuns.joins);
     good = good && threads_start(&d->threads, &d->loop, on_lanes, d);

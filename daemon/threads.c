@@ -151,10 +151,37 @@ static void on_due(uv_timer_t *timer)
 
 /* --- devices --- */
 
+static void ask_change(struct lane_thread *t, enum device_change change,
+                       const struct tun_place *place)
+{
+    uv_mutex_lock(&t->lock);
+    t->change[place->number] = (uint8_t)change;
+    t->place[place->number] = *place;
+    uv_mutex_unlock(&t->lock);
+    uv_async_send(&t->wake);
+}
+
+/* Unless main has asked for something else meanwhile. */
+static void again(struct lane_thread *t, uint8_t change, const struct tun_place *place)
+{
+    uv_mutex_lock(&t->lock);
+    bool other = t->change[place->number] != DEVICE_SAME;
+    if (!other) {
+        t->change[place->number] = change;
+        t->place[place->number] = *place;
+    }
+    uv_mutex_unlock(&t->lock);
+    uv_async_send(&t->wake);
+}
+
 static void change_device(struct lane_thread *t, uint8_t number, uint8_t change,
                           const struct tun_place *place)
 {
-    if (change == DEVICE_GONE) {
+    if (change == DEVICE_NEW &&
+        t->tuns.list[number].fd >= 0) { /* the one before is not closed yet */
+        if (t->tuns.list[number].polling) tun_drop(&t->tuns, number);
+        again(t, change, place);
+    } else if (change == DEVICE_GONE) {
         tun_drop(&t->tuns, number);
     } else if (change == DEVICE_NEW && tun_queue(&t->tuns, place)) {
         lane_join(t->lane, t->tuns.joins);
@@ -179,16 +206,6 @@ static void on_wake(uv_async_t *wake)
     }
     for (uint8_t n = 0; n < NETWORKS_MAX; n++) change_device(t, n, change[n], &place[n]);
     settle(t);
-}
-
-static void ask_change(struct lane_thread *t, enum device_change change,
-                       const struct tun_place *place)
-{
-    uv_mutex_lock(&t->lock);
-    t->change[place->number] = (uint8_t)change;
-    t->place[place->number] = *place;
-    uv_mutex_unlock(&t->lock);
-    uv_async_send(&t->wake);
 }
 
 bool threads_device(struct threads *t, const struct tuns *first, uint8_t number, struct fail *f)

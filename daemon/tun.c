@@ -14,9 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DEVICE      "/dev/net/tun"
@@ -123,8 +125,7 @@ static bool attach(struct tuns *t, int fd, struct ifreq *r, bool *headers)
     return true;
 }
 
-/* Does somebody hold it open? The kernel says so of a device with one queue (EBUSY); one with several it lets everybody share. Two that
- * start at the same moment are not told apart. */
+/* Does somebody hold it open? The kernel says so of a device with one queue (EBUSY); one with several it lets everybody share. */
 static bool is_held(const struct tuns *t, const char *name)
 {
     struct ethtool_value link = {.cmd = ETHTOOL_GLINK}; /* IFF_RUNNING is a second late */
@@ -135,6 +136,27 @@ static bool is_held(const struct tuns *t, const char *name)
     bool held = t->ioctl(fd, SIOCETHTOOL, &r) == 0 && link.data != 0;
     close(fd);
     return held;
+}
+
+/* Between that question and the taking nobody else's answer may change: daemons that start at the same moment go one after the other.
+ * Anybody may hold this lock, so it is not waited for for long. */
+static void only_we_take(int fd)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    for (int i = 0; i < 200 && flock(fd, LOCK_EX | LOCK_NB) != 0; i++) nanosleep(&pause, NULL);
+}
+
+static bool take(struct tuns *t, int fd, struct ifreq *r, const char *name, bool *headers)
+{
+    bool several = t->steer >= 0, asked = several && *name;
+    if (asked) only_we_take(fd);
+    bool held = asked && is_held(t, name);
+    bool good = !held && attach(t, fd, r, headers) &&
+                (!several || t->ioctl(fd, TUNSETSTEERINGEBPF, &t->steer) == 0);
+    int error = held ? EBUSY : errno;
+    if (asked) (void)flock(fd, LOCK_UN);
+    errno = error;
+    return good;
 }
 
 bool tun_add(struct tuns *t, uint8_t number, const char *name, uint16_t mtu_bytes, struct fail *f)
@@ -150,9 +172,7 @@ bool tun_add(struct tuns *t, uint8_t number, const char *name, uint16_t mtu_byte
     snprintf(r.ifr_name, sizeof r.ifr_name, "%s",
              *name ? name : "ring%d"); /* the kernel takes the first free number */
     if (t->steer >= 0) r.ifr_flags |= IFF_MULTI_QUEUE;
-    if (t->steer >= 0 && *name && is_held(t, name)) return not_made(name, EBUSY, true, f);
-    if (!attach(t, fd, &r, &headers) ||
-        (t->steer >= 0 && t->ioctl(fd, TUNSETSTEERINGEBPF, &t->steer) != 0))
+    if (!take(t, fd, &r, name, &headers))
         return not_made(*name ? name : "ring0", errno, t->steer >= 0, f);
     t->spare_count--;
     *d = (struct tun){.all = t,
@@ -246,7 +266,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     struct tun *d = poll->data;
     struct tuns *t = d->all;
     uint32_t bytes = 0, got = 1;
-    (void)status, (void)events;
+    (void)events;
+    if (status < 0 && t->gone) t->gone(t->context, d->number); /* and libuv has stopped asking */
     for (unsigned n = 0; got && n < TUN_BATCH && bytes < TUN_BATCH_BYTES; n++)
         bytes += got = read_one(d);
     if (bytes) t->batch_end(t->context);

@@ -36,6 +36,7 @@ struct tun {
 };
 typedef void tun_received(void *context, const struct event *e); /* EV_TUN */
 typedef void tun_batch_end(void *context);
+typedef void tun_gone(void *context, uint8_t number); /* somebody has removed the device */
 typedef ssize_t tun_writev(int fd, const struct iovec *list, int count);
 typedef int tun_ioctl(int fd, unsigned long request, ...);
 struct tuns {
@@ -49,6 +50,7 @@ struct tuns {
     uint8_t joins;   /* LANE_JOIN_* that all devices take */
     tun_received *received;
     tun_batch_end *batch_end;
+    tun_gone *gone; /* NULL: nobody asks */
     void *context;
     tun_writev *write; /* the system's; a test's */
     tun_ioctl *ioctl;

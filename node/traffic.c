@@ -293,6 +293,13 @@ static void verify_address(struct step *s, const struct member *m)
     (void)traffic_resolve_start(s, m->network, ip, REQUEST_VERIFY | place << 8 | (m->ipv4 & 0xff));
 }
 
+/* Is it another certificate than the one that we know? It may have left the network and joined again, and forgotten us. */
+static bool is_news(const struct member *known, const struct membership *is)
+{
+    return !known || known->is.slot != is->slot || known->is.expires_s != is->expires_s ||
+           memcmp(known->is.invite, is->invite, sizeof is->invite) != 0;
+}
+
 static void learn(struct step *s, const struct overlay_event *e)
 {
     struct node *n = s->n;
@@ -304,7 +311,8 @@ static void learn(struct step *s, const struct overlay_event *e)
     uint32_t ipv4 = e->member.ipv4
                         ? e->member.ipv4
                         : address_ipv4(n->env.crypto, net->network_key, &net->range, &e->id, 0);
-    bool fresh = e->type == OE_CERT && !members_by_id(&n->members, net->number, &e->id);
+    bool fresh = e->type == OE_CERT &&
+                 is_news(members_by_id(&n->members, net->number, &e->id), &e->member);
     enum err err = members_put(&n->members, net->number, &e->member, ipv4, ipv6, s->now_us,
                                &conflict);
     if (err != OK)
@@ -313,7 +321,7 @@ static void learn(struct step *s, const struct overlay_event *e)
     struct member *m = members_by_id(&n->members, net->number, &e->id);
     if (m && err == OK) slot_met(s, m);
     if (m && err == OK) verify_address(s, m);
-    /* it joined this network after our session began: it does not know our certificate for it */
+    /* it joined this network after our session began: it does not know our certificate for it, or no more */
     if (fresh && err == OK) overlay_chain_tell(n->overlay, s->now_us, net->number, &e->id, s->box);
     if (ipv4 == net->ipv4 && ipv4) conflict = true;
     if (conflict) {

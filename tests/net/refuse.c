@@ -1,10 +1,12 @@
-/* refuse.so - a kernel that has no offloads, or loses them in the midst of it: put before the daemon (LD_PRELOAD) by fallbacks.sh.
+/* refuse.so - a kernel that has no offloads, or loses them in the midst of it, or is slow: put before the daemon (LD_PRELOAD) by
+ * fallbacks.sh and devices.sh.
  *
  * The file that REFUSE names is shared with the test: its first eight bytes are switches, counters of 4 bytes (host order) follow. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -26,7 +28,8 @@ static struct shared {
     volatile uint8_t old;     /* 1: no UDP_SEGMENT (EINVAL where one is tried), no UDP_GRO */
     volatile uint8_t no_uso;  /* 1: TUNSETOFFLOAD knows TCP only */
     volatile uint8_t no_vnet; /* 1: no IFF_VNET_HDR */
-    uint8_t spare[3];
+    volatile uint8_t slow;    /* 1: half a second passes after a device was asked whether it is held */
+    uint8_t spare[2];
     uint32_t trains_sent, trains_refused, supers_written, supers_refused;
 } *is;
 
@@ -91,5 +94,7 @@ int ioctl(int fd, unsigned long request, ...)
     errno = EINVAL;
     if (is->no_uso && request == TUNSETOFFLOAD && ((uintptr_t)value & 0x60)) return -1;
     if (is->no_vnet && request == TUNSETIFF && (((struct ifreq *)value)->ifr_flags & IFF_VNET_HDR)) return -1;
-    return real(fd, request, value);
+    int result = real(fd, request, value);
+    if (is->slow && request == SIOCETHTOOL) usleep(500000);
+    return result;
 }
