@@ -166,6 +166,7 @@ static bool run_to_end(struct run *u)
 /* The last ten minutes, or what is left of them after the last phase. */
 static uint64_t window_begins(const struct scenario *s)
 {
+    if (s->upkeep_line) return s->upkeep_us;
     uint64_t begin_us = s->end_us > UPKEEP_US ? s->end_us - UPKEEP_US : 0;
     for (uint32_t i = 0; i < s->phase_count; i++)
         begin_us = time_max(begin_us, s->phases[i].at_us + s->phases[i].over_us);
@@ -174,6 +175,14 @@ static uint64_t window_begins(const struct scenario *s)
 
 /* --- what is to be told at the end --- */
 
+static uint64_t bytes_of_all(const struct traffic *t)
+{
+    uint64_t sum = 0;
+    for (unsigned way = 0; way < WAY_COUNT; way++)
+        for (unsigned type = 0; type < TRAFFIC_TYPES; type++) sum += t->bytes[way][type];
+    return sum;
+}
+
 static void tell_upkeep(struct run *u)
 {
     struct world *w = u->world;
@@ -181,9 +190,13 @@ static void tell_upkeep(struct run *u)
         return; /* never begun, or no time */
     u->results->upkeep_us = w->now_us - w->window_us;
     u->results->traffic = w->traffic;
+    /* amid churn those who are gone have sent, too, and those who live are of all ages: only the mean means something */
+    bool together = u->scenario->upkeep_line;
+    uint64_t each = together && w->live_count ? bytes_of_all(&w->traffic) / w->live_count : 0;
     for (uint32_t i = 0; i < w->live_count; i++)
-        histogram_add(&u->results->upkeep, mul_div(w->hosts[w->live[i]].sent_bytes, 1000 * MILLION,
-                                                   u->results->upkeep_us));
+        histogram_add(&u->results->upkeep,
+                      mul_div(together ? each : w->hosts[w->live[i]].sent_bytes, 1000 * MILLION,
+                              u->results->upkeep_us));
 }
 
 static void tell_links(struct run *u)

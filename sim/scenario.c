@@ -118,6 +118,13 @@ static const char *parse_clock(struct scenario *s, struct line *l)
     return NULL;
 }
 
+static const char *parse_upkeep(struct scenario *s, struct line *l)
+{
+    if (!line_accept(l, "from") || !text_time(line_take(l), &s->upkeep_us))
+        return "upkeep wants when its window begins: upkeep from 60s";
+    return NULL;
+}
+
 static const char *parse_end(struct scenario *s, struct line *l)
 {
     return text_time(line_take(l), &s->end_us) ? NULL : "end wants a time: end 2h";
@@ -149,6 +156,7 @@ static bool parse_line(struct scenario *s, struct line *l, char error[SCENARIO_E
         {"network", parse_network, &s->network_line},
         {"nat", parse_nat, &s->nat_line},
         {"clock", parse_clock, &s->clock_line},
+        {"upkeep", parse_upkeep, &s->upkeep_line},
         {"at", phase_parse, NULL},
         {"end", parse_end, &s->end_line},
         {"expect", expect_parse, NULL},
@@ -165,7 +173,7 @@ static bool parse_line(struct scenario *s, struct line *l, char error[SCENARIO_E
         if (line_peek(l)) return refuse(s, l->number, error, "too much: `%s`", line_peek(l));
         return true;
     }
-    return refuse(s, l->number, error, "`%s` is none of nodes network nat clock at end expect",
+    return refuse(s, l->number, error, "`%s` is none of nodes network nat clock upkeep at end expect",
                   word);
 }
 
@@ -204,6 +212,8 @@ bool scenario_check(const struct scenario *s, char error[SCENARIO_ERROR])
     if (s->nodes < 1 || s->nodes > SCENARIO_NODES)
         return refuse(s, s->nodes_line, error, "nodes must be 1 to %u", SCENARIO_NODES);
     if (!s->end_line) return refuse(s, 0, error, "it does not say when to end: end 10m");
+    if (s->upkeep_line && s->upkeep_us >= s->end_us)
+        return refuse(s, s->upkeep_line, error, "not before the end");
     uint64_t joined = 0;
     bool all = false, put = false;
     for (uint32_t i = 0; i < s->phase_count; i++) {

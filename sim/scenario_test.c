@@ -118,7 +118,7 @@ static void test_refusals(void **state)
         {"nodes 0\nend 1s\n", "x.sim:1: nodes must be 1 to 4000000"},
         {"nodes 5 6\nend 1s\n", "x.sim:1: too much: `6`"},
         {"nodes 5\nnodes 6\n", "x.sim:2: nodes was said on line 1"},
-        {"\n\nwhat 5\n", "x.sim:3: `what` is none of nodes network nat clock at end expect"},
+        {"\n\nwhat 5\n", "x.sim:3: `what` is none of nodes network nat clock upkeep at end expect"},
         {"nodes 5\nat 2s kill 5%\nend 9s\n", "x.sim:2: no node has joined by then"},
         {"nodes 5\nat 2s join 6\nend 9s\n", "x.sim:2: 6 nodes would have joined, of 5"},
         {"nodes 5\nat 2s join all over 9s\nend 9s\n", "x.sim:2: not over before the end"},
@@ -164,6 +164,8 @@ static void test_refusals(void **state)
          "x.sim:3: put wants a number and a life time, 1s to 24h: put 1000 ttl 2h"},
         {"nodes 5\nat 0s join all\nat 1s lookups 5 records\nat 2s put 5 ttl 1h\nend 9s\n",
          "x.sim:3: no record was put by then"},
+        {"nodes 5\nupkeep 20s\n", "x.sim:2: upkeep wants when its window begins: upkeep from 60s"},
+        {"nodes 5\nupkeep from 9s\nend 9s\n", "x.sim:2: not before the end"},
         {"nodes 5\nclock skew 2h\nclock skew 3h\n", "x.sim:3: clock was said on line 2"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
