@@ -6,7 +6,7 @@
 // clang-format off
 /*        name         op   places after op                             where     what it is for */
 #define CONTROLS(X)                                                                                \
-    X(NEAR, 1, "ask, [id, endpoint(19)...], digest", "link", "my near set, and whom I know near you")                  \
+    X(NEAR, 1, "ask, [id, endpoint(19)...], digest, tags, far", "link", "whom I have around you")                  \
     X(CANDIDATES, 2, "ask, mapping, candidates, [id...]", "link",                                  \
       "where I may be reached; my direct peers")                                                   \
     X(RELAY_OPEN, 3, "target", "link", "forward between me and target")                            \

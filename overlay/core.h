@@ -2,7 +2,7 @@
  *
  * One file per concern; each keeps its own part of the state and its own deadlines, and says wake_at() when it arms one:
  *   links.c (table)   tables.c (of pooled things)   hello.c (handshakes)   hellos.c (the table of them)   chains.c (certificates)   keys.c (several sessions with one peer)   receive.c (arrivals)   send.c (frames out)   upkeep.c (pings, death, rekey)   patience.c (how often)
- *   path.c (direct paths, roaming)   sizing.c (their MTU)   relay.c (channels)   ring.c (near links)   far.c (far links)   route.c (hop by hop)   next.c (which hop)   ahead.c (neighbours' neighbours)
+ *   path.c (direct paths, roaming)   sizing.c (their MTU)   relay.c (channels)   ring.c (near links)   near.c (what neighbours tell of them)   far.c (far links)   route.c (hop by hop)   next.c (which hop)   ahead.c (neighbours' neighbours)
  *   refer.c (newcomers handed on)   merge.c (rings that meet)   control.c (MessagePack bodies)   request.c (questions of ours)   join.c (seeds, remembered peers)   dht.c, records.c (records kept)   claim.c (records of ours)
  *   ways.c (questions about records on several ways)   demand.c, pinned.c (links for these reasons)   message.c (text to a node)   broadcast.c (to all)   seldom.c (what most nodes never have)   view.c
  */
@@ -334,9 +334,15 @@ void relay_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void ring_changed(struct overlay *o, uint64_t now_us,
                   struct outbox *out); /* a link came up or went */
 void ring_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
-bool ring_digest_is_news(struct overlay *o, const struct link *l, uint32_t digest);
-void ring_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint32_t digest,
-                       struct outbox *out);
+bool ring_is_next(const struct overlay *o,
+                  const struct link *l); /* on the ring nobody stands between */
+bool slot_in(const uint16_t *list, uint8_t n, uint16_t slot);
+struct near_info *near_find(struct overlay *o, uint16_t slot); /* NULL: no near link */
+/* It is asked at the next PING, whatever digest that shows. */
+void ring_stale(struct overlay *o, struct near_info *info);
+bool ring_torn(struct overlay *o, uint64_t now_us); /* a near link died lately */
+unsigned ring_links_between(const struct overlay *o, const struct id *id,
+                            bool right); /* us and it, on that side */
 /* A near link does not answer: its other neighbours shall look at it now, and we at who stands beside it. */
 void ring_doubted(struct overlay *o, uint64_t now_us, const struct link *l, struct outbox *out);
 void ring_neighbour_dead(struct overlay *o, uint64_t now_us, struct outbox *out);
@@ -357,9 +363,17 @@ bool ring_rush(const struct overlay *o, uint64_t now_us);
 bool ring_asks_near(const struct overlay *o, const struct id *id);
 uint8_t ring_sides(const struct overlay *o, uint16_t left[NEAR_SIDE_MAX],
                    uint16_t right[NEAR_SIDE_MAX], uint8_t *lefts, uint8_t *rights);
-void near_list_send(struct overlay *o, uint64_t now_us, struct link *l, bool ask,
-                    struct outbox *out);
 
+/* --- near.c --- */
+/* Of those whom l's peer and we ought to hold both, as far as we do: equal at both ends where the ring is whole. */
+uint32_t near_digest(const struct overlay *o, const struct link *l);
+bool near_digest_is_news(struct overlay *o, const struct link *l, uint32_t digest);
+void near_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint32_t digest,
+                       struct outbox *out);
+/* Whom do you have around me, but those whom I have? far: and some of your far links. */
+void near_ask(struct overlay *o, uint64_t now_us, struct link *l, bool far, struct outbox *out);
+/* The near set changed a moment ago. */
+void near_tell(struct overlay *o, uint64_t now_us, struct outbox *out);
 void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u, uint32_t places,
              struct outbox *out); /* places: how many are left to read */
 

@@ -179,7 +179,7 @@ static void ask_neighbour(struct overlay *o, uint64_t now_us, struct outbox *out
     if (!o->near_count) return;
     o->far_dials = DIALS;
     uint16_t slot = o->near[rng_below(&o->rng, o->near_count)].slot;
-    near_list_send(o, now_us, &o->links[slot], true, out);
+    near_ask(o, now_us, &o->links[slot], true, out);
 }
 
 void far_found(struct overlay *o, uint64_t now_us, const struct id *owner,

@@ -123,8 +123,8 @@ unsigned hello_nearer_pending(const struct overlay *o, const struct id *nearest,
     unsigned n = 0;
     const struct hello *h;
     for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;) {
-        if (!h->hs.initiator || !(h->kinds & KIND_NEAR) || h->given_up || h->tries > 1 ||
-            id_is_zero(&h->target))
+        if (!h->hs.initiator || !(h->kinds & KIND_NEAR) || h->given_up ||
+            (h->tries > 1 && h->link_slot == NO_SLOT) || id_is_zero(&h->target))
             continue;
         n += right ? id_between(&o->self.id, &h->target, nearest)
                    : id_between(nearest, &h->target, &o->self.id);

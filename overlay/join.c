@@ -317,7 +317,7 @@ void join_link_up(struct overlay *o, uint64_t now_us, struct link *l, struct out
      * next to us, as it sees it: nobody new, if its ring is ours. A far link we found on our own ring, and it may be a candidate only;
      * but if we have lost somebody, there may be two rings that meet */
     bool asked = o->joined && (l->kinds == KIND_LEAF || (l->kinds == KIND_FAR && !o->lost_count));
-    if ((l->s.flags & SESSION_INITIATOR) && !asked) near_list_send(o, now_us, l, true, out);
+    if ((l->s.flags & SESSION_INITIATOR) && !asked) near_ask(o, now_us, l, false, out);
     bool met = o->joined && (l->kinds & KIND_LEAF) && ring_would_be_near(o, link_id(o, l));
     if (met)
         merge_met(o, now_us, l, out);
@@ -346,9 +346,9 @@ static bool is_joined(const struct overlay *o)
     if (o->joined) return true;
     const struct hello *h; /* is somebody nearer still answering? */
     for (struct table_walk w = {0, o->hello_count}; (h = hello_next(o, &w)) != NULL;)
-        if (h->hs.initiator && h->routed && (h->kinds & KIND_NEAR) && !h->given_up &&
-            h->tries < 2 && h->link_slot == NO_SLOT)
-            return false;
+        if (h->hs.initiator && (h->kinds & KIND_NEAR) && !h->given_up &&
+            ((h->routed && h->tries < 2) || h->link_slot != NO_SLOT))
+            return false; /* who has said HELLO2 is there: its CERT was lost, perhaps */
     return true;
 }
 

@@ -30,7 +30,7 @@ static bool is_known(struct overlay *o, const struct link *l, uint8_t flags, uin
 {
     bool was_wanted = l->s.flags & LINK_WANTED, is_wanted = flags & PING_WANTED;
     if (was_wanted != is_wanted || l->patient != !!(flags & PING_PATIENT)) return false;
-    return !(flags & PING_DIGEST) || !ring_digest_is_news(o, l, digest);
+    return !(flags & PING_DIGEST) || !near_digest_is_news(o, l, digest);
 }
 
 static void heard(struct link *l, uint64_t at_us)
@@ -45,7 +45,7 @@ static struct keepalive keepalive_of(const struct overlay *o, const struct link 
                           .index = l->s.remote_index,
                           .back = l->s.entry,
                           .flags = link_ping_flags(o, l)};
-    if (k.flags & PING_DIGEST) k.digest = o->near_digest;
+    if (k.flags & PING_DIGEST) k.digest = near_digest(o, l);
     return k;
 }
 
@@ -239,7 +239,7 @@ bool overlay_vouch(struct overlay *o, uint64_t now_us, const struct endpoint *fr
     if (!is_known(o, l, k->flags, k->digest)) return false;
     v->observed = *from;
     v->flags = link_ping_flags(o, l);
-    v->digest = v->flags & PING_DIGEST ? o->near_digest : 0;
+    v->digest = v->flags & PING_DIGEST ? near_digest(o, l) : 0;
     v->rounds = r->count;
     /* we would ask between two of its rounds */
     if (upkeep_asks(o, l) || upkeep_late_us(o, l) <= r->keep_us + MILLIS(FLIGHT_MAX_MS))

@@ -95,7 +95,8 @@ struct near_info {     /* what we know of a near link's own near set */
     uint32_t digest;   /* of the list that it told last */
     uint16_t slot;
     bool next : 1;   /* nobody stands between it and us */
-    bool listed : 1; /* it has told us its near set */
+    bool listed : 1; /* it has told us whom it has around us */
+    bool told : 1;   /* others were told of it, if they are to be */
     bool
         stale : 1; /* it, or somebody, named a neighbour that did not answer us: to be asked again */
 };
@@ -194,9 +195,9 @@ struct overlay {
     uint8_t near_count, far_octave : 7;
     bool far_asked : 1; /* a candidate was: who is held is looked at before the next one */
     bool joined : 1, was_alone : 1;
-    bool near_news : 1;   /* who stands right next to us is another one, or a near link is gone */
-    bool near_look : 1;   /* the repair that is due only compares near sets next door */
-    uint8_t far_vain : 4; /* looks since far_missing was another number */
+    bool near_short : 1;     /* a near link is gone: a side wants another one */
+    bool near_look : 1;      /* the repair that is due only compares near sets next door */
+    uint8_t far_vain : 4;    /* looks since far_missing was another number */
     uint8_t far_missing : 2; /* octaves without a link at the last look, 3: or more */
     uint8_t near_looks : 2;  /* repairs next door since the last whole one */
     uint8_t far_dials : 3;   /* so many more from lists, until far_tick looks again */

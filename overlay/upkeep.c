@@ -54,7 +54,7 @@ static void ping(struct overlay *o, struct link *l, uint64_t now_us, const struc
     if (!way) way = &own;
     struct ping p = {.flags = (uint8_t)(flags | link_ping_flags(o, l)),
                      .token = token_make(o, l, way, (uint32_t)now_us, size)};
-    if (p.flags & PING_DIGEST) p.digest = o->near_digest;
+    if (p.flags & PING_DIGEST) p.digest = near_digest(o, l);
     size_t len = ping_write(frame, sizeof frame, &p), padded = size + IP_HEADER;
     if (padded > KIND_PING_MAX) padded = KIND_PING_MAX;
     frame_send(o, l, now_us, frame, padded > len ? padded : len, way, out);
@@ -174,11 +174,11 @@ void on_ping(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
     struct extra *x = link_extra(o, l);
     if (back.path == PATH_ROUTED) back.waypoint = path_waypoint_back(x, &back.waypoint);
     struct pong r = {.flags = link_ping_flags(o, l), .token = p.token, .observed = a->from};
-    if (r.flags & PING_DIGEST) r.digest = o->near_digest;
+    if (r.flags & PING_DIGEST) r.digest = near_digest(o, l);
     uint8_t frame[PONG_SIZE];
     size_t n = pong_write(frame, sizeof frame, &r);
     frame_send(o, l, now_us, frame, n, &back, out);
-    if (p.flags & PING_DIGEST) ring_heard_digest(o, now_us, l, p.digest, out);
+    if (p.flags & PING_DIGEST) near_heard_digest(o, now_us, l, p.digest, out);
     if (l->trial && !l->tries && link_path(l) == PATH_DIRECT)
         upkeep_arm(o, l, now_us + keep_us(o, l));
     else if (l->heard_ms == ms32(now_us))
@@ -289,7 +289,7 @@ void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
         if (x->ping_request && then == (uint32_t)x->ping_sent_us)
             command_answered(o, now_us, l, x, &way, rtt, out);
     }
-    if (p.flags & PING_DIGEST) ring_heard_digest(o, now_us, l, p.digest, out);
+    if (p.flags & PING_DIGEST) near_heard_digest(o, now_us, l, p.digest, out);
     join_state(o, now_us, out);
 }
 
@@ -301,6 +301,13 @@ void upkeep_heard(struct overlay *o, struct link *l, uint64_t now_us, const stru
     if ((int32_t)(ms32(now_us) - l->heard_ms) > 0) l->heard_ms = ms32(now_us);
 }
 
+/* A far link whose way nothing in front of either end forgets: if it is silent the peer is gone, and there are others. */
+static bool is_spare(const struct overlay *o, const struct link *l, uint64_t now_us)
+{
+    return !(l->kinds & ~KIND_FAR) && link_path(l) == PATH_DIRECT && l->patient && !l->trial &&
+           patient(o, l) && !patience_tries(o, l) && !used_lately(link_extra(o, l), now_us);
+}
+
 /* Once more: is it there? Who did not answer one PING is asked around its path, too: is it the path, or the peer? Not sooner: each hop of
  * that way is acknowledged, and where much is lost the doubts about those hops would feed on each other. */
 static void ask(struct overlay *o, struct link *l, uint64_t now_us, bool around, struct outbox *out)
@@ -310,7 +317,7 @@ static void ask(struct overlay *o, struct link *l, uint64_t now_us, bool around,
     l->tries++;
     if (l->tries > 1 && x && link_path(l) == PATH_ROUTED) x->waypoint = path_waypoint(o, l, x);
     link_ping(o, l, now_us, NULL, 0, out);
-    if (around && link_path(l) == PATH_DIRECT && o->up_count > 1) {
+    if (around && l->tries == PING_TRIES && link_path(l) == PATH_DIRECT && o->up_count > 1) {
         struct way way = {.path = PATH_ROUTED,
                           .waypoint = waypoint_near(o, link_id(o, l), link_id(o, l))};
         link_ping(o, l, now_us, &way, 0, out);
@@ -341,8 +348,9 @@ void upkeep_dead(struct overlay *o, uint64_t now_us, struct link *l, const char 
 {
     struct id id = *link_id(o, l);
     bool near = l->kinds & KIND_NEAR, held = l->kinds || (l->s.flags & LINK_WANTED);
-    /* nobody misses a far link: there are others of that octave */
-    bool missed = (l->kinds & ~KIND_FAR) || used_lately(link_extra(o, l), now_us);
+    /* nobody misses a far link: there are others of that octave; a near one those miss who stand next to it */
+    bool missed = (l->kinds & ~(KIND_FAR | KIND_NEAR)) || ring_is_next(o, l) ||
+                  used_lately(link_extra(o, l), now_us);
     join_remember(o, now_us, l, out);
     if (held) join_lost(o, &id);
     link_close(o, l, now_us, why, out);
@@ -409,7 +417,8 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
     uint64_t silent = (uint64_t)(ms32(now_us) - l->heard_ms) * 1000u;
     unsigned most = link_path(l) == PATH_ROUTED ? PING_TRIES_ROUTED : PING_TRIES + l->trial;
     if (l->tries >= most) {
-        if (link_path(l) == PATH_ROUTED || link_path(l) == PATH_NONE || o->up_count < 2) {
+        if (link_path(l) == PATH_ROUTED || link_path(l) == PATH_NONE || o->up_count < 2 ||
+            is_spare(o, l, now_us)) {
             upkeep_dead(o, now_us, l, "no answer", out);
         } else {
             /* asked around a direct path already, if there was time for that: one answer more is waited for */
@@ -424,7 +433,7 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
         return;
     }
     if (l->tries) {
-        ask(o, l, now_us, true, out);
+        ask(o, l, now_us, !is_spare(o, l, now_us), out);
         return;
     }
     if (!tended(o, l, now_us, out)) return;

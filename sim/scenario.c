@@ -152,14 +152,10 @@ static bool parse_line(struct scenario *s, struct line *l, char error[SCENARIO_E
         const char *(*parse)(struct scenario *, struct line *);
         uint32_t *once;
     } statements[] = {
-        {"nodes", parse_nodes, &s->nodes_line},
-        {"network", parse_network, &s->network_line},
-        {"nat", parse_nat, &s->nat_line},
-        {"clock", parse_clock, &s->clock_line},
-        {"upkeep", parse_upkeep, &s->upkeep_line},
-        {"at", phase_parse, NULL},
-        {"end", parse_end, &s->end_line},
-        {"expect", expect_parse, NULL},
+        {"nodes", parse_nodes, &s->nodes_line},    {"network", parse_network, &s->network_line},
+        {"nat", parse_nat, &s->nat_line},          {"clock", parse_clock, &s->clock_line},
+        {"upkeep", parse_upkeep, &s->upkeep_line}, {"at", phase_parse, NULL},
+        {"end", parse_end, &s->end_line},          {"expect", expect_parse, NULL},
     };
     const char *word = line_take(l);
     for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
@@ -173,8 +169,8 @@ static bool parse_line(struct scenario *s, struct line *l, char error[SCENARIO_E
         if (line_peek(l)) return refuse(s, l->number, error, "too much: `%s`", line_peek(l));
         return true;
     }
-    return refuse(s, l->number, error, "`%s` is none of nodes network nat clock upkeep at end expect",
-                  word);
+    return refuse(s, l->number, error,
+                  "`%s` is none of nodes network nat clock upkeep at end expect", word);
 }
 
 bool scenario_parse(struct scenario *s, const char *file, const char *text, size_t len,

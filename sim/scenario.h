@@ -165,7 +165,8 @@ struct scenario {
     struct nat_spec nat;
     uint64_t end_us;
     uint64_t skew_us; /* greatest error of a node's calendar */
-    uint64_t upkeep_us; /* the window of upkeep begins then; if upkeep_line is 0: after the last phase */
+    uint64_t
+        upkeep_us; /* the window of upkeep begins then; if upkeep_line is 0: after the last phase */
     uint32_t phase_count, expect_count;
     struct phase phases[PHASES_MAX]; /* by at_us; written order where equal */
     struct expectation expects[EXPECTS_MAX];
