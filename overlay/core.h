@@ -372,6 +372,8 @@ void near_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint3
                        struct outbox *out);
 /* Whom do you have around me, but those whom I have? far: and some of your far links. */
 void near_ask(struct overlay *o, uint64_t now_us, struct link *l, bool far, struct outbox *out);
+/* If a side seems to be short: who is next there? */
+void near_seek(struct overlay *o, uint64_t now_us, struct outbox *out);
 /* The near set changed a moment ago. */
 void near_tell(struct overlay *o, uint64_t now_us, struct outbox *out);
 void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u, uint32_t places,

@@ -219,7 +219,7 @@ static void tell_news(struct overlay *o, uint64_t now_us, struct outbox *out)
 }
 
 /* A side is short of somebody if its last one has told us nothing yet: it was far away until now. */
-static void seek_next(struct overlay *o, uint64_t now_us, struct outbox *out)
+void near_seek(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     uint16_t sides[2][NEAR_SIDE_MAX];
     uint8_t lefts, rights;
@@ -244,7 +244,7 @@ void near_tell(struct overlay *o, uint64_t now_us, struct outbox *out)
     if (o->up_count == 0) return;
     tell_news(o, now_us, out);
     for (uint8_t i = 0; i < o->near_count; i++) o->near[i].told = true;
-    if (o->near_short) seek_next(o, now_us, out);
+    if (o->near_short) near_seek(o, now_us, out);
     o->near_short = false;
 }
 

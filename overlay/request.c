@@ -52,6 +52,21 @@ void request_end(struct overlay *o, struct request *r)
     }
 }
 
+static struct id answer_via(const struct overlay *o, const struct request *r);
+
+/* Whom the answer was to come through may be gone. */
+static void via_anew(const struct overlay *o, struct request *r)
+{
+    struct id via = answer_via(o, r);
+    struct unpack u = unpack_of(r->body + 1, r->body_len - 1u);
+    unpack_array(&u, 3, 32);
+    (void)unpack_uint(&u, 255);
+    (void)unpack_uint(&u, UINT32_MAX);
+    size_t at = r->body_len - u.left + 2; /* behind the head of bin(20) */
+    ensure(!u.bad && at + ID_SIZE <= r->body_len);
+    memcpy(r->body + at, via.b, ID_SIZE);
+}
+
 void request_send(struct overlay *o, uint64_t now_us, struct request *r, struct outbox *out)
 {
     r->tries++;
@@ -62,6 +77,7 @@ void request_send(struct overlay *o, uint64_t now_us, struct request *r, struct 
         return;
     }
     wake_at(o, time_min(r->next_us, r->until_us));
+    if (r->tries > 1) via_anew(o, r);
     bool record = r->what == REQUEST_GET || r->what == REQUEST_PUT;
     if (record && r->tries > 1 && o->joined && ways_send(o, now_us, r, out)) return;
     uint16_t force = r->force_slot;

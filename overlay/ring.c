@@ -301,6 +301,7 @@ static void repair(struct overlay *o, uint64_t now_us, bool look, struct outbox 
     ring_sides(o, left, right, &lefts, &rights);
     compare(o, now_us, &o->links[left[0]], out);
     if (left[0] != right[0]) compare(o, now_us, &o->links[right[0]], out);
+    near_seek(o, now_us, out);
     if (look) return;
     uint16_t first = o->order[rng_below(&o->rng, o->up_count)];
     if (!(o->links[first].kinds & KIND_NEAR) || o->up_count > o->near_count)
