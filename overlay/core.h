@@ -367,7 +367,7 @@ uint8_t ring_sides(const struct overlay *o, uint16_t left[NEAR_SIDE_MAX],
 /* --- near.c --- */
 /* Of those whom l's peer and we ought to hold both, as far as we do: equal at both ends where the ring is whole. */
 uint32_t near_digest(const struct overlay *o, const struct link *l);
-bool near_digest_is_news(struct overlay *o, const struct link *l, uint32_t digest);
+bool near_digest_is_news(const struct overlay *o, const struct link *l, uint32_t digest);
 void near_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint32_t digest,
                        struct outbox *out);
 /* Whom do you have around me, but those whom I have? far: and some of your far links. */

@@ -56,19 +56,23 @@ static bool silent(const struct link *l)
     return l->tries > 2;
 }
 
-/* Who stands within NEAR_SIDE_MAX places of the peer of `reader`, as we see it, ourselves counted but not listed. spoken: the silent
- * ones are passed by; *all: there was none. */
+/* Who stands within NEAR_SIDE_MAX places of the peer of `reader`, as we see it, ourselves counted but not listed. Of a neighbour's places we
+ * know those that are near us, too; of others' what we have. spoken: the silent ones are passed by; *all: there was none. */
 static uint8_t around(const struct overlay *o, const struct link *reader, bool spoken,
                       uint16_t list[AROUND_MAX], bool *all)
 {
     uint16_t n = o->up_count, here = order_find(o, link_id(o, reader));
     uint16_t self = (uint16_t)(order_find(o, &o->self.id) % n);
-    uint8_t count = 0;
+    uint16_t sides[2][NEAR_SIDE_MAX];
+    uint8_t count = 0, lefts, rights;
+    bool bounded = (reader->kinds & KIND_NEAR) && n >= 2 * NEAR_SIDE_MAX;
+    ring_sides(o, sides[0], sides[1], &lefts, &rights);
     *all = true;
     for (unsigned right = 0; right < 2; right++) {
         uint16_t at = here;
         uint8_t places = 0;
         for (uint16_t step = 1; step < n; step++) {
+            if (bounded && o->order[at] == sides[right][NEAR_SIDE_MAX - 1]) break;
             uint16_t next = (uint16_t)(right ? (at + 1) % n : (at + n - 1) % n);
             places = (uint8_t)(places + (self == (right ? next : at)));
             if (places >= NEAR_SIDE_MAX) break;
@@ -250,9 +254,9 @@ void near_tell(struct overlay *o, uint64_t now_us, struct outbox *out)
 
 /* --- in --- */
 
-bool near_digest_is_news(struct overlay *o, const struct link *l, uint32_t digest)
+bool near_digest_is_news(const struct overlay *o, const struct link *l, uint32_t digest)
 {
-    const struct near_info *info = near_find(o, link_slot(o, l));
+    const struct near_info *info = near_find((struct overlay *)(uintptr_t)o, link_slot(o, l));
     if (!info || digest == near_digest(o, l)) return false;
     return !(info->digest == digest && info->listed && !info->stale);
 }
