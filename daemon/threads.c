@@ -282,6 +282,8 @@ bool threads_lanes(struct threads *t, struct lane *first, const struct limits *l
                                 t->counter_count * sizeof *t->counters);
     ensure(t->counters);
     memset(t->counters, 0, t->counter_count * sizeof *t->counters);
+    t->indices = calloc(HOT_INDEX_WORDS, sizeof *t->indices);
+    ensure(t->indices);
     lane_share(first, t->count, t->counters);
     for (uint8_t i = 0; e == OK && i + 1 < t->count; i++) {
         struct lane_thread *one = &t->list[i];
@@ -291,6 +293,7 @@ bool threads_lanes(struct threads *t, struct lane *first, const struct limits *l
         if (e) break;
         one->down.held = true;
         lane_share(one->lane, t->count, t->counters);
+        lane_indices(one->lane, t->indices);
         lane_join(one->lane, one->tuns.joins);
         hot->down[one->number] = &one->down;
         hot->up[one->number] = &one->up;
@@ -298,6 +301,7 @@ bool threads_lanes(struct threads *t, struct lane *first, const struct limits *l
     hot->count = t->count;
     hot->counters = t->counters;
     hot->counter_count = t->counter_count;
+    hot->indices = t->indices;
     return e == OK || fail(f, FAIL_INTERNAL, "", "cannot make lanes for %u threads: %s", t->count,
                            err_text(e));
 }
@@ -451,8 +455,10 @@ void threads_free(struct threads *t)
     }
     free(t->list);
     free(t->counters);
+    free(t->indices);
     if (t->steer >= 0) close(t->steer);
     t->list = NULL;
     t->counters = NULL;
+    t->indices = NULL;
     t->count = 1;
 }

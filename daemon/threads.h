@@ -52,6 +52,7 @@ struct threads {
     struct lane_thread *list; /* count - 1 of them: lanes 1.. */
     struct hot_counter *counters;
     uint32_t counter_count;
+    uint64_t *indices; /* HOT_INDEX_WORDS */
     uv_async_t told_async;
     threads_told *told;
     void *context;

@@ -34,6 +34,8 @@ void lane_free(struct lane *l);
  * before the first step. Every lane knows all sessions and seals for them; it opens those that it owns, and gives control
  * (UP_DATAGRAM) what comes for none of these. */
 void lane_share(struct lane *l, uint8_t count, struct hot_counter *counters);
+/* Receiver indices in use, of struct hot_lanes: with them a lane drops DATA for no session by itself. Borrowed; before its first step. */
+void lane_indices(struct lane *l, const uint64_t *indices);
 /* To control; a full queue drops and counts (DROP_FULL). The driver of a lane in a thread of its own says UP_SEND by it. */
 void lane_up(struct lane *l, const struct hot_message *m, const void *body);
 /* Has control still to answer what was asked (a packet that misses its row, a datagram of a cold session) or to carry what only it can

@@ -283,10 +283,13 @@ uint32_t lane_datagrams(struct lane *l, uint64_t now_us, const struct event *in,
         uint32_t size = segment < len - done ? segment : len - done;
         uint8_t *p = in->datagram.bytes + done;
         struct data_header h;
-        if (l->number > 0 && !(data_header_read(p, size, &h) && lane_own_session(l, h.receiver)))
-            pass_up(l, &a.from, p, size);
-        else
+        bool data = data_header_read(p, size, &h);
+        if (l->number == 0 || (data && lane_own_session(l, h.receiver)))
             lane_datagram(l, now_us, &a, p, size, out);
+        else if (data && l->indices && !hot_index_used(l->indices, h.receiver))
+            lane_drop(l, DROP_NO_SESSION);
+        else
+            pass_up(l, &a.from, p, size);
         done += size;
     }
     lane_join_end(l, out);

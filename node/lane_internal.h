@@ -68,6 +68,7 @@ struct lane {
     struct hot_queue *down, *up;
     uint8_t number, lanes;        /* which of how many */
     struct hot_counter *counters; /* NULL: it is the only one */
+    const uint64_t *indices;      /* in use, of all lanes and of control; NULL: nobody says */
     uint64_t asked_at;            /* the end of the last question, in the up queue */
     struct hot_session *sessions;
     uint16_t *buckets; /* numbers, by slot of the index */

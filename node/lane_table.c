@@ -95,6 +95,11 @@ void lane_share(struct lane *l, uint8_t count, struct hot_counter *counters)
     l->counters = counters;
 }
 
+void lane_indices(struct lane *l, const uint64_t *indices)
+{
+    l->indices = indices;
+}
+
 /* --- finding --- */
 
 struct hot_session *lane_session(const struct lane *l, uint32_t index)

@@ -226,6 +226,48 @@ static void one_lane_opens(void **state)
     crowd_free(c);
 }
 
+static void arrive(struct crowd *c, struct side *s, uint8_t d[64])
+{
+    struct event e = {.type = EV_DATAGRAM};
+    e.datagram.from = c->w.b.at;
+    e.datagram.bytes = d;
+    e.datagram.len = 64;
+    assert_int_equal(lane_step(s->lane, NOW, &e, &s->out), 64);
+}
+
+/* Anybody can send DATA for no session: that is no question to control, or a flood of it would hold the lane up. */
+static void junk_is_dropped_by_the_lane(void **state)
+{
+    struct crowd *c = crowd_connected(2);
+    struct side *s = &c->a[1];
+    uint64_t indices[HOT_INDEX_WORDS] = {0};
+    struct hot_lanes *lanes = &c->control;
+    const uint32_t cold = 0x4321, none[] = {0x4323, 0x4320, 0x14321, UINT32_MAX};
+    (void)state;
+    lanes->indices = indices;
+    lane_indices(s->lane, indices);
+    hot_index(lanes, cold, true);
+    uint32_t before = lane_drops(s->lane)[DROP_NO_SESSION];
+    uint8_t d[64] = {OUTER_DATA};
+    for (uint32_t i = 0; i < 1000; i++) {
+        put_u32(d + 4, none[i % 4]);
+        arrive(c, s, d);
+        assert_false(lane_waits(s->lane));
+        while (hear(s)) assert_int_equal(s->m.op, UP_DROP);
+    }
+    assert_int_equal(lane_drops(s->lane)[DROP_NO_SESSION] - before, 1000);
+    put_u32(d + 4, cold); /* control's business */
+    arrive(c, s, d);
+    assert_true(lane_waits(s->lane));
+    while (hear(s) && s->m.op != UP_DATAGRAM) {}
+    assert_int_equal(s->m.op, UP_DATAGRAM);
+    hot_done(&s->up);
+    hot_index(lanes, cold, false);
+    arrive(c, s, d);
+    assert_false(lane_waits(s->lane));
+    crowd_free(c);
+}
+
 /* A packet without a row waits in control; its lane takes no other before control has spoken, and then has the row and the packet. */
 static void nobody_overtakes_a_miss(void **state)
 {
@@ -422,6 +464,7 @@ int main(void)
         cmocka_unit_test(flows_keep_their_order),
         cmocka_unit_test(super_packets_draw_at_once),
         cmocka_unit_test(one_lane_opens),
+        cmocka_unit_test(junk_is_dropped_by_the_lane),
         cmocka_unit_test(nobody_overtakes_a_miss),
         cmocka_unit_test(a_lane_brings_no_more_than_control_takes),
         cmocka_unit_test(the_last_lane_has_the_last_counter),

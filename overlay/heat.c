@@ -13,6 +13,8 @@
 void overlay_lanes(struct overlay *o, const struct hot_lanes *lanes)
 {
     o->lanes = lanes;
+    for (uint32_t i = 1; lanes && lanes->indices && i <= o->map_mask; i++)
+        if (index_at(o, i)) hot_index(lanes, index_at(o, i), true);
 }
 
 /* old_index: the session these keys follow, whose path, rows and channels they take over in the lane; 0: none */

@@ -163,7 +163,22 @@ struct hot_lanes { /* what control knows of its lanes; the driver's, borrowed */
     struct hot_queue *down[LANES_MAX], *up[LANES_MAX];
     struct hot_counter *counters; /* NULL with one lane */
     uint32_t counter_count;
+    uint64_t
+        *indices; /* HOT_INDEX_WORDS: a bit for each receiver index in use; NULL with one lane */
 };
+#define HOT_INDEX_WORDS 1024u /* an index has 16 bits */
+/* Control's: the index is in use, or no more. A lane bothers control with no datagram under another one: anybody can send these. */
+static inline void hot_index(const struct hot_lanes *lanes, uint32_t index, bool in_use)
+{
+    if (!lanes || !lanes->indices || index >= 64u * HOT_INDEX_WORDS) return;
+    uint64_t bit = (uint64_t)1 << index % 64u, *word = &lanes->indices[index / 64u];
+    __atomic_store_n(word, in_use ? *word | bit : *word & ~bit, __ATOMIC_RELEASE);
+}
+static inline bool hot_index_used(const uint64_t *indices, uint32_t index)
+{
+    return index < 64u * HOT_INDEX_WORDS &&
+           (__atomic_load_n(&indices[index / 64u], __ATOMIC_ACQUIRE) >> index % 64u & 1);
+}
 /* Which lane opens what comes under this index. */
 static inline uint8_t hot_owner(uint32_t index, uint8_t lanes)
 {

@@ -73,18 +73,24 @@ static void the_owner_stays(void **state)
     static struct indices t;
     (void)state;
     for (uint8_t lanes = 2; lanes <= LANES_MAX; lanes++) {
-        const struct hot_lanes several = {.count = lanes};
+        uint64_t told[HOT_INDEX_WORDS] = {0}; /* to the lanes: these are in use */
+        const struct hot_lanes several = {.count = lanes, .indices = told};
         indices_init(&t, 128);
         t.o.lanes = &several;
-        uint32_t used = 0;
+        uint32_t used = 0, given[128];
         for (uint32_t like = 1; like < 60; like++) {
             uint32_t index = index_new(&t.o, ENTRY_LINK | 1, like);
             assert_int_not_equal(index, 0);
             assert_int_equal(hot_owner(index, lanes), hot_owner(like, lanes));
-            used++;
+            assert_true(hot_index_used(told, index));
+            assert_false(hot_index_used(told, index | 0x10000));
+            given[used++] = index;
         }
-        while (index_new(&t.o, ENTRY_LINK | 1, 5)) used++; /* none of that owner: any */
+        while ((given[used] = index_new(&t.o, ENTRY_LINK | 1, 5)) != 0)
+            used++; /* none of that owner: any */
         assert_int_equal(used, 127);
+        for (uint32_t i = 0; i < used; i++) index_free(&t.o, given[i]);
+        for (uint32_t i = 0; i < HOT_INDEX_WORDS; i++) assert_true(told[i] == 0);
     }
 }
 

@@ -65,13 +65,17 @@ uint32_t index_new(struct overlay *o, uint16_t meaning, uint32_t like)
 {
     uint32_t index = 0;
     if (like && o->lanes) index = index_search(o, meaning, like, o->lanes->count);
-    return index ? index : index_search(o, meaning, 0, 1);
+    if (!index) index = index_search(o, meaning, 0, 1);
+    if (index) hot_index(o->lanes, index, true);
+    return index;
 }
 
 void index_free(struct overlay *o, uint32_t index)
 {
     uint32_t size = o->map_mask + 1u, generations = (UINT16_MAX + 1u) / size;
-    if (index) index_move(o, index, (uint16_t)(ENTRY_FREE | (index / size + 1) % generations));
+    if (!index) return;
+    hot_index(o->lanes, index, false);
+    index_move(o, index, (uint16_t)(ENTRY_FREE | (index / size + 1) % generations));
 }
 
 /* --- order by id: the ring as we know it --- */
