@@ -38,11 +38,21 @@ static void on_signal(int number)
     stop_asked = 1;
 }
 
-static uint64_t wall_us(void)
+static uint64_t clock_us(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return SECONDS(t.tv_sec) + (uint64_t)t.tv_nsec / 1000;
+}
+
+static uint64_t wall_us(void)
+{
+    return clock_us(CLOCK_MONOTONIC);
+}
+
+static uint64_t cpu_us(void)
+{
+    return clock_us(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 static int usage(const char *message)
@@ -56,13 +66,14 @@ static int usage(const char *message)
 struct screen {
     bool on;
     uint64_t begun_us, shown_us;
-    uint64_t rest_us; /* begun, then how long it took */
+    uint64_t rest_us, rest_cpu_us; /* begun, then how long it took */
 };
 
 static void note_rest(void *context)
 {
     struct screen *s = context;
     s->rest_us = wall_us() - s->rest_us;
+    s->rest_cpu_us = cpu_us() - s->rest_cpu_us;
 }
 
 static bool show_progress(void *context, const struct progress *p)
@@ -158,6 +169,7 @@ static struct measured run_one(const struct options *o, const struct loaded *in,
     if (screen.on) fputs("\r\033[K", stderr);
     return (struct measured){.wall_us = wall_us() - screen.begun_us,
                              .rest_wall_us = r->upkeep_us ? screen.rest_us : 0,
+                             .rest_cpu_us = r->upkeep_us ? screen.rest_cpu_us : 0,
                              .rss_bytes = peak,
                              .bytes_per_node = peak > before ? (peak - before) / in->scenario.nodes
                                                              : 0};

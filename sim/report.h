@@ -9,6 +9,7 @@
 struct measured { /* what depends on the machine, and is in no hash */
     uint64_t wall_us;
     uint64_t rest_wall_us;   /* of it, in the window of upkeep */
+    uint64_t rest_cpu_us;    /* the same, of this process alone */
     uint64_t rss_bytes;      /* largest so far */
     uint64_t bytes_per_node; /* how much it grew, by the number of nodes */
 };

@@ -206,6 +206,8 @@ static void steady(FILE *out, const struct results *r, const struct measured *m)
     fputc(',', out);
     number(out, "wall_s", any, m->rest_wall_us, MILLION);
     fputc(',', out);
+    number(out, "cpu_s", any, m->rest_cpu_us, MILLION);
+    fputc(',', out);
     number(out, "events", any, r->rest_events, 1);
     fputc(',', out);
     number(out, "events_per_s", any, r->rest_events, wall_s);

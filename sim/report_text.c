@@ -208,8 +208,10 @@ void report_text(FILE *out, const struct scenario *s, const struct results *r,
             seconds(r->sim_us), wall, r->events, wall > 0 ? (double)r->events / wall : 0,
             (double)m->rss_bytes / 1048576, m->bytes_per_node);
     if (m->rest_wall_us)
-        fprintf(out, "steady   %.1f s of it in %.2f s: %.3g x real time, %.0f events a second\n",
-                seconds(r->upkeep_us), seconds(m->rest_wall_us),
+        fprintf(out,
+                "steady   %.1f s of it in %.2f s, %.2f of CPU: %.3g x real time, %.0f events a "
+                "second\n",
+                seconds(r->upkeep_us), seconds(m->rest_wall_us), seconds(m->rest_cpu_us),
                 (double)r->upkeep_us / (double)m->rest_wall_us,
                 (double)r->rest_events / seconds(m->rest_wall_us));
     fprintf(out,

@@ -289,6 +289,7 @@ void run_scenario(const struct scenario *s, const struct run_options *o, struct 
     phases_init(&u.phases, s, u.world, r);
     r->stopped = !run_to_end(&u);
     if (u.window_us == TIME_NEVER) {
+        quiet_settle(u.world);
         rest(&u);
         r->rest_events = u.world->steps - r->rest_events;
     }
