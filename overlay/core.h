@@ -21,6 +21,11 @@ struct link *link_new(struct overlay *o, uint64_t now_us, peer_handle peer,
                       struct outbox *out); /* NULL: full of better ones. Takes over the holder */
 bool links_any_direct(
     const struct overlay *o); /* is there anybody we reach without anybody's help? */
+/* Direct, and not within our own network: a neighbour in the LAN hears us when nobody else does, and relays nothing for us. */
+bool link_leads_out(const struct overlay *o, const struct link *l);
+bool links_any_out(const struct overlay *o);
+/* One of the last that lead out: where hardly anybody hears us all paths are made through those few. */
+bool link_lifeline(const struct overlay *o, const struct link *l);
 bool link_room(struct overlay *o, uint64_t now_us); /* would link_new find a place? */
 void close_send(struct overlay *o, struct link *l, uint64_t now_us, unsigned reason,
                 struct outbox *out); /* CONTROL CLOSE; 1: we leave */
@@ -351,9 +356,11 @@ void ring_missed(struct overlay *o, uint64_t now_us, const struct id *id);
 uint64_t ring_estimate(const struct overlay *o);
 /* May we send there because a peer says so? */
 bool ring_hearsay_ok(const struct overlay *o, const struct endpoint *at);
+bool ring_in_subnet(const struct overlay *o, const struct endpoint *at); /* our own */
 /* Neighbours died lately and the gap is not closed yet on that side of us where `at` lies, or we are not on the ring yet: who stands
  * beyond it may own what we seem to own. */
 bool ring_open(struct overlay *o, uint64_t now_us, const struct id *at);
+bool ring_stands_within(const struct overlay *o, const struct id *id, unsigned n);
 bool ring_would_be_near(const struct overlay *o, const struct id *id);
 bool ring_is_young(const struct overlay *o,
                    uint64_t now_us); /* we are on it since a minute at most */

@@ -36,6 +36,16 @@ static struct hello_info own_info(const struct overlay *o, const struct endpoint
     return i;
 }
 
+/* Whom an answer over the ring comes through: where hardly anybody hears us, through one of those few. */
+static struct id way_back(const struct overlay *o, const struct hello *h)
+{
+    for (uint16_t i = 0; i < o->up_count; i++) {
+        const struct link *l = order_at(o, i);
+        if (link_lifeline(o, l) && !link_suspect(l)) return *link_id(o, l);
+    }
+    return id_is_zero(&h->waypoint) ? request_via(o) : h->waypoint;
+}
+
 static void send_hello1(struct overlay *o, uint64_t now_us, struct hello *h, struct outbox *out)
 {
     uint8_t fresh[32], bytes[HELLO1_SIZE];
@@ -50,7 +60,7 @@ static void send_hello1(struct overlay *o, uint64_t now_us, struct hello *h, str
         own.place = o->self.id;
     if (h->kinds & KIND_NEAR) own.place = o->self.id;
     if (h->tries == 0 && !id_is_zero(&h->place)) own.place = h->place;
-    if (h->routed) own.via = id_is_zero(&h->waypoint) ? request_via(o) : h->waypoint;
+    if (h->routed) own.via = way_back(o, h);
     rng_bytes(&o->rng, fresh, sizeof fresh);
     /* UDP is blocked for some: a seed that is silent there is dialled over TCP, at the same address and port */
     if (h->from_seed && !h->routed && h->tries == HELLO_TRIES_UDP && (o->capabilities & CAP_TCP))
@@ -484,7 +494,7 @@ void on_hello2(struct overlay *o, uint64_t now_us, const struct arrival *a, cons
                !far_worth(o, now_us, &h->hs.peer_id, time_since(now_us, h->sent_us))) {
         hello_end(o, h, false); /* that answer was all we wanted to know */
     } else if (h->from_seed && !(h->kinds & KIND_NEAR) &&
-               (link_by_id(o, &h->hs.peer_id) || (!o->joined && links_any_direct(o)))) {
+               (link_by_id(o, &h->hs.peer_id) || (!o->joined && links_any_out(o)))) {
         hello_end(o, h,
                   false); /* one seed is handing us on: leave the others to those who have none */
     } else {

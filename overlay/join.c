@@ -14,6 +14,7 @@
 #define PASSIVE_MIN_US  SECONDS(15)
 #define PASSIVE_MAX_US  SECONDS(600)
 #define PASSIVE_SOON_US SECONDS(5)
+#define PASSIVE_FEW_US  SECONDS(2)
 #define PASSIVE_EACH    8u /* probes in vain, and the pause is twice as long */
 #define PASSIVE_SHIFT   4u
 #define FOUND_PAUSE_US  SECONDS(1)
@@ -196,6 +197,11 @@ static void probe_passive(struct overlay *o, uint64_t now_us, struct outbox *out
     uint64_t pause = ring_estimate(o) / 4 * SECONDS(1);
     unsigned shift = o->lost_count ? o->passive_tries / PASSIVE_EACH : PASSIVE_SHIFT;
     pause = time_min(time_max(pause, PASSIVE_MIN_US) << shift, PASSIVE_MAX_US);
+    /* so few of us: a ring of its own, perhaps, of some who hear each other and have lost all others */
+    if (o->up_count < NEAR_SIDE_MAX) {
+        pause = PASSIVE_FEW_US << o->passive_tries / PASSIVE_EACH;
+        if (o->passive_due_us > now_us + 2 * pause) o->passive_due_us = now_us + pause;
+    }
     /* the first at any time of the pause: of a ring that all lost somebody at once, somebody asks soon */
     if (o->passive_due_us == 0)
         o->passive_due_us = now_us + PASSIVE_SOON_US + rng_below(&o->rng, pause);
@@ -255,18 +261,51 @@ static void leave_seeds(struct overlay *o, uint64_t now_us, struct outbox *out)
         struct link *l = &o->links[i];
         if (l->state != LINK_UP || !(l->kinds & KIND_LEAF)) continue;
         l->kinds &= (uint8_t)~KIND_LEAF;
-        if (l->kinds || (l->s.flags & LINK_WANTED) || o->common->limits.links > 256) continue;
+        if (l->kinds || (l->s.flags & LINK_WANTED) || o->common->limits.links > 256 ||
+            link_lifeline(o, l))
+            continue;
         close_send(o, l, now_us, 0, out);
         link_close(o, l, now_us, "on the ring now", out);
     }
+}
+
+/* On the ring by others' help alone, and they have gone: nobody is left who could relay. */
+static bool cut_off(const struct overlay *o)
+{
+    bool tunnels = false;
+    for (uint16_t i = 0; i < o->up_count; i++) {
+        const struct link *l = order_at(o, i);
+        if (link_leads_out(o, l)) return false;
+        tunnels |= link_path(l) != PATH_DIRECT;
+    }
+    return tunnels;
+}
+
+static void retry_later(struct overlay *o, uint64_t now_us, bool lone)
+{
+    unsigned doublings = o->join_tries < RETRY_QUICK ? 0 : o->join_tries - RETRY_QUICK + 1u;
+    uint64_t pause = time_min(RETRY_FIRST_US << (doublings < 6 ? doublings : 6), RETRY_MAX_US);
+    if (lone) pause = RETRY_LONE_US;
+    if (++o->join_tries == 0) o->join_tries = UINT8_MAX - RESOLVE_EVERY + 1;
+    o->join_due_us = now_us + rng_jitter(&o->rng, pause, 25);
 }
 
 void join_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
     if (o->leaving) return;
     if (o->up_count > 0 && o->joined) {
-        o->join_tries = 0;
-        o->join_due_us = 0;
+        if (!cut_off(o)) {
+            o->join_tries = 0;
+            o->join_due_us = 0;
+        } else if (o->join_due_us <= now_us) {
+            bool lone = o->join_tries >= RETRY_QUICK;
+            if (lone)
+                dial_next(o, now_us, out);
+            else
+                dial_all(o, now_us, out);
+            retry_later(o, now_us, lone);
+        }
+        if (o->join_due_us) wake_at(o, o->join_due_us);
         int32_t left = (int32_t)(o->leave_seeds_ms - ms32(now_us));
         if (o->leave_seeds_ms && left <= 0) {
             o->leave_seeds_ms = 0;
@@ -284,18 +323,14 @@ void join_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         /* once; then whom we hear hands us on, and a seed's answer would be let go of (on_hello2) */
         if (lone)
             dial_next(o, now_us, out);
-        else if (o->join_tries == 0 || !links_any_direct(o))
+        else if (o->join_tries == 0 || !links_any_out(o))
             dial_all(o, now_us, out);
         if (o->up_count > 0)
             find_send(o, now_us, &o->self.id, PURPOSE_JOIN, 0, SECONDS(5),
                       o->order[rng_below(&o->rng, o->up_count)], out);
-        unsigned doublings = o->join_tries < RETRY_QUICK ? 0 : o->join_tries - RETRY_QUICK + 1u;
-        uint64_t pause = time_min(RETRY_FIRST_US << (doublings < 6 ? doublings : 6), RETRY_MAX_US);
-        if (lone) pause = RETRY_LONE_US;
-        if (++o->join_tries == 0) o->join_tries = UINT8_MAX - RESOLVE_EVERY + 1;
+        retry_later(o, now_us, lone);
         bool resolve = o->join_tries >= 3 && (!lone || o->join_tries % RESOLVE_EVERY == 0);
         if (resolve && o->up_count == 0) outbox_event(out, OE_RESOLVE, NULL);
-        o->join_due_us = now_us + rng_jitter(&o->rng, pause, 25);
     }
     wake_at(o, o->join_due_us);
     join_state(o, now_us, out);

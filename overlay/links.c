@@ -6,6 +6,8 @@
     MILLIS(                                                                                        \
         750) /* so long a newcomer is never pushed out: a handshake through us takes about six one-way trips */
 
+#define LIFELINES 2 /* a node keeps so many, though nothing goes over them now */
+
 const struct id *link_id(const struct overlay *o, const struct link *l)
 {
     return identities_id(o->identities, l->peer);
@@ -138,7 +140,8 @@ static uint32_t usefulness(const struct overlay *o, const struct link *l, uint64
     score += demand_worth(o, l, now_us);
     if (l->kinds & KIND_LEAF) score += 50;
     if (l->s.flags & LINK_WANTED) score += 500;
-    if (relay_serves(o, l)) score += 2000;
+    if (relay_serves(o, l) || link_lifeline(o, l)) score += 2000;
+    if (relay_carries(o, l, now_us)) score += 2000; /* or two others lose their path */
     const struct extra *x = link_extra(o, l);
     if (x && x->hot) score += 2000;
     if (l->kinds == KIND_DEMAND) return score; /* by its use alone */
@@ -192,6 +195,29 @@ bool links_any_direct(const struct overlay *o)
     for (uint16_t i = 0; i < o->up_count; i++)
         if (link_path(order_at(o, i)) == PATH_DIRECT) return true;
     return false;
+}
+
+bool link_leads_out(const struct overlay *o, const struct link *l)
+{
+    struct endpoint at = link_endpoint(l);
+    return l->state == LINK_UP && link_path(l) == PATH_DIRECT && !ring_in_subnet(o, &at);
+}
+
+bool links_any_out(const struct overlay *o)
+{
+    for (uint16_t i = 0; i < o->up_count; i++)
+        if (link_leads_out(o, order_at(o, i))) return true;
+    return false;
+}
+
+bool link_lifeline(const struct overlay *o, const struct link *l)
+{
+    if (!link_leads_out(o, l)) return false;
+    for (uint16_t i = 0, n = 0; i < o->up_count; i++) {
+        n = (uint16_t)(n + link_leads_out(o, order_at(o, i)));
+        if (n > LIFELINES) return false;
+    }
+    return true;
 }
 
 bool link_room(struct overlay *o, uint64_t now_us)

@@ -150,11 +150,27 @@ static struct link *pick(const struct overlay *o, struct routed *r, bool physica
     return best.link ? best.link : route_next(o, &r->dst, &r->src, physical, arrived_on, avoid);
 }
 
+/* Who has a real link or two may have none that leads nearer, and whom it leads to has: the first step may go anywhere. */
+static struct link *any_out(const struct overlay *o, struct routed *r, const uint16_t avoid[3])
+{
+    struct link *best = NULL;
+    for (uint16_t i = 0; i < o->up_count; i++) {
+        struct link *l = order_at(o, i);
+        if (link_suspect(l) || !link_leads_out(o, l) ||
+            !usable(o, l, &r->dst, &r->src, true, NO_SLOT, avoid))
+            continue;
+        if (!best || id_nearer(&r->dst, link_id(o, l), link_id(o, best)) < 0) best = l;
+    }
+    if (best) r->flags |= ROUTED_UPHILL;
+    return best;
+}
+
 struct link *next_hop(const struct overlay *o, struct routed *r, uint8_t carried,
                       uint16_t arrived_on, const uint16_t avoid[3])
 {
     struct link *l = carried ? pick(o, r, true, arrived_on, avoid) : NULL;
-    return l || carried == OUTER_DATA ? l : pick(o, r, false, arrived_on, avoid);
+    if (!l && carried != OUTER_DATA) l = pick(o, r, false, arrived_on, avoid);
+    return !l && carried && arrived_on == NO_SLOT ? any_out(o, r, avoid) : l;
 }
 
 struct id waypoint_near(const struct overlay *o, const struct id *dst, const struct id *not_this)

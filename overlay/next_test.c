@@ -175,6 +175,25 @@ static void uphill_once(void **state)
     identities_fini(&t.ids);
 }
 
+/* A node that hardly anybody hears has one real link, to somewhere: what is sealed begins there, wherever it is to go. */
+static void the_first_step_may_lead_anywhere(void **state)
+{
+    static struct around t;
+    (void)state;
+    around_init(&t);
+    struct id at[] = {place(128), place(30)};
+    struct link *real = add(&t, &at[0], 400), *tunnel = add(&t, &at[1], 400);
+    link_set_path(tunnel, PATH_ROUTED);
+    struct routed r = {.src = place(0), .dst = place(20)};
+    assert_ptr_equal(next_hop(&t.o, &r, OUTER_DATA, NO_SLOT, NULL), real);
+    assert_int_equal(r.flags, ROUTED_UPHILL);
+    assert_null(next_hop(&t.o, &r, OUTER_DATA, link_slot(&t.o, tunnel), NULL)); /* no other step */
+    r.flags = 0;
+    assert_ptr_equal(next_hop(&t.o, &r, OUTER_HELLO1, NO_SLOT, NULL), tunnel); /* over that one */
+    assert_ptr_equal(next_hop(&t.o, &r, 0, NO_SLOT, NULL), tunnel);
+    identities_fini(&t.ids);
+}
+
 /* Against all that chance brings: a hop is taken if and only if there is one, it is none of those excluded, and it is nearer or,
  * once, somebody who says that he has a link to one who is. */
 static void there_is_one_if_there_is_one(void **state)
@@ -182,7 +201,7 @@ static void there_is_one_if_there_is_one(void **state)
     static struct around t;
     struct rng c;
     const uint8_t seed[32] = {1};
-    unsigned taken = 0, none = 0, uphill = 0;
+    unsigned taken = 0, none = 0, uphill = 0, out = 0;
     (void)state;
     rng_seed(&c, seed);
     for (unsigned n = 0; n < 20000; n++) {
@@ -212,6 +231,13 @@ static void there_is_one_if_there_is_one(void **state)
         uint8_t before = r.flags;
         struct link *l = next_hop(&t.o, &r, carried, from, avoid);
         struct link *any = route_next(&t.o, &dst, &src, carried != 0, from, avoid);
+        if (l && !any) { /* its source: through any real link, if none leads nearer */
+            assert_true(carried && from == NO_SLOT && r.flags & ROUTED_UPHILL);
+            assert_true(link_path(l) == PATH_DIRECT && !link_suspect(l));
+            assert_int_not_equal(link_slot(&t.o, l), avoid[0]);
+            out++;
+            l = NULL;
+        }
         assert_int_equal(l == NULL, any == NULL);
         if (l) {
             bool self_asks = id_is_zero(&dst) && id_is_zero(&src);
@@ -225,7 +251,7 @@ static void there_is_one_if_there_is_one(void **state)
         taken += l != NULL, none += l == NULL;
         identities_fini(&t.ids);
     }
-    assert_true(taken > 5000 && none > 2000 && uphill > 500);
+    assert_true(taken > 5000 && none > 2000 && uphill > 500 && out > 200);
 }
 
 int main(void)
@@ -237,6 +263,7 @@ int main(void)
         cmocka_unit_test(two_steps_at_once),
         cmocka_unit_test(what_is_asked_again_is_not_led_astray),
         cmocka_unit_test(uphill_once),
+        cmocka_unit_test(the_first_step_may_lead_anywhere),
         cmocka_unit_test(there_is_one_if_there_is_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

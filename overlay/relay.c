@@ -8,6 +8,7 @@
 #define ASK_AGAIN_US    SECONDS(2)
 #define OFFER_TRIES     4
 #define OFFER_AGAIN_US  MILLIS(700)
+#define OVERLAP_WITHIN  2 /* of a side: who stands further out may stay routed */
 #define CHANNEL_IDLE_US MINUTES(5)
 #define CHANNELS_FIRST  64 /* places; twice as many whenever they are taken, up to limits.channels */
 #define CHANNEL_USED_US (KEEP_TUNNEL_US + SECONDS(30)) /* both ends would have said something */
@@ -29,7 +30,8 @@ static void say(struct overlay *o, uint64_t now_us, struct link *l, enum control
 static void overlap_make(struct overlay *o, uint64_t now_us, const struct link *l,
                          const struct extra *x, struct outbox *out)
 {
-    if (!(l->kinds & (KIND_NEAR | KIND_DEMAND | KIND_PINNED)) || !x->common_count) return;
+    bool next = (l->kinds & KIND_NEAR) && ring_stands_within(o, link_id(o, l), OVERLAP_WITHIN);
+    if (!(next || (l->kinds & (KIND_DEMAND | KIND_PINNED))) || !x->common_count) return;
     if (mapping_depends(observe_mapping(&o->observe, o->locals, o->local_count)) &&
         !mapping_depends(x->remote_mapping))
         return;

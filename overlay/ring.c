@@ -134,6 +134,11 @@ unsigned ring_links_between(const struct overlay *o, const struct id *id, bool r
     return right ? clockwise : (uint16_t)(n - clockwise);
 }
 
+bool ring_stands_within(const struct overlay *o, const struct id *id, unsigned n)
+{
+    return ring_links_between(o, id, true) < n || ring_links_between(o, id, false) < n;
+}
+
 bool ring_would_be_near(const struct overlay *o, const struct id *id)
 {
     return ring_links_between(o, id, true) < NEAR_SIDE_MAX ||
@@ -150,8 +155,12 @@ bool ring_asks_near(const struct overlay *o, const struct id *id)
 bool ring_hearsay_ok(const struct overlay *o, const struct endpoint *at)
 {
     if (at->transport != TRANSPORT_UDP || !endpoint_is_usable(at)) return false;
+    return endpoint_scope(at) == SCOPE_GLOBAL || ring_in_subnet(o, at);
+}
+
+bool ring_in_subnet(const struct overlay *o, const struct endpoint *at)
+{
     enum scope scope = endpoint_scope(at);
-    if (scope == SCOPE_GLOBAL) return true;
     if (scope != SCOPE_PRIVATE && scope != SCOPE_CGN) return false;
     size_t same = endpoint_is_v4(at) ? 15 : 8; /* /24 or /64 */
     for (uint8_t i = 0; i < o->local_count; i++)

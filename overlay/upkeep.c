@@ -40,7 +40,7 @@ static uint64_t token_make(const struct overlay *o, const struct link *l, const 
 uint8_t link_ping_flags(const struct overlay *o, const struct link *l)
 {
     bool held = l->kinds & (KIND_NEAR | KIND_FAR | KIND_DEMAND | KIND_PINNED);
-    uint8_t wanted = held || relay_serves(o, l) ? PING_WANTED : 0;
+    uint8_t wanted = held || relay_serves(o, l) || link_lifeline(o, l) ? PING_WANTED : 0;
     if (patient(o, l)) wanted |= PING_PATIENT;
     if (patience_tries(o, l)) wanted |= PING_TRIAL;
     return wanted | (l->kinds & KIND_NEAR ? PING_DIGEST : 0);
@@ -363,7 +363,7 @@ void upkeep_dead(struct overlay *o, uint64_t now_us, struct link *l, const char 
 static bool trimmed(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
 {
     if (l->kinds || (l->s.flags & LINK_WANTED) || link_age_us(l, now_us) < SECONDS(30) ||
-        relay_serves(o, l) || relay_carries(o, l, now_us))
+        relay_serves(o, l) || relay_carries(o, l, now_us) || link_lifeline(o, l))
         return false;
     if (l->trial || patience_tries(o, l)) return false; /* CLOSE would not come through, perhaps */
     close_send(o, l, now_us, 0, out);
