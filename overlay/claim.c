@@ -61,7 +61,7 @@ static struct request *ask_start(struct overlay *o, uint64_t now_us, uint8_t wha
                                  const struct id *key, uint64_t timeout_us, uint32_t request,
                                  uint8_t purpose)
 {
-    struct request *r = request_start(o, now_us, what, key, timeout_us);
+    struct request *r = request_start(o, now_us, what, key, timeout_us, CONTROL_MAX);
     if (!r) return NULL;
     r->purpose = purpose;
     r->external = request;

@@ -15,7 +15,7 @@
     X(RELAY_IN, 6, "source, channel", "link", "source opened a channel to you through me")         \
     X(CLOSE, 7, "reason", "link", "good-bye; the link ends")                                       \
     X(DEAD, 8, "id", "link", "this neighbour of ours does not answer me; verify (heeded from a near one)")                  \
-    X(FIND, 10, "request, via, ttl", "routed", "who is nearest to dst?")                           \
+    X(FIND, 10, "request, via, ttl [, endpoint(19), key(32)]", "routed", "who is nearest to dst?")                           \
     X(FOUND, 11, "request, id, hops, endpoint(19)", "routed", "I am")                                            \
     X(HOP, 12, "request, hop, id", "routed", "a traced frame passed here")                         \
     X(GET, 13, "request, via, key", "routed", "the record under key")                              \

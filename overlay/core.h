@@ -3,7 +3,7 @@
  * One file per concern; each keeps its own part of the state and its own deadlines, and says wake_at() when it arms one:
  *   links.c (table)   tables.c (of pooled things)   hello.c (handshakes)   hellos.c (the table of them)   chains.c (certificates)   keys.c (several sessions with one peer)   receive.c (arrivals)   send.c (frames out)   upkeep.c (pings, death, rekey)   patience.c (how often)
  *   path.c (direct paths, roaming)   sizing.c (their MTU)   relay.c (channels)   ring.c (near links)   near.c (what neighbours tell of them)   far.c (far links)   route.c (hop by hop)   next.c (which hop)   ahead.c (neighbours' neighbours)
- *   refer.c (newcomers handed on)   merge.c (rings that meet)   control.c (MessagePack bodies)   request.c (questions of ours)   join.c (seeds, remembered peers)   dht.c, records.c (records kept)   claim.c (records of ours)
+ *   refer.c (newcomers handed on)   merge.c (rings that meet)   control.c (MessagePack bodies)   request.c (questions of ours)   straight.c (their short answers)   join.c (seeds, remembered peers)   dht.c, records.c (records kept)   claim.c (records of ours)
  *   ways.c (questions about records on several ways)   demand.c, pinned.c (links for these reasons)   message.c (text to a node)   broadcast.c (to all)   seldom.c (what most nodes never have)   view.c
  */
 #pragma once
@@ -458,7 +458,7 @@ void on_control(struct overlay *o, uint64_t now_us, struct link *l, const struct
 
 /* --- request.c --- */
 struct request *request_start(struct overlay *o, uint64_t now_us, uint8_t what,
-                              const struct id *target, uint64_t timeout_us);
+                              const struct id *target, uint64_t timeout_us, uint16_t body_max);
 void request_send(struct overlay *o, uint64_t now_us, struct request *r, struct outbox *out);
 /* Its body: [op, request, via, one place more, which the caller packs]; then request_packed, also for bodies of other places. */
 struct pack request_pack(struct overlay *o, struct request *r, unsigned op);
@@ -473,6 +473,22 @@ void trace_passed(struct overlay *o, uint64_t now_us, const struct routed *r, st
 void on_find(struct overlay *o, uint64_t now_us, const struct arrival *a, struct unpack *u,
              struct outbox *out);
 void on_found(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbox *out);
+
+/* --- straight.c --- */
+struct straight {
+    struct endpoint at; /* port 0: over the ring alone */
+    uint8_t key[ANSWER_KEY];
+};
+bool straight_may(const struct overlay *o, struct endpoint *at); /* is there where to answer us? */
+void straight_pack(struct overlay *o, struct pack *k,
+                   const struct endpoint *at); /* the last places of a FIND: `at`, a new key */
+bool straight_unpack(const struct overlay *o, struct unpack *u,
+                     struct straight *s); /* false: malformed */
+void straight_send(struct overlay *o, uint64_t now_us, const struct straight *s,
+                   const struct id *asker, uint32_t request, const uint8_t *found, size_t len,
+                   struct outbox *out);
+void on_answer(struct overlay *o, uint64_t now_us, const struct arrival *a, const uint8_t *b,
+               size_t len, struct outbox *out);
 void on_hop(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbox *out);
 struct id request_via(
     const struct overlay *o); /* our waypoint while we are not on the ring; else zero */

@@ -56,7 +56,7 @@ void overlay_message(struct overlay *o, uint64_t now_us, const struct id *id, co
                  : !link_by_id(o, id)        ? ERR_UNREACHABLE
                                              : ERR_FULL;
     if (e == ERR_FULL && waiting(o) < MESSAGES_OUT)
-        r = request_start(o, now_us, REQUEST_MESSAGE, id, timeout_us);
+        r = request_start(o, now_us, REQUEST_MESSAGE, id, timeout_us, CONTROL_MAX);
     if (!r) {
         answer(o, request, e, id, 0, out);
         return;

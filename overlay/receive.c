@@ -100,6 +100,7 @@ void on_outer(struct overlay *o, uint64_t now_us, const struct arrival *a, uint8
     case OUTER_HELLO3: on_hello3(o, now_us, a, bytes, len, out); break;
     case OUTER_COOKIE: on_cookie(o, now_us, a, bytes, len, out); break;
     case OUTER_REFER: on_refer(o, now_us, a, bytes, len, out); break;
+    case OUTER_ANSWER: on_answer(o, now_us, a, bytes, len, out); break;
     case OUTER_DATA: on_data(o, now_us, a, bytes, len, out); break;
     default: drop(o, DROP_TYPE);
     }

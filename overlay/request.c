@@ -18,16 +18,14 @@ bool overlay_may_wonder(const struct overlay *o)
 }
 
 struct request *request_start(struct overlay *o, uint64_t now_us, uint8_t what,
-                              const struct id *target, uint64_t timeout_us)
+                              const struct id *target, uint64_t timeout_us, uint16_t body_max)
 {
     if (!tables_need_routes(o)) return NULL;
     for (uint16_t i = 0; i < o->common->limits.requests; i++) {
         if (o->requests[i]) continue;
-        bool question = what == REQUEST_FIND || what == REQUEST_TRACE;
-        size_t body = question ? QUESTION_MAX : CONTROL_MAX;
-        struct request *r = pool_take_size(o->extra_pool, sizeof *r + body);
+        struct request *r = pool_take_size(o->extra_pool, sizeof *r + body_max);
         if (!r) return NULL;
-        r->body_max = (uint16_t)body;
+        r->body_max = body_max;
         r->what = what;
         r->id = ++o->request_next;
         r->target = *target;
@@ -121,13 +119,18 @@ static struct id answer_via(const struct overlay *o, const struct request *r)
     return through ? *link_id(o, l) : request_via(o);
 }
 
-struct pack request_pack(struct overlay *o, struct request *r, unsigned op)
+static struct pack pack_places(struct overlay *o, struct request *r, unsigned op, uint32_t count)
 {
     struct id via = answer_via(o, r);
-    struct pack k = control_pack(r->body, r->body_max, op, 4);
+    struct pack k = control_pack(r->body, r->body_max, op, count);
     pack_uint(&k, r->id);
     pack_bin(&k, via.b, ID_SIZE);
     return k;
+}
+
+struct pack request_pack(struct overlay *o, struct request *r, unsigned op)
+{
+    return pack_places(o, r, op, 4);
 }
 
 void request_packed(struct overlay *o, uint64_t now_us, struct request *r, const struct pack *k,
@@ -138,18 +141,23 @@ void request_packed(struct overlay *o, uint64_t now_us, struct request *r, const
     request_send(o, now_us, r, out);
 }
 
-/* FIND [request, via, ttl], whether it asks for the nearest or traces the way to one. */
+/* FIND [request, via, ttl], whether it asks for the nearest or traces the way to one; and where to answer straight, if somebody waits. */
 static void find_ask(struct overlay *o, uint64_t now_us, struct request *r, struct outbox *out)
 {
-    struct pack k = request_pack(o, r, CONTROL_FIND);
+    struct endpoint at = {0};
+    r->straight = r->body_max >= STRAIGHT_MAX && straight_may(o, &at);
+    struct pack k = pack_places(o, r, CONTROL_FIND, r->straight ? 6 : 4);
     pack_uint(&k, route_ttl(o));
+    if (r->straight) straight_pack(o, &k, &at);
     request_packed(o, now_us, r, &k, out);
 }
 
 void find_send(struct overlay *o, uint64_t now_us, const struct id *target, uint8_t purpose,
                uint32_t external, uint64_t timeout_us, uint16_t force_slot, struct outbox *out)
 {
-    struct request *r = request_start(o, now_us, REQUEST_FIND, target, timeout_us);
+    bool waited = purpose == PURPOSE_CALLER;
+    struct request *r = request_start(o, now_us, REQUEST_FIND, target, timeout_us,
+                                      waited ? STRAIGHT_MAX : QUESTION_MAX);
     if (!r) {
         if (purpose == PURPOSE_CALLER) {
             struct overlay_event *e = outbox_event(out, OE_ANSWER, NULL);
@@ -190,7 +198,8 @@ void on_find(struct overlay *o, uint64_t now_us, const struct arrival *a, struct
     uint64_t request = unpack_uint(u, UINT32_MAX);
     unpack_copy(u, via.b, ID_SIZE);
     uint64_t ttl = unpack_uint(u, 255);
-    if (u->bad) {
+    struct straight straight;
+    if (u->bad || !straight_unpack(o, u, &straight)) {
         drop(o, DROP_MALFORMED);
         return;
     }
@@ -206,6 +215,7 @@ void on_find(struct overlay *o, uint64_t now_us, const struct arrival *a, struct
     ensure(!k.bad);
     route_send(o, now_us, ROUTE_EXACT, a->flags & (ROUTED_NO_ACK | ROUTED_PLAIN), &a->routed_src,
                &via, frame, k.len + 1, NO_SLOT, out);
+    straight_send(o, now_us, &straight, &a->routed_src, (uint32_t)request, frame, k.len + 1, out);
     /* a newcomer that is not on the ring begins itself, if it is told where we are; else it cannot be answered over several hops,
      * but through its seed: so we begin */
     if (!own.port && !id_is_zero(&via) && !link_by_id(o, &a->routed_src) &&
@@ -266,7 +276,7 @@ void on_found(struct overlay *o, uint64_t now_us, struct unpack *u, struct outbo
 void overlay_trace_route(struct overlay *o, uint64_t now_us, const struct id *target,
                          uint32_t request, uint64_t timeout_us, struct outbox *out)
 {
-    struct request *r = request_start(o, now_us, REQUEST_TRACE, target, timeout_us);
+    struct request *r = request_start(o, now_us, REQUEST_TRACE, target, timeout_us, QUESTION_MAX);
     if (!r || id_equal(target, &o->self.id)) {
         struct overlay_event *e = outbox_event(out, OE_ANSWER, target);
         e->answer = (struct overlay_answer){

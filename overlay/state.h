@@ -75,6 +75,7 @@ struct request {
     uint8_t what; /* enum request_what */
     uint8_t tries;
     uint8_t denied;        /* GET: so many said that there is none */
+    bool straight;         /* FIND: its body ends with the key of an ANSWER (straight.c) */
     uint32_t id, external; /* ours on the wire; the caller's */
     struct id target;
     uint64_t sent_us, until_us, next_us;
@@ -87,6 +88,7 @@ struct request {
     uint8_t body[]; /* the frame, for a retry */
 };
 #define QUESTION_MAX 64 /* body of a FIND */
+#define STRAIGHT_MAX 96 /* and of one that may be answered straight */
 enum request_what { REQUEST_FIND = 1, REQUEST_TRACE, REQUEST_GET, REQUEST_PUT, REQUEST_MESSAGE };
 enum purpose { PURPOSE_CALLER, PURPOSE_JOIN, PURPOSE_FAR, PURPOSE_REPAIR };
 

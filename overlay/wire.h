@@ -20,6 +20,7 @@
     X(HELLO3, 0x42, 151,  1200, KNOCK,   "the initiator's keys and certificate chain")             \
     X(COOKIE, 0x43,  64,    64, KNOCK,   "prove that you receive (mac2), or why not: version, busy") \
     X(REFER,  0x44,  87,   321, KNOCK,   "no room here: these members are nearer to you; ask them")  \
+    X(ANSWER, 0x45,  96,   144, QUESTION, "FOUND, straight to where the question said; it comes over the ring as well") \
     X(DATA,   0x50,  33, 65507, SESSION, "everything sealed")
 // clang-format on
 enum outer {
@@ -53,17 +54,21 @@ bool outer_length_ok(uint8_t type, size_t len);
 bool kind_length_ok(uint8_t kind, size_t len); /* len counts the kind byte */
 
 /* --- outer headers --- */
-#define HELLO1_SIZE   344u
-#define HELLO2_SIZE   182u
-#define HELLO3_MAX    1200u
-#define COOKIE_SIZE   64u
-#define REFER_ENTRY   39u /* id(20) endpoint(19) */
-#define REFER_ENTRIES 7u
-#define REFER_HEADER  32u /* type version zero(2) receiver(4) nonce(24) */
-#define REFER_MAX     (REFER_HEADER + REFER_ENTRIES * REFER_ENTRY + 16u)
-#define MAC_SIZE      16u
-#define DATA_HEADER   16u
-#define DATA_OVERHEAD 32u /* header and tag */
+#define HELLO1_SIZE     344u
+#define HELLO2_SIZE     182u
+#define HELLO3_MAX      1200u
+#define COOKIE_SIZE     64u
+#define REFER_ENTRY     39u /* id(20) endpoint(19) */
+#define REFER_ENTRIES   7u
+#define REFER_HEADER    32u /* type version zero(2) receiver(4) nonce(24) */
+#define REFER_MAX       (REFER_HEADER + REFER_ENTRIES * REFER_ENTRY + 16u)
+#define ANSWER_HEADER   32u /* type version zero(2) request(4) nonce(24) */
+#define ANSWER_KEY      32u
+#define ANSWER_BODY_MAX 96u /* a CONTROL frame, FOUND */
+#define ANSWER_MAX      (ANSWER_HEADER + ANSWER_BODY_MAX + 16u)
+#define MAC_SIZE        16u
+#define DATA_HEADER     16u
+#define DATA_OVERHEAD   32u /* header and tag */
 
 /* What the sizes are made of; docs/wire.md draws it. */
 #define HELLO1_HEADER   8u  /* type version zero(2) sender(4) */
@@ -196,6 +201,7 @@ _Static_assert(OUTER_HELLO1_MIN == HELLO1_SIZE && OUTER_HELLO1_MAX == HELLO1_SIZ
 _Static_assert(OUTER_HELLO2_MIN == HELLO2_SIZE && OUTER_HELLO2_MAX == HELLO2_SIZE, "");
 _Static_assert(OUTER_HELLO3_MIN == HELLO3_MIN && OUTER_HELLO3_MAX == HELLO3_MAX, "");
 _Static_assert(OUTER_COOKIE_MIN == COOKIE_SIZE && OUTER_COOKIE_MAX == COOKIE_SIZE, "");
+_Static_assert(OUTER_ANSWER_MAX == ANSWER_MAX, "");
 _Static_assert(OUTER_REFER_MIN == REFER_HEADER + REFER_ENTRY + 16 && OUTER_REFER_MAX == REFER_MAX,
                "");
 _Static_assert(OUTER_DATA_MIN == DATA_OVERHEAD + 1 && OUTER_DATA_MAX <= DATAGRAM_MAX, "");

@@ -1,7 +1,7 @@
 /* A live node is given datagrams: bare from anybody's endpoint, as the body of ROUTED, as the inside of RELAYED.
  *
  * The input is a list of [how, endpoint or source, length, bytes]. `how` may ask for what a random byte string never has:
- * a good mac1, the index of a session or handshake there is, or the seal of another member. Whatever comes: no crash, nothing beyond
+ * a good mac1, the index of a session or handshake there is, the seal of another member, or that of a question under way. Whatever comes: no crash, nothing beyond
  * the node's limits, everything pooled accounted for, and the session with the member who was sent all this goes on. */
 #include "tests/harness/party.h"
 #include <string.h>
@@ -27,7 +27,35 @@ static uint32_t an_index(const struct overlay *o, uint8_t n)
     return 0;
 }
 
-static void make_good(struct party *p, const struct guest *a, uint8_t how, uint8_t *b, size_t len)
+static const struct request *waited_for(const struct overlay *o)
+{
+    for (uint16_t i = 0; i < o->common->limits.requests; i++)
+        if (o->requests[i] && o->requests[i]->straight) return o->requests[i];
+    return NULL;
+}
+
+/* An ANSWER to what is asked just now, whatever it says. */
+static void answer_good(struct party *p, struct guest *a, uint8_t *b, size_t len)
+{
+    const struct request *r = waited_for(guest_overlay(a));
+    if (!r) {
+        struct command c = {.type = CMD_ROUTE_TEST, .request = 1, .timeout_us = SECONDS(2)};
+        c.target = (struct target){.kind = TARGET_ID, .network = -1, .id = p->guests[1]->self.id};
+        party_step(p, a, &(struct event){.type = EV_COMMAND, .command = &c});
+        r = waited_for(guest_overlay(a));
+    }
+    if (!r || len <= ANSWER_HEADER + CRYPTO_TAG) return;
+    uint8_t plain[ANSWER_BODY_MAX];
+    size_t inside = len - ANSWER_HEADER - CRYPTO_TAG;
+    memcpy(plain, b + ANSWER_HEADER, inside);
+    b[1] = WIRE_VERSION;
+    put_u16(b + 2, 0);
+    put_u32(b + 4, r->id);
+    p->crypto->xseal(b + ANSWER_HEADER, plain, inside, b, 8, b + 8,
+                     r->body + r->body_len - ANSWER_KEY);
+}
+
+static void make_good(struct party *p, struct guest *a, uint8_t how, uint8_t *b, size_t len)
 {
     const struct overlay *o = guest_overlay(a);
     if (len < 12) return;
@@ -35,6 +63,7 @@ static void make_good(struct party *p, const struct guest *a, uint8_t how, uint8
         put_u32(b + (b[0] == OUTER_HELLO1 || b[0] == OUTER_HELLO2 || b[0] == OUTER_HELLO3 ? 8 : 4),
                 an_index(o, b[7]));
     if (!(how & HOW_MAC1) || !outer_length_ok(b[0], len)) return;
+    if (b[0] == OUTER_ANSWER) answer_good(p, a, b, len);
     if (b[0] == OUTER_HELLO1)
         mac1_write(p->crypto, &p->key, b[9] & 1 ? &a->self.id : NULL, b, len - 2 * MAC_SIZE);
     if (b[0] == OUTER_HELLO2 || b[0] == OUTER_HELLO3)
