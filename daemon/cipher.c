@@ -38,11 +38,16 @@ static uint64_t best_us(const struct crypto *c, enum aead kind)
 }
 
 /* One that is not asked for costs no memory: libgcrypt's is not, where libipsec-mb's serves. */
-const struct crypto *cipher_choose(struct crypto *room)
+const struct crypto *cipher_choose_by(struct crypto *room, cipher_cost *cost)
 {
     enum aead kind = crypto_has_aes() ? AEAD_AES256_GCM : AEAD_CHACHA20_POLY1305;
-    uint64_t sodium_us = best_us(&crypto_real, kind);
-    if (crypto_ipsec(room) && best_us(room, kind) < sodium_us) return room;
-    if (crypto_gcrypt(room) && best_us(room, kind) < sodium_us) return room;
+    uint64_t sodium_us = cost(&crypto_real, kind);
+    if (crypto_ipsec(room) && cost(room, kind) < sodium_us) return room;
+    if (crypto_gcrypt(room) && cost(room, kind) < sodium_us) return room;
     return &crypto_real;
+}
+
+const struct crypto *cipher_choose(struct crypto *room)
+{
+    return cipher_choose_by(room, best_us);
 }
