@@ -19,6 +19,7 @@
 #define ASK_EVERY_US    SECONDS(5)
 #define ASK_SELDOM_US   SECONDS(60) /* who does not stand next to us, in a rush; and not before: */
 #define ASK_CALM_US     SECONDS(10)
+#define ASK_BACK_US     SECONDS(1)
 /* So many whom we did not know stand so close to us, and nobody died: another ring. */
 #define STRANGERS       2
 #define STRANGER_WITHIN 2
@@ -371,6 +372,15 @@ static void keep_news(struct overlay *o, uint64_t now_us, struct near_info *info
     t->n = fresh;
 }
 
+/* Not if we have just asked it: each of two may have somebody whom it cannot name now, because it is silent, and they would ask each
+ * other as fast as the path carries it. */
+static bool ask_back(struct near_info *info, uint64_t now_us)
+{
+    if (info->asked_ms && ms32(now_us) - info->asked_ms < ASK_BACK_US / 1000u) return false;
+    info->asked_ms = ms32(now_us) | 1u;
+    return true;
+}
+
 void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *u, uint32_t places,
              struct outbox *out)
 {
@@ -406,6 +416,6 @@ void on_near(struct overlay *o, uint64_t now_us, struct link *l, struct unpack *
     }
     if (info && strangers >= STRANGERS && !ring_is_young(o, now_us) && !ring_torn(o, now_us))
         merge_met(o, now_us, l, out);
-    if (t.ask) answer(o, now_us, l, &t.has, t.far, lack, out);
+    if (t.ask) answer(o, now_us, l, &t.has, t.far, lack && ask_back(info, now_us), out);
     join_state(o, now_us, out);
 }

@@ -80,6 +80,30 @@ static size_t near_list(const struct flood *f, bool one, uint8_t out[1400])
     return k.len + 1;
 }
 
+/* A question of somebody who says that it has a neighbour nobody knows, and does not name it: it is asked back, but once, however
+ * often it says so. Else two nodes with a silent neighbour each would ask each other for ever. */
+static void asked_back(void **state)
+{
+    struct flood f = flood_of();
+    (void)state;
+    party_run(f.p, SECONDS(90));
+    uint64_t before = f.a->sent;
+    for (unsigned i = 0; i < 20; i++) {
+        uint8_t frame[64] = {KIND_CONTROL}, tag[4] = {0xee, 0xee, 0xee, (uint8_t)i};
+        struct pack k = pack_of(frame + 1, sizeof frame - 1);
+        pack_array(&k, 5);
+        pack_uint(&k, CONTROL_NEAR);
+        pack_bool(&k, true);
+        pack_array(&k, 0);
+        pack_uint(&k, i);
+        pack_bin(&k, tag, sizeof tag);
+        assert_true(guest_send(f.p, f.a, f.b, NULL, frame, k.len + 1));
+        party_run(f.p, MILLIS(20));
+    }
+    assert_in_range(f.a->sent - before, 1, 3); /* its answers */
+    party_close(f.p);
+}
+
 static size_t near_frame(struct flood *f, uint8_t out[1400])
 {
     size_t len = near_list(f, false, out);
@@ -519,7 +543,8 @@ int main(void)
         cmocka_unit_test(neighbours),   cmocka_unit_test(questions),    cmocka_unit_test(newcomers),
         cmocka_unit_test(referrals),    cmocka_unit_test(answered_for), cmocka_unit_test(origins),
         cmocka_unit_test(certificates), cmocka_unit_test(slots),        cmocka_unit_test(records),
-        cmocka_unit_test(strangers),    cmocka_unit_test(contacts),     cmocka_unit_test(strangers),
+        cmocka_unit_test(strangers),    cmocka_unit_test(asked_back),   cmocka_unit_test(contacts),
+        cmocka_unit_test(strangers),    cmocka_unit_test(asked_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
