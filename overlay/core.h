@@ -270,6 +270,10 @@ void patience_heard(struct overlay *o, const struct link *l, uint64_t now_us);
 /* The other end lives, but the direct path is silent. */
 void patience_lost(struct overlay *o, uint64_t now_us, const struct link *l, struct outbox *out);
 void patience_forget(struct overlay *o, uint64_t now_us); /* we stand behind another NAT, perhaps */
+/* So many PINGs without an answer mean that a peer is silent: as many as are lost in a row by chance once in some hundreds of rounds, and
+ * each doubt costs others PINGs, and doubts about them in turn. */
+unsigned patience_pings(const struct overlay *o);
+void patience_answered(struct overlay *o, unsigned tries); /* a live peer, after so many of them */
 void patience_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 
 /* --- path.c --- */

@@ -79,7 +79,10 @@ void link_settle(struct overlay *o, struct link *l, uint64_t now_us)
     uint64_t rtt_us = m->charge(m->context, &at, count);
     l->heard_ms = last_ms + (uint32_t)(rtt_us / 1000);
     l->s.tx_next += count;
-    for (uint32_t i = 0; i < count; i++) link_rtt_sample(l, rtt_us);
+    for (uint32_t i = 0; i < count; i++) {
+        link_rtt_sample(l, rtt_us);
+        patience_answered(o, 1);
+    }
 }
 
 uint32_t link_heard_ms(const struct overlay *o, const struct link *l, uint64_t now_us)
@@ -202,6 +205,7 @@ static bool vouched(struct overlay *o, struct link *l, uint64_t now_us)
     m->begin(m->context, now_us, &at, &k, &r, &v);
     heard(l, now_us + v.rtt_us);
     link_rtt_sample(l, v.rtt_us);
+    patience_answered(o, 1);
     l->vouched = 0;
     upkeep_arm(o, l, r.next_us + (v.rounds - 1) * r.keep_us);
     l->vouched = v.rounds > 1;

@@ -15,8 +15,10 @@
 #define AGAIN_MS      3600000u
 #define DOUBT_MS                                                                                   \
     600000u /* it was proven once: the silence may have been chance, or the other end's NAT */
-#define PROOF_MS     55000u  /* a ping every minute, and two clocks */
-#define EXCHANGE_MS  10000u  /* what comes so soon after us answers us, or goes with it */
+#define PROOF_MS     55000u /* a ping every minute, and two clocks */
+#define EXCHANGE_MS  10000u /* what comes so soon after us answers us, or goes with it */
+#define PINGS        3u
+#define LOSS_OF      16u     /* the share of lost ones is that of the last so many, nearly */
 #define TRIAL_MAX_MS 100000u /* the other end's ping is late by its slack and its retries */
 #define DRAWS        8u
 
@@ -128,4 +130,18 @@ void patience_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     found_out(o, o->remembers,
               observe_mapping(&o->observe, o->locals, o->local_count) == MAPPING_NONE);
     if (!o->remembers && !o->open && o->joined) trial_begin(o, now_us, out);
+}
+
+/* --- how many PINGs --- */
+
+unsigned patience_pings(const struct overlay *o)
+{
+    return PINGS + (o->ping_loss > 32u) + (o->ping_loss > 56u) + (o->ping_loss > 80u);
+}
+
+void patience_answered(struct overlay *o, unsigned tries)
+{
+    for (unsigned i = 1; i < tries; i++)
+        o->ping_loss = (uint8_t)(o->ping_loss + (256u - o->ping_loss) / LOSS_OF);
+    o->ping_loss = (uint8_t)(o->ping_loss - (o->ping_loss + LOSS_OF - 1u) / LOSS_OF);
 }

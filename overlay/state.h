@@ -190,7 +190,8 @@ struct overlay {
     uint16_t met_s; /* others were told last that another ring was met, low 16 bits of seconds */
     uint16_t owed;  /* receiver indices that a lane has still to forget */
     uint8_t ack_count;
-    uint8_t mtu_over; /* the largest MTU of our networks: INNER_MTU_L3 and so many MTU_OVER_UNIT */
+    uint8_t ping_loss; /* of PINGs to live peers so many are not answered, of 256 */
+    uint8_t mtu_over;  /* the largest MTU of our networks: INNER_MTU_L3 and so many MTU_OVER_UNIT */
     /* ring */
     struct near_info near[2 * NEAR_SIDE_MAX];
     uint32_t near_digest;

@@ -8,8 +8,7 @@
 #define LISTEN_SLACK_US   SECONDS(12) /* the other end pings; we ask only when it is so late */
 #define IN_STEP           8           /* a pause is shortened by no more than this part of it */
 #define LOOK_MAX_US       SECONDS(60) /* so often all links are looked at, at least */
-#define PING_TRIES        3
-#define PING_TRIES_ROUTED 3 /* each through another waypoint; its hops are retried, too */
+#define PING_TRIES_ROUTED 3           /* each through another waypoint; its hops are retried, too */
 #define TOKEN_LIFE_US     SECONDS(60)
 #define REKEY_PACKETS     0xf0000000u
 #define KEYS_LATE_US      SECONDS(180)
@@ -266,6 +265,7 @@ void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
     if (own.path == way.path && (own.path != PATH_DIRECT || endpoint_equal(&own.at, &way.at))) {
         link_rtt_sample(l, rtt);
         if (l->tries) {
+            patience_answered(o, l->tries);
             l->tries = 0;
             flags_heard(o, l, p.flags);
             upkeep_arm(o, l, upkeep_next_round(o, l, now_us));
@@ -317,13 +317,13 @@ static void ask(struct overlay *o, struct link *l, uint64_t now_us, bool around,
     l->tries++;
     if (l->tries > 1 && x && link_path(l) == PATH_ROUTED) x->waypoint = path_waypoint(o, l, x);
     link_ping(o, l, now_us, NULL, 0, out);
-    if (around && l->tries == PING_TRIES && link_path(l) == PATH_DIRECT && o->up_count > 1) {
+    if (around && l->tries == patience_pings(o) && link_path(l) == PATH_DIRECT && o->up_count > 1) {
         struct way way = {.path = PATH_ROUTED,
                           .waypoint = waypoint_near(o, link_id(o, l), link_id(o, l))};
         link_ping(o, l, now_us, &way, 0, out);
     }
     upkeep_arm(o, l, now_us + (link_rto_us(l) * (l->tries > 2 ? 2 : 1)));
-    if (l->tries == PING_TRIES && (l->kinds & KIND_NEAR)) ring_doubted(o, now_us, l, out);
+    if (l->tries == patience_pings(o) && (l->kinds & KIND_NEAR)) ring_doubted(o, now_us, l, out);
 }
 
 void link_verify(struct overlay *o, struct link *l, uint64_t now_us, struct outbox *out)
@@ -415,7 +415,7 @@ static void upkeep_due(struct overlay *o, struct link *l, uint64_t now_us, struc
 {
     if (!upkeep_asks(o, l)) link_unvouch(o, l);
     uint64_t silent = (uint64_t)(ms32(now_us) - l->heard_ms) * 1000u;
-    unsigned most = link_path(l) == PATH_ROUTED ? PING_TRIES_ROUTED : PING_TRIES + l->trial;
+    unsigned most = link_path(l) == PATH_ROUTED ? PING_TRIES_ROUTED : patience_pings(o) + l->trial;
     if (l->tries >= most) {
         if (link_path(l) == PATH_ROUTED || link_path(l) == PATH_NONE || o->up_count < 2 ||
             is_spare(o, l, now_us)) {
