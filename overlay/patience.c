@@ -136,7 +136,7 @@ void patience_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 
 unsigned patience_pings(const struct overlay *o)
 {
-    return PINGS + (o->ping_loss > 32u) + (o->ping_loss > 56u) + (o->ping_loss > 80u);
+    return PINGS + (o->ping_loss > 16u) + (o->ping_loss > 48u) + (o->ping_loss > 80u);
 }
 
 void patience_answered(struct overlay *o, unsigned tries)

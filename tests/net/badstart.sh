@@ -189,7 +189,8 @@ ended thief 1 "used up: its slot is held by $(node_id good): .*new invite"
 ended thief 1 'used up'
 alive good
 within 5 spent 1 1 || bad "invites: spent is $(r seed invites --json | jq -c '[.[].spent]')"
-r good members | grep -q '^thief .* refused ' || bad "members do not tell that the thief is refused: $(r good members)"
+shows_refused() { r good members | grep -q '^thief .* refused '; }
+within 5 shows_refused || bad "members do not tell that the thief is refused: $(r good members)"
 [[ $(r good members --json | jq -r '.[] | select(.name == "seed") | .slot_state') == null ]] || bad "members: the seed is on no invite"
 
 # A token for two: the third is told so when it has looked at both slots.
