@@ -324,6 +324,8 @@ void on_relay(struct overlay *o, uint64_t now_us, struct link *l, unsigned op, s
               struct outbox *out);
 /* does a link that is wanted go through this one? Then this one is wanted, too */
 bool relay_serves(const struct overlay *o, const struct link *relay);
+/* Sets the bit of each link that carries others' paths: relay_carries of all of them, for one walk over the channels. */
+void relay_carriers(const struct overlay *o, uint64_t now_us, uint64_t *slots);
 bool relay_carries(const struct overlay *o, const struct link *l,
                    uint64_t now_us); /* others' bytes, lately */
 void relay_found(struct overlay *o, uint64_t now_us, const struct link *relay,

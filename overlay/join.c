@@ -180,13 +180,19 @@ static void dial_all(struct overlay *o, uint64_t now_us, struct outbox *out)
  * is asked for is the same, but whoever parted from us is met soon after it is there again. */
 static void dial_next(struct overlay *o, uint64_t now_us, struct outbox *out)
 {
-    bool seed = o->seed_count && (!o->passive_count || (o->join_tries & 1));
-    if (seed) {
-        const struct endpoint *e = &o->seeds[o->seed_next++ % o->seed_count];
-        (void)hello_dial(o, now_us, e, &ID_ZERO, KIND_LEAF, true, out);
-    } else if (o->passive_count) {
-        const struct overlay_seed_peer *p = &o->passive[o->passive_next++ % o->passive_count];
-        (void)hello_dial(o, now_us, &p->at, &p->id, KIND_LEAF, true, out);
+    uint32_t all = (uint32_t)o->seed_count + o->passive_count;
+    for (uint32_t tried = 0; tried < all; tried++) {
+        bool seed = o->seed_count && (!o->passive_count || ((o->join_tries + tried) & 1));
+        if (seed) {
+            const struct endpoint *e = &o->seeds[o->seed_next++ % o->seed_count];
+            if (linked_at(o, e)) continue;
+            (void)hello_dial(o, now_us, e, &ID_ZERO, KIND_LEAF, true, out);
+        } else {
+            const struct overlay_seed_peer *p = &o->passive[o->passive_next++ % o->passive_count];
+            if (link_by_id(o, &p->id)) continue;
+            (void)hello_dial(o, now_us, &p->at, &p->id, KIND_LEAF, true, out);
+        }
+        return;
     }
 }
 

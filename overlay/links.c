@@ -130,7 +130,8 @@ static void order_remove(struct overlay *o, const struct link *l)
 /* --- slots --- */
 
 /* How much we would miss it; the least is dropped first when the table is full. */
-static uint32_t usefulness(const struct overlay *o, const struct link *l, uint64_t now_us)
+static uint32_t usefulness(const struct overlay *o, const struct link *l, bool carries,
+                           uint64_t now_us)
 {
     uint32_t age_ms = ms32(now_us) - link_heard_ms(o, l, now_us);
     if (l->state == LINK_CERT) return l->due_ms ? 0 : 100; /* about to be something */
@@ -141,7 +142,7 @@ static uint32_t usefulness(const struct overlay *o, const struct link *l, uint64
     if (l->kinds & KIND_LEAF) score += 50;
     if (l->s.flags & LINK_WANTED) score += 500;
     if (relay_serves(o, l) || link_lifeline(o, l)) score += 2000;
-    if (relay_carries(o, l, now_us)) score += 2000; /* or two others lose their path */
+    if (carries) score += 2000; /* or two others lose their path */
     const struct extra *x = link_extra(o, l);
     if (x && x->hot) score += 2000;
     if (l->kinds == KIND_DEMAND) return score; /* by its use alone */
@@ -151,11 +152,14 @@ static uint32_t usefulness(const struct overlay *o, const struct link *l, uint64
 static struct link *least_useful(struct overlay *o, uint64_t now_us, uint32_t below)
 {
     struct link *worst = NULL;
+    uint64_t carriers[(LIMIT_LINKS_MAX + 64) / 64] = {
+        0}; /* by slot: each channel is looked at once */
+    relay_carriers(o, now_us, carriers);
     for (uint16_t i = 0; i < o->common->limits.links; i++) {
         struct link *l = &o->links[i];
         /* a newcomer needs a moment to be handed on */
         if (l->state == LINK_FREE || link_age_us(l, now_us) < HAND_ON_US) continue;
-        uint32_t u = usefulness(o, l, now_us);
+        uint32_t u = usefulness(o, l, carriers[i / 64] >> i % 64 & 1, now_us);
         if (u < below) below = u, worst = l;
     }
     return worst;

@@ -270,8 +270,8 @@ void near_heard_digest(struct overlay *o, uint64_t now_us, struct link *l, uint3
     bool seldom = !info->next && ring_rush(o, now_us);
     if (seldom && link_age_us(l, now_us) < ASK_CALM_US) return;
     uint64_t every_us = seldom ? ASK_SELDOM_US : ASK_EVERY_US;
-    if (info->asked_ms && ms32(now_us) - info->asked_ms < every_us / 1000u) return;
-    info->asked_ms = ms32(now_us);
+    if (info->asked_ms && (ms32(now_us) | 1u) - info->asked_ms < every_us / 1000u) return;
+    info->asked_ms = ms32(now_us) | 1u;
     near_ask(o, now_us, l, false, out);
 }
 
@@ -376,7 +376,7 @@ static void keep_news(struct overlay *o, uint64_t now_us, struct near_info *info
  * other as fast as the path carries it. */
 static bool ask_back(struct near_info *info, uint64_t now_us)
 {
-    if (info->asked_ms && ms32(now_us) - info->asked_ms < ASK_BACK_US / 1000u) return false;
+    if (info->asked_ms && (ms32(now_us) | 1u) - info->asked_ms < ASK_BACK_US / 1000u) return false;
     info->asked_ms = ms32(now_us) | 1u;
     return true;
 }

@@ -170,7 +170,8 @@ struct link *next_hop(const struct overlay *o, struct routed *r, uint8_t carried
 {
     struct link *l = carried ? pick(o, r, true, arrived_on, avoid) : NULL;
     if (!l && carried != OUTER_DATA) l = pick(o, r, false, arrived_on, avoid);
-    return !l && carried && arrived_on == NO_SLOT ? any_out(o, r, avoid) : l;
+    bool ours = arrived_on == NO_SLOT && id_equal(&r->src, &o->self.id); /* not another's retry */
+    return !l && carried && ours ? any_out(o, r, avoid) : l;
 }
 
 struct id waypoint_near(const struct overlay *o, const struct id *dst, const struct id *not_this)

@@ -1,4 +1,4 @@
-/* overlay/patience.c - how long may a quiet link say nothing, so that no NAT forgets it?
+/* overlay/patience.c - how long may a quiet link say nothing, so that no NAT forgets it? And how many PINGs mean that its end is silent?
  *
  * 25 s, unless both ends are patient: nothing in front of them forgets a path within a minute. Without a NAT that is taken for granted. With
  * one it is tried, on one link at a time whose other end is patient: we tell it that we try, are patient there, and say nothing until it
@@ -136,7 +136,15 @@ void patience_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
 
 unsigned patience_pings(const struct overlay *o)
 {
-    return PINGS + (o->ping_loss > 16u) + (o->ping_loss > 48u) + (o->ping_loss > 80u);
+    return PINGS + o->ping_more;
+}
+
+/* Fewer only while nobody is doubted: who was asked as often as that was asked around its path, too (upkeep.c). */
+static bool any_doubted(const struct overlay *o)
+{
+    for (uint16_t i = 0; i < o->up_count; i++)
+        if (order_at(o, i)->tries > 1) return true;
+    return false;
 }
 
 void patience_answered(struct overlay *o, unsigned tries)
@@ -144,4 +152,6 @@ void patience_answered(struct overlay *o, unsigned tries)
     for (unsigned i = 1; i < tries; i++)
         o->ping_loss = (uint8_t)(o->ping_loss + (256u - o->ping_loss) / LOSS_OF);
     o->ping_loss = (uint8_t)(o->ping_loss - (o->ping_loss + LOSS_OF - 1u) / LOSS_OF);
+    uint8_t more = (uint8_t)((o->ping_loss > 16u) + (o->ping_loss > 48u) + (o->ping_loss > 80u));
+    if (more > o->ping_more || (more < o->ping_more && !any_doubted(o))) o->ping_more = more;
 }

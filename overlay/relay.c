@@ -201,6 +201,16 @@ bool relay_carries(const struct overlay *o, const struct link *l, uint64_t now_u
     return false;
 }
 
+void relay_carriers(const struct overlay *o, uint64_t now_us, uint64_t *slots)
+{
+    for (uint16_t i = 0; i < o->channel_count; i++) {
+        const struct channel *c = &o->channels[i];
+        if (!c->in || time_since(now_us, channel_used_us(o, c)) >= CHANNEL_USED_US) continue;
+        slots[c->from / 64] |= UINT64_C(1) << c->from % 64;
+        slots[c->to / 64] |= UINT64_C(1) << c->to % 64;
+    }
+}
+
 /* More places; the first of them, or NULL: no more may be carried. */
 static struct channel *channels_grow(struct overlay *o)
 {

@@ -3,7 +3,8 @@
 #include <string.h>
 
 #define RETRY_US                                                                                   \
-    MILLIS(1000) /* each hop has retried by then; a dead neighbour is known within 3 s */
+    MILLIS(                                                                                        \
+        1000) /* each hop has retried by then; where little is lost, a dead neighbour is known within 3 s */
 
 struct request *request_by_id(const struct overlay *o, uint32_t id)
 {
@@ -45,6 +46,7 @@ void request_end(struct overlay *o, struct request *r)
         if (o->requests[i] != r) continue;
         o->requests[i] = NULL;
         o->request_count--;
+        if (r->straight) crypto_wipe(r->body, r->body_len); /* its key */
         pool_give(o->extra_pool, r);
         return;
     }
@@ -216,6 +218,7 @@ void on_find(struct overlay *o, uint64_t now_us, const struct arrival *a, struct
     route_send(o, now_us, ROUTE_EXACT, a->flags & (ROUTED_NO_ACK | ROUTED_PLAIN), &a->routed_src,
                &via, frame, k.len + 1, NO_SLOT, out);
     straight_send(o, now_us, &straight, &a->routed_src, (uint32_t)request, frame, k.len + 1, out);
+    crypto_wipe(straight.key, sizeof straight.key);
     /* a newcomer that is not on the ring begins itself, if it is told where we are; else it cannot be answered over several hops,
      * but through its seed: so we begin */
     if (!own.port && !id_is_zero(&via) && !link_by_id(o, &a->routed_src) &&

@@ -1,7 +1,7 @@
 /* overlay/ring.c - near links: who stands next to us on the ring, kept by gossip between neighbours.
  *
- * Every link is a candidate; the NEAR_SIDE_MAX nearest on each side are the near set. Neighbours tell each other their near sets when they
- * change (T-Man's way: Jelasity, Montresor, Babaoglu, 2009), ask when the digest in a PING differs, and once in a while each node looks
+ * Every link is a candidate; the NEAR_SIDE_MAX nearest on each side are the near set. Neighbours tell each other who came, and whom the other
+ * lacks when the digests in PING and PONG differ (near.c; T-Man's selection: Jelasity, Montresor, Babaoglu, 2009), and once in a while each node looks
  * its own id up through a random distant link: repair by period, not only by reaction (Rhea et al., "Handling churn in a DHT", 2004). */
 #include "overlay/core.h"
 #include <string.h>
@@ -290,7 +290,7 @@ void ring_missed(struct overlay *o, uint64_t now_us, const struct id *id)
     wake_at(o, o->ring_due_us);
 }
 
-/* Does this neighbour's near set differ from the list that we have of it? A PING tells, at a tenth of a list's price. */
+/* Does this neighbour see the ring around us as we do? The digest in a PING tells, at a tenth of a list's price. */
 static void compare(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out)
 {
     const struct near_info *info = near_find(o, link_slot(o, l));

@@ -94,7 +94,7 @@ enum purpose { PURPOSE_CALLER, PURPOSE_JOIN, PURPOSE_FAR, PURPOSE_REPAIR };
 
 struct near_info {     /* what we know of a near link's own near set */
     uint32_t asked_ms; /* low 32 bits of milliseconds; 0: never */
-    uint32_t digest;   /* of the list that it told last */
+    uint32_t digest;   /* its last, and all that it stands for is known here */
     uint16_t slot;
     bool next : 1;   /* nobody stands between it and us */
     bool listed : 1; /* it has told us whom it has around us */
@@ -190,6 +190,7 @@ struct overlay {
     uint16_t met_s; /* others were told last that another ring was met, low 16 bits of seconds */
     uint16_t owed;  /* receiver indices that a lane has still to forget */
     uint8_t ack_count;
+    uint8_t ping_more; /* than three are sent before somebody is given up */
     uint8_t ping_loss; /* of PINGs to live peers so many are not answered, of 256 */
     uint8_t mtu_over;  /* the largest MTU of our networks: INNER_MTU_L3 and so many MTU_OVER_UNIT */
     /* ring */
@@ -211,7 +212,7 @@ struct overlay {
     /* reaching others and being reached */
     struct observe observe;
     struct endpoint *locals;    /* local_count of them; at most LOCALS_MAX */
-    struct budget route_budget; /* answers to traces */
+    struct budget route_budget; /* answers to traces, and straight ones */
     struct budget probe_budget;
     struct budget find_budget; /* handshakes begun because somebody asked who is nearest to it */
     struct budget cert_budget; /* certificates shown on links that are up */

@@ -5,22 +5,41 @@
  * is lost, and nothing else is.
  *
  * Who may answer is who has seen the question, as with FOUND: the ANSWER proves that and no more, and hides what it says from everybody
- * else. It is shorter than the question, goes to no endpoint that a neighbour's list could not name either (ring_hearsay_ok), and within
+ * else. It is shorter than the question, goes to public endpoints alone, and to none of this host, and within
  * route_budget: so nobody gains by aiming it at others (docs/decisions/0034).
  *
  * Source: Dabek et al., "Designing a DHT for low latency and high throughput" (NSDI 2004), section 4.3: recursive questions, direct answers.
  * Owns: nothing; the key lies at the end of the question's body. Errors: an ANSWER to nothing we asked, or with a wrong tag, is a drop. */
 #include "overlay/core.h"
+#include <string.h>
 
 #define STRAIGHT_PER_S 100 /* with what traces make us send */
 #define STRAIGHT_BURST 200
+#define SEEN_AS        4
+
+/* A public endpoint, for another network has the same private ones, and never one of our own. */
+static bool may_go(const struct overlay *o, const struct endpoint *at)
+{
+    if (endpoint_scope(at) != SCOPE_GLOBAL || !ring_hearsay_ok(o, at)) return false;
+    for (uint8_t i = 0; i < o->local_count; i++)
+        if (memcmp(o->locals[i].ip, at->ip, sizeof at->ip) == 0) return false;
+    return true;
+}
 
 bool straight_may(const struct overlay *o, struct endpoint *at)
 {
+    struct endpoint seen[SEEN_AS];
     enum observe_mapping mapping = observe_mapping(&o->observe, o->locals, o->local_count);
-    return o->joined && observe_believed(&o->observe, at, 1) && at->transport == TRANSPORT_UDP &&
-           endpoint_is_usable(at) && mapping != MAPPING_ADDRESS_DEPENDENT &&
-           mapping != MAPPING_PORT_DEPENDENT;
+    uint8_t n = observe_believed(&o->observe, seen, SEEN_AS);
+    if (!o->joined || mapping == MAPPING_ADDRESS_DEPENDENT || mapping == MAPPING_PORT_DEPENDENT)
+        return false;
+    for (uint8_t i = 0; i < n; i++) {
+        *at = seen[i];
+        if (at->transport == TRANSPORT_UDP && endpoint_is_usable(at) &&
+            endpoint_scope(at) == SCOPE_GLOBAL)
+            return true;
+    }
+    return false;
 }
 
 void straight_pack(struct overlay *o, struct pack *k, const struct endpoint *at)
@@ -41,7 +60,7 @@ bool straight_unpack(const struct overlay *o, struct unpack *u, struct straight 
     unpack_copy(u, e, sizeof e);
     unpack_copy(u, s->key, sizeof s->key);
     if (u->bad || !endpoint_decode(e, &s->at)) return false;
-    if (!ring_hearsay_ok(o, &s->at)) s->at = (struct endpoint){0};
+    if (!may_go(o, &s->at)) s->at = (struct endpoint){0};
     return true;
 }
 

@@ -265,8 +265,9 @@ void on_pong(struct overlay *o, uint64_t now_us, struct link *l, const struct ar
     if (own.path == way.path && (own.path != PATH_DIRECT || endpoint_equal(&own.at, &way.at))) {
         link_rtt_sample(l, rtt);
         if (l->tries) {
-            patience_answered(o, l->tries);
+            unsigned tries = l->tries;
             l->tries = 0;
+            patience_answered(o, tries);
             flags_heard(o, l, p.flags);
             upkeep_arm(o, l, upkeep_next_round(o, l, now_us));
         }
