@@ -179,7 +179,9 @@ unit:
 	$(SANITIZED)
 	@tests/run unit $(T)
 
-net: all
+net:
+	$(PLAIN)
+	@$(SUBMAKE) SAN=1 all
 	@tests/run net $(T)
 
 sim: all

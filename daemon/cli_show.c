@@ -160,10 +160,11 @@ void show_status(const struct json_t *r)
     printf("id        %s\nstate     %s, up %s\n", text(r, "id"), text(r, "state"),
            span_text(number(r, "uptime_s"), a));
     printf("ring      about %" PRId64 " %s; links: %" PRId64 " near, %" PRId64 " far, %" PRId64
-           " demand, %" PRId64 " leaf; %" PRId64 " sessions\n",
+           " demand, %" PRId64 " leaf; %" PRId64 " %s\n",
            number(ring, "estimate"), number(ring, "estimate") == 1 ? "node" : "nodes",
            number(links, "near"), number(links, "far"), number(links, "demand"),
-           number(links, "leaf"), number(r, "sessions"));
+           number(links, "leaf"), number(r, "sessions"),
+           number(r, "sessions") == 1 ? "session" : "sessions");
     printf("listen    %s\n", joined(js_get(r, "listen"), list, sizeof list));
     printf("observed  %s\n", joined(js_get(r, "observed"), list, sizeof list));
     printf("nat       mapping %s, filtering %s, gateway %s\n", text(nat, "mapping"),

@@ -261,7 +261,10 @@ void notices_seeds_silent(struct daemon *d)
         used += len > 0 ? (size_t)len : 0;
     }
     log_say(&d->log, LOG_WARN,
-            "no seed answers: %s: is a daemon running there, and does its port let UDP in?", list);
+            "no seed answers: %s: is a daemon running there, and does its port let UDP in? Where "
+            "UDP is blocked here, "
+            "a seed must listen on TCP 443, too: tcp = and advertise = tcp:HOST:443 there",
+            list);
 }
 
 /* What being full means for somebody, by the order of node_use. */
@@ -280,7 +283,8 @@ void notices_limits(struct daemon *d)
     d->limits_us = now_us;
     node_use(d->node, use);
     for (uint32_t i = 0; i < LIMIT_USES; i++) {
-        if (use[i].used < use[i].max - use[i].max / 8) d->told_limit[i] = false;
+        if (use[i].max == 0) continue; /* as it is wanted */
+        if (use[i].used <= use[i].max / 2) d->told_limit[i] = false;
         if (use[i].used < use[i].max || d->told_limit[i]) continue;
         d->told_limit[i] = true;
         log_say(&d->log, LOG_WARN,

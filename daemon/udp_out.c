@@ -67,6 +67,11 @@ void udp_flush(struct udp *u)
     for (uint32_t i = 0; i < o->count; i++)
         if (o->list[i].count > 1) add_segment(o, i);
     while (done < o->count) {
+        const struct udp_message *m = &o->list[done];
+        if (o->no_segment && m->count > 1) { /* joined before the device refused the first */
+            send_pieces(u, &o->headers[done++].msg_hdr, m->segment);
+            continue;
+        }
         int sent = o->send(o->fd, o->headers + done, o->count - done, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR) continue;
         if (sent <= 0) {

@@ -19,7 +19,8 @@ static struct { /* what the "kernel" got */
     uint32_t len[BIG];
     uint8_t first[BIG]; /* byte */
     int refuse;         /* errno for trains; 0: taken */
-    uint32_t room;      /* datagrams taken before EAGAIN */
+    uint32_t refusals;
+    uint32_t room; /* datagrams taken before EAGAIN */
 } kernel;
 
 static uint16_t segment_of(const struct msghdr *m)
@@ -60,6 +61,7 @@ static int send_some(int fd, struct mmsghdr *list, unsigned count, int flags)
             take(&list[i].msg_hdr);
             continue;
         }
+        kernel.refusals += refused && i == 0;
         errno = refused ? kernel.refuse : EAGAIN;
         return i ? (int)i : -1;
     }
@@ -151,6 +153,7 @@ static void refused_trains(void **state)
     for (uint32_t i = 0; i < 10; i++) assert_int_equal(kernel.first[10 + i], 20 + i);
     assert_int_equal(kernel.len[19], 50);
     assert_true(u.out.no_segment);
+    assert_int_equal(kernel.refusals, 1);
     kernel.refuse = 0;
     for (uint32_t i = 0; i < 10; i++) queue(1, i * 100, 99, 0);
     queue(1, 0, 950, 100);

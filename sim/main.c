@@ -177,11 +177,12 @@ static struct measured run_one(const struct options *o, const struct loaded *in,
 
 static void print_line(const struct results *r, const struct measured *m, bool held)
 {
+    const char *verdict = r->stopped ? "stopped" : held ? "held  " : "FAILED";
     struct lookup_counts lookups = lookups_total(r->lookups);
     printf("seed %-6" PRIu64 " %s  ring %s, %u live, %" PRIu64 " look-ups, %" PRIu64
            " wrong, %" PRIu64 " unanswered  %" PRIu64 " events  %" PRIu64 " ms  %016" PRIx64 "\n",
-           r->seed, held ? "held  " : "FAILED", r->complete ? "complete" : "open", r->live,
-           lookups.sent, lookups.wrong, lookups.unanswered, r->events, m->wall_us / 1000, r->hash);
+           r->seed, verdict, r->complete ? "complete" : "open", r->live, lookups.sent,
+           lookups.wrong, lookups.unanswered, r->events, m->wall_us / 1000, r->hash);
 }
 
 /* Samples and pictures; false, and a message: they could not be written. */
@@ -198,7 +199,7 @@ static int run_all(const struct options *o, const struct loaded *in, const struc
     const struct scenario *s = &in->scenario;
     struct results *r = malloc(sizeof *r);
     if (!r) return usage("out of memory");
-    uint32_t runs = o->repeat ? o->repeat : 1, failed = 0;
+    uint32_t runs = o->repeat ? o->repeat : 1, failed = 0, judged = 0;
     bool quiet = out->json == stdout || out->trace == stdout, written = true;
     if (o->repeat && out->json) fputs("{\"runs\":[", out->json);
     uint32_t i = 0;
@@ -211,9 +212,10 @@ static int run_all(const struct options *o, const struct loaded *in, const struc
         if (out->json) report_json(out->json, s, r, &m);
         written = write_extras(o, s, r) && written;
         failed += !held;
+        judged += !r->stopped;
     }
     if (out->json) fputs(o->repeat ? "]}\n" : "\n", out->json);
-    if (!quiet && o->repeat) printf("%u of %u runs held\n", i - failed, i);
+    if (!quiet && o->repeat) printf("%u of %u runs held\n", judged - failed, judged);
     free(r);
     return stop_asked ? EXIT_STOPPED : failed || !written ? EXIT_NOT_HELD : EXIT_HELD;
 }

@@ -27,8 +27,12 @@ again() { # again NODE: its daemon anew
   await "$1"
   within 12 direct ann ben || { reach ann "$ben" || true; within 12 direct ann ben || fail "no direct path"; }
 }
-in_the_midst() { # in_the_midst NODE BYTE: switched on while ann sends
-  (sleep 0.4; switch "$@" 1) &
+in_the_midst() { # in_the_midst NODE BYTE: switched on while ann sends, and some trains (BYTE 0) or super-packets (1) have gone
+  (for ((i = 0; i < 500; i++)); do
+    [[ $(od -An -tu4 -j$((8 + 8 * $2)) -N4 "$TMPDIR/$1.refuse") -gt 10 ]] && break
+    sleep 0.02
+  done
+  switch "$@" 1) &
   local pid=$!
   carry ann ben "$ben" 20
   wait $pid
