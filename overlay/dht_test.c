@@ -297,7 +297,7 @@ static void nobody_has_it(void **state)
         assert_int_equal(answer_to(n, 1 + i)->a.err, ERR_NOT_FOUND);
         assert_int_equal(answers_to(n, 1 + i), 1);
     }
-    assert_in_range(late, 0, 2);
+    assert_in_range(late, 0, 4);
     net_free(n);
 }
 

@@ -10,12 +10,12 @@
 #define FAR_LATER_US SECONDS(60)
 #define FAR_VAIN                                                                                   \
     8u /* so often missing links are sought in vain without a pause between; then in pauses that double */
-/* Candidates are compared in such pauses. Each in vain makes the next one longer: twice as long when every octave has had three fifths of
+/* Candidates are compared in such pauses. Each in vain makes the next one longer: twice as long when every octave has had three tenths of
  * one (FAR_HALF / FAR_STEP). One that is nearer shortens it, by as much as it takes off its octave's round trip. */
 #define FAR_YOUNG_US  SECONDS(5)
 #define FAR_FIRST_US  SECONDS(2)
 #define FAR_HALF      24u
-#define FAR_STEP      40u
+#define FAR_STEP      80u
 #define FAR_TIRED     240u /* 34 minutes */
 #define FAR_BLIND     3u   /* one at random promises less than one that a neighbour told about */
 #define FAR_GAIN      16u
