@@ -279,12 +279,16 @@ static void leave_seeds(struct overlay *o, uint64_t now_us, struct outbox *out)
 static bool cut_off(const struct overlay *o)
 {
     bool tunnels = false;
-    for (uint16_t i = 0; i < o->up_count; i++) {
-        const struct link *l = order_at(o, i);
-        if (link_leads_out(o, l)) return false;
-        tunnels |= link_path(l) != PATH_DIRECT;
-    }
-    return tunnels;
+    for (uint16_t i = 0; i < o->up_count; i++) tunnels |= link_path(order_at(o, i)) != PATH_DIRECT;
+    return tunnels && !links_any_out(o);
+}
+
+static void dial(struct overlay *o, uint64_t now_us, bool lone, struct outbox *out)
+{
+    if (lone)
+        dial_next(o, now_us, out);
+    else
+        dial_all(o, now_us, out);
 }
 
 static void retry_later(struct overlay *o, uint64_t now_us, bool lone)
@@ -305,10 +309,7 @@ void join_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
             o->join_due_us = 0;
         } else if (o->join_due_us <= now_us) {
             bool lone = o->join_tries >= RETRY_QUICK;
-            if (lone)
-                dial_next(o, now_us, out);
-            else
-                dial_all(o, now_us, out);
+            dial(o, now_us, lone, out);
             retry_later(o, now_us, lone);
         }
         if (o->join_due_us) wake_at(o, o->join_due_us);
@@ -327,10 +328,7 @@ void join_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     if (o->join_due_us <= now_us) {
         bool lone = o->up_count == 0 && o->join_tries >= RETRY_QUICK;
         /* once; then whom we hear hands us on, and a seed's answer would be let go of (on_hello2) */
-        if (lone)
-            dial_next(o, now_us, out);
-        else if (o->join_tries == 0 || !links_any_out(o))
-            dial_all(o, now_us, out);
+        if (lone || o->join_tries == 0 || !links_any_out(o)) dial(o, now_us, lone, out);
         if (o->up_count > 0)
             find_send(o, now_us, &o->self.id, PURPOSE_JOIN, 0, SECONDS(5),
                       o->order[rng_below(&o->rng, o->up_count)], out);

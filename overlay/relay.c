@@ -189,14 +189,17 @@ static uint64_t channel_used_us(const struct overlay *o, const struct channel *c
     return time_max(c->used_us, time_max(a ? a->used_us : 0, b ? b->used_us : 0));
 }
 
+static bool channel_carries(const struct overlay *o, const struct channel *c, uint64_t now_us)
+{
+    return c->in && time_since(now_us, channel_used_us(o, c)) < CHANNEL_USED_US;
+}
+
 bool relay_carries(const struct overlay *o, const struct link *l, uint64_t now_us)
 {
     uint16_t slot = link_slot(o, l);
     for (uint16_t i = 0; i < o->channel_count; i++) {
         const struct channel *c = &o->channels[i];
-        if (c->in && (c->from == slot || c->to == slot) &&
-            time_since(now_us, channel_used_us(o, c)) < CHANNEL_USED_US)
-            return true;
+        if ((c->from == slot || c->to == slot) && channel_carries(o, c, now_us)) return true;
     }
     return false;
 }
@@ -205,7 +208,7 @@ void relay_carriers(const struct overlay *o, uint64_t now_us, uint64_t *slots)
 {
     for (uint16_t i = 0; i < o->channel_count; i++) {
         const struct channel *c = &o->channels[i];
-        if (!c->in || time_since(now_us, channel_used_us(o, c)) >= CHANNEL_USED_US) continue;
+        if (!channel_carries(o, c, now_us)) continue;
         slots[c->from / 64] |= UINT64_C(1) << c->from % 64;
         slots[c->to / 64] |= UINT64_C(1) << c->to % 64;
     }

@@ -27,6 +27,11 @@ again() { # again NODE: its daemon anew
   await "$1"
   within 12 direct ann ben || { reach ann "$ben" || true; within 12 direct ann ben || fail "no direct path"; }
 }
+there_and_back() { # there_and_back NODE: what its kernel was asked for meanwhile
+  counts "$1"
+  carry ann ben "$ben" 20; carry ben ann "$ann" 20
+  counts "$1"
+}
 in_the_midst() { # in_the_midst NODE BYTE: switched on while ann sends, and some trains (BYTE 0) or super-packets (1) have gone
   (for ((i = 0; i < 500; i++)); do
     [[ $(od -An -tu4 -j$((8 + 8 * $2)) -N4 "$TMPDIR/$1.refuse") -gt 10 ]] && break
@@ -81,27 +86,21 @@ switch ben 1 0
 echo "== a kernel without UDP_SEGMENT and UDP_GRO"
 switch ann 2 1; switch ben 2 1
 again ann; again ben
-counts ann
 blob 8
-carry ann ben "$ben" 20; carry ben ann "$ann" 20
-counts ann
+there_and_back ann
 [[ $trains == 0 && $trains_refused == 0 ]] || bad "trains are tried where there are none: $trains, $trains_refused"
 switch ann 2 0; switch ben 2 0
 
 echo "== a device without USO"
 switch ann 3 1; switch ben 3 1
 again ann; again ben
-counts ben
-carry ann ben "$ben" 20; carry ben ann "$ann" 20
-counts ben
+there_and_back ben
 [[ $supers -gt 10 && $supers_refused == 0 ]] || bad "TCP is not joined any more: $supers, $supers_refused"
 switch ann 3 0; switch ben 3 0
 
 echo "== a device without headers"
 switch ann 4 1; switch ben 4 1
 again ann; again ben
-counts ann
-carry ann ben "$ben" 20; carry ben ann "$ann" 20
-counts ann
+there_and_back ann
 [[ $supers == 0 ]] || bad "super-packets for a device without headers: $supers"
 verdict
