@@ -6,9 +6,9 @@
 
 _Static_assert(sizeof(struct ask) <= OVERLAY_POOLED_MAX, "one object of the pool");
 
-/* A routed FIND in flight, or our own; a routed HELLO1, tables of routing; a handshake, its HELLO3, tables of links; an extra, a
- * command; the rest. */
-static const size_t pooled_sizes[] = {160, 400, 704, 1248, OVERLAY_POOLED_MAX};
+/* A routed FIND in flight, or our own, HELLO rates; a routed HELLO1, a HELLO3, tables; a handshake; an extra, a command; the
+ * rest. */
+static const size_t pooled_sizes[] = {160, 432, 704, 1248, OVERLAY_POOLED_MAX};
 
 void node_pool_init(struct pool *p, uint32_t max, uint32_t per_chunk)
 {

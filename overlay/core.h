@@ -82,7 +82,10 @@ uint64_t calendar_now(const struct overlay *o, uint64_t now_us); /* calendar sec
 
 /* --- tables.c --- */
 /* Before an entry is put into extras, hellos, inflights, requests or acks, and before hello_rate is used. false: no room. */
-bool tables_need_links(struct overlay *o);  /* extras, hellos, hello_rate */
+bool tables_need_extras(struct overlay *o);
+bool tables_need_hellos(struct overlay *o);
+bool tables_need_rates(struct overlay *o);  /* hello_rate */
+void tables_hellos_over(struct overlay *o); /* the last of them has ended, perhaps */
 bool tables_need_routes(struct overlay *o); /* inflights, requests, acks */
 size_t tables_size(const struct limits *l);
 bool tables_init(struct overlay *o); /* false: no memory */

@@ -39,7 +39,7 @@ static uint32_t index_before(const struct overlay *o, const struct id *id,
 struct hello *hello_new(struct overlay *o, bool initiator, const struct id *id,
                         const struct endpoint *at)
 {
-    if (!tables_need_links(o)) return NULL;
+    if (!tables_need_hellos(o)) return NULL;
     for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
         if (o->hellos[i]) continue;
         uint32_t index = index_new(o, (uint16_t)(ENTRY_HELLO | i), index_before(o, id, at));
@@ -65,6 +65,7 @@ void hello_end(struct overlay *o, struct hello *h, bool keep_index)
         if (o->hellos[i] != h) continue;
         o->hellos[i] = NULL;
         o->hello_count--;
+        tables_hellos_over(o);
         break;
     }
     if (!keep_index && h->link_slot == NO_SLOT) index_free(o, h->entry);

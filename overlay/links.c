@@ -177,7 +177,7 @@ void close_send(struct overlay *o, struct link *l, uint64_t now_us, unsigned rea
 /* 10 a second, burst 20, in 16 bits: 10 of time in 0.1 s, 6 of tokens. */
 bool link_may_hello(struct overlay *o, const struct link *l, uint64_t now_us)
 {
-    if (!tables_need_links(o)) return false;
+    if (!tables_need_rates(o)) return false;
     uint16_t *r = &o->hello_rate[link_slot(o, l)];
     o->hello_rate_ms = ms32(now_us) | 1u;
     unsigned now = (unsigned)(now_us / MILLIS(100)) & 0x3ffu, then = *r >> 6, tokens = *r & 0x3fu;
@@ -330,7 +330,7 @@ struct extra *link_extra(const struct overlay *o, const struct link *l)
 struct extra *link_need_extra(struct overlay *o, struct link *l)
 {
     if (l->extra) return o->extras[l->extra - 1];
-    if (!tables_need_links(o)) return NULL;
+    if (!tables_need_extras(o)) return NULL;
     link_unvouch(o, l);
     for (uint16_t i = 0; i < o->common->limits.extras; i++) {
         if (o->extras[i]) continue;

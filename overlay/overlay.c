@@ -17,7 +17,7 @@ _Static_assert(sizeof(struct overlay) <= 1608, "docs/memory.md: a node holds one
 uint32_t overlay_pool_max(const struct limits *l)
 {
     return (uint32_t)l->extras + 2u * l->handshakes + l->inflight + 2u * l->requests + l->records +
-           32u + 3u + 16u /* broadcasts, two each */;
+           32u + 5u + 16u /* broadcasts, two each */;
 }
 
 static uint16_t map_size(const struct limits *l)
@@ -41,20 +41,39 @@ size_t overlay_size(const struct limits *l)
     return sizeof(struct overlay) + arrays_size(l) + tables_size(l) + ahead_size(l);
 }
 
-static bool allocate(struct overlay *o, bool stats)
+_Static_assert(sizeof(struct link) % _Alignof(struct overlay_seed_peer) == 0 &&
+                   sizeof(struct overlay_seed_peer) % _Alignof(struct endpoint) == 0 &&
+                   sizeof(struct endpoint) % _Alignof(uint16_t) == 0,
+               "arrays_new: one behind the other");
+
+/* What every node has for good lies in one piece, largest alignment first. */
+static bool arrays_new(struct overlay *o)
 {
     const struct limits *l = &o->common->limits;
     uint16_t map = map_size(l);
-    o->links = calloc(l->links, sizeof *o->links);
-    o->order = calloc(l->links, sizeof *o->order);
-    o->map = calloc(map, sizeof *o->map);
+    uint8_t *p = calloc(1, l->links * (sizeof *o->links + sizeof *o->order) +
+                               l->passive * sizeof *o->passive + l->seeds * sizeof *o->seeds +
+                               map * sizeof *o->map);
+    if (!p) return false;
+    o->links = (struct link *)(void *)p;
+    p += l->links * sizeof *o->links;
+    o->passive = (struct overlay_seed_peer *)(void *)p;
+    p += l->passive * sizeof *o->passive;
+    o->seeds = (struct endpoint *)(void *)p;
+    p += l->seeds * sizeof *o->seeds;
+    o->order = (uint16_t *)(void *)p;
+    o->map = o->order + l->links;
     o->map_mask = (uint16_t)(map - 1);
-    o->seeds = calloc(l->seeds, sizeof *o->seeds);
-    o->passive = calloc(l->passive ? l->passive : 1, sizeof *o->passive);
+    return true;
+}
+
+static bool allocate(struct overlay *o, bool stats)
+{
+    const struct limits *l = &o->common->limits;
+    if (!arrays_new(o)) return false;
     if (l->hello_filter_bytes) o->knock.filter = calloc(2, l->hello_filter_bytes);
     if (stats) o->stats = calloc(l->links, sizeof *o->stats);
-    return o->links && o->order && o->map && tables_init(o) && o->seeds && o->passive &&
-           (o->knock.filter || !l->hello_filter_bytes) && (o->stats || !stats);
+    return tables_init(o) && (o->knock.filter || !l->hello_filter_bytes) && (o->stats || !stats);
 }
 
 enum err overlay_new(struct overlay **out, const struct overlay_config *c, uint64_t now_us)
@@ -115,12 +134,8 @@ void overlay_free(struct overlay *o)
     chains_fini(o);
     free(o->failed);
     free(o->links);
-    free(o->order);
-    free(o->map);
     free(o->channels);
-    free(o->seeds);
     free(o->locals);
-    free(o->passive);
     free(o->stats);
     free(o->knock.filter);
     knock_fini(&o->knock);
