@@ -397,7 +397,10 @@ void link_rtt_sample(struct link *l, uint64_t rtt_us)
     uint32_t r = (uint32_t)(rtt_us / 250u);
     if (r < 1) r = 1;
     if (r > 40000) r = 40000;
-    if (l->srtt == 0) {
+    /* A first sample often holds more than the path: addresses asked for on the way (ARP), a NAT's new mapping, keys agreed. While no
+     * sample has taken as long as the one before it (rttvar is then as a first one left it), the newest counts alone. */
+    bool only_shrank = l->rttvar == l->srtt / 2 && r < l->srtt;
+    if (l->srtt == 0 || only_shrank) {
         l->srtt = (uint16_t)r;
         l->rttvar = (uint16_t)(r / 2);
         return;
