@@ -198,6 +198,7 @@ static struct json_t *peer(const struct daemon *d, const struct peer_view *v)
     js_put_text(o, "path", view_path(v->path));
     view_put_endpoint(o, "endpoint", v->path == PATH_DIRECT ? &v->endpoint : &no_endpoint);
     view_put_id(o, "via", v->path == PATH_RELAYED ? &v->via : &ID_ZERO);
+    view_put_name(o, "via_name", &v->via_name);
     view_put_ms(o, "rtt_ms", v->rtt_us);
     view_put_size(o, "mtu", v->mtu_bytes);
     js_put_int(o, "rx_bytes", (int64_t)v->rx_bytes);

@@ -101,7 +101,6 @@ static void find_name(const struct daemon *d, const struct id *id, struct name_t
 static void find_subject(const struct daemon *d, const struct id *id, struct subject *s)
 {
     char text[ENDPOINT_TEXT], id_text[ID_TEXT];
-    struct name_text via = {0};
     bool found = false;
     memset(s, 0, sizeof *s);
     for (uint32_t cursor = 0; !found && node_peer_next(d->node, &cursor, &s->peer);)
@@ -113,12 +112,12 @@ static void find_subject(const struct daemon *d, const struct id *id, struct sub
         snprintf(s->text, sizeof s->text, "%s (%s)", s->peer.name.s, id_text);
     else
         snprintf(s->text, sizeof s->text, "%s", id_text);
-    if (s->peer.path == PATH_RELAYED) find_name(d, &s->peer.via, &via);
+    const char *via = s->peer.via_name.s;
     snprintf(s->way, sizeof s->way, "%s%s%s", view_path(s->peer.path),
              s->peer.path == PATH_DIRECT ? " "
-             : via.s[0]                  ? " by "
+             : via[0]                    ? " by "
                                          : "",
-             s->peer.path == PATH_DIRECT ? endpoint_print(&s->peer.endpoint, text) : via.s);
+             s->peer.path == PATH_DIRECT ? endpoint_print(&s->peer.endpoint, text) : via);
 }
 
 static void put_subject(struct json_t *e, const struct notice *n, const struct subject *s)

@@ -319,8 +319,9 @@ struct peer_view {
     uint8_t path;             /* enum path_kind */
     struct endpoint endpoint; /* if direct */
     struct id via;            /* if relayed */
-    uint32_t rtt_us;          /* 0: not measured */
-    uint16_t mtu_bytes;       /* the largest inner packet on its path; 0: cold, nobody asks */
+    struct name_text via_name;
+    uint32_t rtt_us;    /* 0: not measured */
+    uint16_t mtu_bytes; /* the largest inner packet on its path; 0: cold, nobody asks */
     uint64_t rx_bytes, tx_bytes, since_us;
     char why[160];
 };

@@ -75,6 +75,9 @@ bool node_peer_next(const struct node *n, uint32_t *cursor, struct peer_view *v)
     v->path = p.path;
     v->endpoint = p.endpoint;
     v->via = p.via;
+    const struct member *via = p.path == PATH_RELAYED ? members_by_id(&n->members, -1, &p.via)
+                                                      : NULL;
+    if (via) v->via_name = via->is.host;
     v->rtt_us = p.rtt_us;
     v->mtu_bytes = p.mtu_bytes;
     v->rx_bytes = p.rx_bytes, v->tx_bytes = p.tx_bytes, v->since_us = p.since_us;

@@ -24,6 +24,9 @@ if within 8 relayed; then
   [[ $(peer ben ann via) == "$relay" ]] || bad "ben: via $(peer ben ann via), not the seed's id $relay"
   r ann ping ben -c 2 -i 0.2 | tee "$TMPDIR/out"
   grep -q 'relayed by seed' "$TMPDIR/out" || bad "ringlet ping does not say 'relayed by seed'"
+  r ann peers >"$TMPDIR/out"
+  grep -q 'relayed by seed$' "$TMPDIR/out" || bad "ringlet peers does not say 'relayed by seed'"
+  [[ $(peer ann ben via_name) == seed ]] || bad "peers --json: via_name is '$(peer ann ben via_name)'"
   r ann ping ben -c 1 --json | jq -e '.path == "relayed" and .answers[0].path == "relayed"' >/dev/null ||
     bad "ringlet ping --json: path is not relayed"
 else
@@ -43,7 +46,8 @@ if within 20 direct ann ben; then echo "direct after $(($(now_ms) - t)) ms"; els
 silence ann
 echo "meanwhile: $answered of $sent answered, longest silence $gap ms"
 [[ $answered -ge $((sent * 9 / 10)) ]] || bad "lost $((sent - answered)) of $sent while the path changed"
-[[ $(peer ann ben via) == null ]] || bad "via $(peer ann ben via), although direct"
+[[ $(peer ann ben via),$(peer ann ben via_name) == null,null ]] ||
+  bad "via $(peer ann ben via), $(peer ann ben via_name), although direct"
 
 echo "== cut under traffic, which one side sends"
 stream ann "$ben" 10
