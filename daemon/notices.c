@@ -225,7 +225,9 @@ static void log_notice(const struct daemon *d, const struct notice *n, const str
                 d->control.watchers ? "shown to those who watch" : "nobody watches");
         break;
     case NOTICE_SLOT_HELD: log_say(&d->log, LOG_INFO, "%s", n->why); break;
-    case NOTICE_SLOT_REFUSED: log_say(&d->log, LOG_WARN, "%s", n->why); break;
+    case NOTICE_SLOT_REFUSED: /* another is tried, or none is left: daemon/slots.c says which */
+        log_say(&d->log, LOG_DEBUG, "%s", n->why);
+        break;
     case NOTICE_MEMBER_REFUSED:
         log_say(&d->log, LOG_WARN, "refused %s%s%s", s->text, colon, n->why);
         break;

@@ -24,6 +24,8 @@ struct own_network {
     bool ipv4_conflict : 1; /* somebody else holds the derived one */
     bool claimed : 1;       /* its records were put since we joined */
     uint8_t slot_state : 4; /* enum member_slot: our own slot of the invite */
+    uint8_t shows : 2;      /* so often our certificate, which is new, is shown once more */
+    uint8_t show_s;         /* when: seconds, modulo 256 */
     uint8_t group_count;
     struct name_text groups[]; /* mostly none */
 };

@@ -308,6 +308,32 @@ static void on_datagrams(struct step *s, const struct event *in)
     }
 }
 
+/* A CERT is not acknowledged: who missed the new one would not know us as a member, or refuse us for the slot that we had before. */
+#define SHOWS        2
+#define SHOW_FIRST_S 3
+#define SHOW_NEXT_S  9
+
+static void show_later(struct step *s, struct own_network *net, unsigned after_s)
+{
+    net->show_s = (uint8_t)(s->now_us / SECONDS(1) + after_s);
+    node_wake_at(s->n, s->now_us + SECONDS(after_s));
+}
+
+static void networks_show(struct step *s)
+{
+    for (unsigned i = 0; i < NETWORKS_MAX; i++) {
+        struct own_network *net = s->n->networks[i];
+        if (!net || !net->shows) continue;
+        int8_t left_s = (int8_t)(net->show_s - (uint8_t)(s->now_us / SECONDS(1)));
+        if (left_s > 0) {
+            node_wake_at(s->n, s->now_us + SECONDS((unsigned)left_s));
+            continue;
+        }
+        overlay_chain_tell(s->n->overlay, s->now_us, i, NULL, s->box);
+        if (--net->shows) show_later(s, net, SHOW_NEXT_S);
+    }
+}
+
 static void on_timer(struct step *s)
 {
     struct node *n = s->n;
@@ -317,6 +343,7 @@ static void on_timer(struct step *s)
     n->wake_us = TIME_NEVER;
     traffic_tick(s);
     slot_tick(s);
+    networks_show(s);
     command_tick(s);
     settle(s);
     if (n->wake_us <= s->now_us) n->wake_us = s->now_us + 1;
@@ -372,6 +399,8 @@ void network_changed(struct step *s, const struct command *c)
         r.err = network_set(n, &c->network_config, 0);
         if (r.err == OK) {
             overlay_chain_tell(n->overlay, s->now_us, c->network_config.number, NULL, s->box);
+            n->networks[c->network_config.number]->shows = SHOWS;
+            show_later(s, n->networks[c->network_config.number], SHOW_FIRST_S);
             traffic_joined(s);
         }
     } else if (c->network < NETWORKS_MAX && n->networks[c->network]) {

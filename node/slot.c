@@ -5,7 +5,8 @@
  *     +---- the ring names another holder -----+------------------+--> REFUSED --the ring names it after all--> HELD
  *
  * One question for each member newly met, again while nobody answers, ever more rarely; one who is HELD is looked at again when a
- * session with it begins and the last answer is old, or when somebody else shows the same slot. Nothing of it is on the packet path:
+ * session with it begins and the last answer is old, or when somebody else shows the same slot. Who is REFUSED is said at once where its
+ * invite has one slot; else when it still shows that slot after 30 s. Nothing of it is on the packet path:
  * a refused member has no row in the lane. */
 #include "overlay/slot.h"
 #include "node/internal.h"
@@ -18,11 +19,13 @@
 #define ACCEPTED_US      SECONDS(60) /* doubled up to an hour */
 #define ACCEPTED_DOUBLES 6u
 #define REFUSED_US       SECONDS(300) /* its holder may have gone for good */
-#define OLD_US           HOURS(1)
-#define DISPUTED_US      SECONDS(60) /* asked about again so often, however many show the same slot */
-#define BUSY_US          MILLIS(500)
-#define ASKS_AT_ONCE     8u
-#define PLACE_MAX        0xffffu
+#define ANOTHER_US                                                                                 \
+    SECONDS(30) /* where its invite has more slots it tries another meanwhile: no news yet */
+#define OLD_US       HOURS(1)
+#define DISPUTED_US  SECONDS(60) /* asked about again so often, however many show the same slot */
+#define BUSY_US      MILLIS(500)
+#define ASKS_AT_ONCE 8u
+#define PLACE_MAX    0xffffu
 
 static void due(struct step *s, struct member *m, uint64_t at_us)
 {
@@ -39,21 +42,38 @@ static void tell(struct step *s, enum notice_type type, const struct member *m,
     step_notice(s, &notice);
 }
 
+static void holds(struct step *s, struct member *m)
+{
+    bool was_refused = m->slot.state == SLOT_REFUSED, was_told = m->slot.told;
+    m->slot.state = SLOT_HELD;
+    m->slot.told = false;
+    due(s, m, s->now_us + OLD_US);
+    if (was_told)
+        tell(s, NOTICE_MEMBER_ACCEPTED, m, NULL,
+             was_refused ? "it holds its slot of the invite" : "it holds another slot");
+    if (was_refused) traffic_readmit(s, m);
+}
+
+static void refuse(struct step *s, struct member *m)
+{
+    bool was_refused = m->slot.state == SLOT_REFUSED;
+    bool news = !m->slot.told && (was_refused || m->is.uses == 1);
+    m->slot.state = SLOT_REFUSED;
+    due(s, m, s->now_us + (was_refused || news ? REFUSED_US : ANOTHER_US));
+    if (news)
+        tell(s, NOTICE_MEMBER_REFUSED, m, &m->slot.holder, "its slot of the invite is held by ");
+    m->slot.told |= news;
+    if (!was_refused) traffic_refuse(s, m);
+}
+
 static void judge(struct step *s, struct member *m, const struct id *holder)
 {
-    bool its = id_equal(holder, &m->is.id), refused = m->slot.state == SLOT_REFUSED;
     m->slot.holder = *holder;
     m->slot.waits = 0;
-    m->slot.state = its ? SLOT_HELD : SLOT_REFUSED;
-    due(s, m, s->now_us + (its ? OLD_US : REFUSED_US));
-    if (its == !refused) return;
-    if (its) {
-        tell(s, NOTICE_MEMBER_ACCEPTED, m, NULL, "it holds its slot of the invite");
-        traffic_readmit(s, m);
-    } else {
-        tell(s, NOTICE_MEMBER_REFUSED, m, holder, "its slot of the invite is held by ");
-        traffic_refuse(s, m);
-    }
+    if (id_equal(holder, &m->is.id))
+        holds(s, m);
+    else
+        refuse(s, m);
 }
 
 /* No answer, or nobody has claimed it. */
@@ -113,7 +133,8 @@ void slot_met(struct step *s, struct member *m)
     struct slot_check *c = &m->slot;
     if (m->is.uses == 0) return;
     if (c->state == SLOT_NONE) {
-        *c = (struct slot_check){.state = SLOT_ASKING, .since_us = s->now_us, .asked = c->asked};
+        *c = (struct slot_check){
+            .state = SLOT_ASKING, .since_us = s->now_us, .asked = c->asked, .told = c->told};
         disputed(s, m);
         ask(s, m);
     } else if (c->state == SLOT_HELD && c->due_us <= s->now_us) {

@@ -27,6 +27,7 @@ struct slot_check {
     uint8_t state;             /* enum member_slot */
     uint8_t asked;             /* how often, modulo 256: an old answer is not taken for a new one */
     uint8_t waits;             /* times in a row that nobody knew */
+    bool told;                 /* people were told that it is refused */
     uint64_t due_us, since_us; /* asked again; when it was met */
     struct id holder;          /* REFUSED: who holds it */
 };
@@ -35,7 +36,7 @@ struct member {
     uint8_t network; /* number */
     uint32_t ipv4;   /* held: fixed, or the derived one it claimed; 0 none */
     uint8_t ipv6[16];
-    struct slot_check slot; /* kept by members_put while invite and slot are the same */
+    struct slot_check slot; /* members_put begins it anew, but for `told`, when it shows another */
     uint64_t seen_us;       /* while it is not up: when it last was, or showed its certificate */
     bool used, up;          /* up: there is a session with it */
 };

@@ -183,6 +183,56 @@ static void another_slot(void **state)
     }
 }
 
+static uint64_t deaf_us; /* what is sent at this moment is lost */
+
+static bool not_now(struct party *p, struct letter *l)
+{
+    (void)l;
+    return p->now_us != deaf_us;
+}
+
+/* Who takes another slot is refused for a moment only: nobody is told, also when the new certificate is lost the first time. */
+static void another_is_no_news(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        struct party *p = party_of(&crypto_fake, seed, OTHERS, true, NULL);
+        struct guest *a = newcomer(p, 0, 2), *b = newcomer(p, 0, 2);
+        for (unsigned i = 0; i < 300 && !LOST(a) && !LOST(b); i++) party_run(p, MILLIS(100));
+        assert_true(LOST(a) != LOST(b));
+        struct guest *loser = LOST(a) ? a : b, *host = p->guests[2];
+        party_run(p, SECONDS(15));
+        assert_int_equal(guest_slot(host, loser), SLOT_REFUSED);
+        p->tap = not_now;
+        deaf_us = p->now_us;
+        party_reissue(p, loser, INVITE, 1, 2);
+        party_run(p, SECONDS(60));
+        for (uint32_t i = 0; i < OTHERS; i++) {
+            assert_int_not_equal(guest_slot(p->guests[i], loser), SLOT_REFUSED);
+            assert_int_equal(p->guests[i]->notices[NOTICE_MEMBER_REFUSED], 0);
+        }
+        assert_int_equal(guest_slot(host, loser), SLOT_HELD);
+        party_close(p);
+    }
+}
+
+/* Who stays with the slot of another is named, once; and when it has found one after all, that is said. */
+static void refused_for_long(void **state)
+{
+    (void)state;
+    struct party *p = party_of(&crypto_fake, 3, OTHERS, true, NULL);
+    struct guest *a = newcomer(p, 0, 2), *b = newcomer(p, 0, 2), *host = p->guests[2];
+    party_run(p, SECONDS(90));
+    assert_true(LOST(a) != LOST(b));
+    assert_int_equal(host->notices[NOTICE_MEMBER_REFUSED], 1);
+    assert_int_equal(host->notices[NOTICE_MEMBER_ACCEPTED], 0);
+    party_reissue(p, LOST(a) ? a : b, INVITE, 1, 2);
+    party_run(p, SECONDS(60));
+    assert_int_equal(host->notices[NOTICE_MEMBER_REFUSED], 1);
+    assert_int_equal(host->notices[NOTICE_MEMBER_ACCEPTED], 1);
+    party_close(p);
+}
+
 static uint32_t there; /* a bit for each guest on the other side of the wall; 0: there is none */
 
 static uint32_t side(const struct endpoint *at)
@@ -223,9 +273,10 @@ static void parted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(at_once),         cmocka_unit_test(first_writer_wins),
-        cmocka_unit_test(refused_traffic), cmocka_unit_test(trusted_first),
-        cmocka_unit_test(another_slot),    cmocka_unit_test(parted),
+        cmocka_unit_test(at_once),          cmocka_unit_test(first_writer_wins),
+        cmocka_unit_test(refused_traffic),  cmocka_unit_test(trusted_first),
+        cmocka_unit_test(another_slot),     cmocka_unit_test(another_is_no_news),
+        cmocka_unit_test(refused_for_long), cmocka_unit_test(parted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
