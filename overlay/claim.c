@@ -139,7 +139,7 @@ void overlay_get(struct overlay *o, uint64_t now_us, const struct id *key, uint3
         return;
     }
     if (root) { /* we do not have it: do the others? */
-        (void)deny(r, &o->self.id, NO_SLOT);
+        if (dht_denies(o, now_us, key)) (void)deny(r, &o->self.id, NO_SLOT);
         r->tries = 1;
     }
     ask_send(o, now_us, r, CONTROL_GET, (struct span){key->b, ID_SIZE}, out);
@@ -392,7 +392,7 @@ static void on_get_answer(struct overlay *o, uint64_t now_us, const struct arriv
             request_end(o, r);
             return;
         }
-        (void)deny(r, &o->self.id, NO_SLOT);
+        if (dht_denies(o, now_us, &r->target)) (void)deny(r, &o->self.id, NO_SLOT);
     }
     if (get_denied(o, r, now_us)) {
         answer_error(out, r->external, ERR_NOT_FOUND, NULL);

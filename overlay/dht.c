@@ -130,6 +130,11 @@ bool dht_abstains(const struct overlay *o, uint64_t now_us, const struct record 
            (!o->joined_s || joined_for_s(o, now_us) < ABSTAIN_S) && !dht_find(o, &r->key, now_us);
 }
 
+bool dht_denies(struct overlay *o, uint64_t now_us, const struct id *key)
+{
+    return (dht_is_root(o, key) || dht_is_replica(o, key)) && !ring_torn(o, now_us);
+}
+
 static void store_send(struct overlay *o, uint64_t now_us, const struct record_entry *e,
                        uint16_t slot, struct outbox *out)
 {
@@ -264,14 +269,13 @@ static void on_get(struct overlay *o, uint64_t now_us, const struct arrival *a, 
         return;
     }
     struct record_entry *e = dht_find(o, &key, now_us);
-    bool root = dht_is_root(o, &key);
-    if (!e && !root && !dht_is_replica(o, &key)) { /* not ours to deny */
+    if (!e && !dht_denies(o, now_us, &key)) {
         drop(o, DROP_NO_ROUTE);
         return;
     }
     got_send(o, now_us, &a->routed_src, &via, link_slot(o, a->link), request,
              e ? DHT_OK : DHT_NOT_FOUND, e, out);
-    if (e && !root) dht_repair(o, now_us, e, out);
+    if (e && !dht_is_root(o, &key)) dht_repair(o, now_us, e, out);
 }
 
 /* Two writers held it, unknown to each other; one is left. The root tells the other, who then asks. */

@@ -88,6 +88,9 @@ bool dht_abstains(const struct overlay *o, uint64_t now_us, const struct record 
 bool dht_value_fits(const struct overlay *o, const struct record_name *name, size_t len);
 /* We, who keep it, are asked though we are not the root: perhaps that one does not have it, and gets a copy, every 10 s at most. */
 void dht_repair(struct overlay *o, uint64_t now_us, struct record_entry *e, struct outbox *out);
+/* May we say that nobody holds it, if we do not? Not while neighbours have just died: we stand nearer to it than before, and what it is for us to
+ * keep now is still on its way. */
+bool dht_denies(struct overlay *o, uint64_t now_us, const struct id *key);
 /* The signature, the time, and for a slot its proof. */
 MUST_CHECK enum err dht_verify(const struct overlay *o, uint64_t now_us, struct span bytes,
                                struct record *out);

@@ -279,6 +279,33 @@ static void a_denial_is_not_enough(void **state)
     net_free(n);
 }
 
+/* One who keeps it goes. Who takes its place does not have it yet: for a few seconds it does not say that nobody has. */
+static void who_takes_over_does_not_deny(void **state)
+{
+    (void)state;
+    struct net *n = ring_of(16);
+    uint32_t ipv4 = address_rooted_beyond(n, 3);
+    struct id key = key_of(n, ipv4);
+    crash(n, root_of(n, ipv4));
+    struct overlay *o = n->nodes[root_of(n, ipv4)]; /* the next one */
+    while (!ring_torn(o, n->now_us)) run(n, MILLIS(10));
+    assert_true(dht_is_root(o, &key));
+    assert_false(dht_denies(o, n->now_us, &key));
+    get(n, 0, ipv4, 1);
+    get(n, root_of(n, ipv4), ipv4, 2); /* nor does it believe that itself */
+    run(n, MILLIS(900));
+    assert_null(answer_to(n, 1));
+    assert_null(answer_to(n, 2));
+    run(n, SECONDS(3));
+    assert_true(dht_denies(o, n->now_us, &key));
+    run(n, SECONDS(5));
+    for (uint32_t i = 1; i <= 2; i++) {
+        assert_non_null(answer_to(n, i));
+        assert_int_equal(answer_to(n, i)->a.err, ERR_NOT_FOUND);
+    }
+    net_free(n);
+}
+
 /* What nobody has is said to be nowhere at once, not when time is up. */
 static void nobody_has_it(void **state)
 {
@@ -316,6 +343,7 @@ int main(void)
         cmocka_unit_test(becomes_the_root_while_asking),
         cmocka_unit_test(the_next_root_missed_its_copy),
         cmocka_unit_test(a_denial_is_not_enough),
+        cmocka_unit_test(who_takes_over_does_not_deny),
         cmocka_unit_test(nobody_has_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
