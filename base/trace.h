@@ -25,6 +25,10 @@
     X(VNET, "vnet", "addresses, members")                                                          \
     X(DROP, "drop", "every dropped packet and the reason")
 
+/* Their names, each after a space. */
+#define TRACE_CLASS_WORD(name, text, what) " " text
+#define TRACE_CLASS_WORDS                  TRACE_CLASSES(TRACE_CLASS_WORD)
+
 enum trace_class {
 #define X(name, text, what) TRACE_##name,
     TRACE_CLASSES(X)

@@ -129,7 +129,8 @@ static bool take_verb(struct cli *cli, struct words *w, const char *word, enum c
         if (!family) family = v;
         if (strcmp(v->name + len + 1, second) == 0) return w->at++, cli->verb = v, true;
     }
-    if (family && (*what == CLI_HELP || is_help(second))) return cli->verb = family, true;
+    if (family && (*what == CLI_HELP || is_help(second)))
+        return cli->family = true, cli->verb = family, true;
     return family ? no_second(cli, family, len, second)
                   : usage(cli, "there is no verb `%.60s`", word);
 }
@@ -212,6 +213,17 @@ void cli_help(const struct cli_verb *verb)
          "ringlet status --wait joined; ringlet invite");
 }
 
+/* `link --help`: of `link add`, `link drop` and `link list`. */
+static void family_help(const struct cli_verb *first)
+{
+    size_t len = strcspn(first->name, " ") + 1;
+    for (const struct cli_verb *v = first; v->name && strncmp(v->name, first->name, len) == 0;
+         v++) {
+        if (v != first) puts("");
+        cli_help(v);
+    }
+}
+
 /* --- results --- */
 
 void cli_print_json(const struct json_t *result)
@@ -260,7 +272,7 @@ int cli_show(const struct cli *cli, const struct json_t *result)
 static int run(struct cli *cli, enum cli_parsed what)
 {
     if (what == CLI_FAILED) return cli_failed(cli);
-    if (what == CLI_HELP) return cli_help(cli->verb), 0;
+    if (what == CLI_HELP) return (cli->family ? family_help : cli_help)(cli->verb), 0;
     if (what == CLI_RUN) return cli->verb->run(cli);
     if (cli->json)
         puts("{\"name\":\"ringlet\",\"version\":\"" RINGLET_VERSION "\"}");

@@ -28,6 +28,7 @@ struct cli {
     char dir[STATE_PATH_MAX];
     bool json;
     const struct cli_verb *verb;
+    bool family; /* help is wanted of all verbs that begin with verb's first word */
     struct json_t *params;
     struct fail fail;
 };

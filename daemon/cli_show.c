@@ -109,6 +109,11 @@ void show_join(const struct json_t *r)
 void show_leave(const struct json_t *r)
 {
     printf("left network %s\n", text(r, "network"));
+    bool last = false;
+    (void)js_get_bool(r, "last", &last);
+    if (last)
+        puts("it was the last one: the daemon, if it runs, ends; the id stays, for the next "
+             "`ringlet join` or `ringlet create`");
     if (js_get_text(r, "kept"))
         printf("its authority is kept in %s of the state directory\n", text(r, "kept"));
 }
@@ -128,7 +133,7 @@ void show_invites(const struct json_t *r)
         grid_row(&g, text(o, "invite"), text(o, "network"), text(o, "host"), uses, spent,
                  day(number(o, "created_s"), created), day(number(o, "expires_s"), expires));
     }
-    grid_print(&g);
+    grid_print_or(&g, "no invites: `ringlet invite` makes one");
 }
 
 /* --- status --- */
@@ -202,7 +207,7 @@ void show_peers(const struct json_t *r)
                  bytes(number(o, "rx_bytes"), in), bytes(number(o, "tx_bytes"), out),
                  path_text(o, path));
     }
-    grid_print(&g);
+    grid_print_or(&g, "no peers: `ringlet status` shows whether this node is alone");
 }
 
 /* "this node", "now" (there is a session with it), "5 min ago"; "refused": others hold its slot of the invite */
@@ -231,7 +236,7 @@ void show_members(const struct json_t *r)
                  text(o, "ipv6"), joined(js_get(o, "groups"), groups, sizeof groups),
                  day(number(o, "expires_s"), expires), text(o, "id"));
     }
-    grid_print(&g);
+    grid_print_or(&g, "no members");
 }
 
 void show_trace(const struct json_t *r)
@@ -247,7 +252,24 @@ void show_trace(const struct json_t *r)
         grid_row(&g, hop, text(o, "id"), text(o, "name"), ms(o, "rtt_ms", rtt));
     }
     grid_print(&g);
-    if (js_get_bool(r, "ok", &ok) && !ok) puts("the target did not answer");
+    if (js_get_bool(r, "ok", &ok) && !ok)
+        puts("the target did not answer");
+    else if (js_count(hops) == 0)
+        puts("that is this node itself: no hop leads there");
+}
+
+/* The commonest reason, where there is but one seed; nobody learns how a NAT filters in this version. */
+static void say_unknown(const struct json_t *local, const struct json_t *remote)
+{
+    bool here = strcmp(text(local, "mapping"), "unknown") == 0;
+    bool there = remote && strcmp(text(remote, "mapping"), "unknown") == 0;
+    if (here || there)
+        printf(
+            "mapping unknown %s: two peers at different addresses outside must say where they see "
+            "a node\n",
+            here && there ? "here and there"
+            : here        ? "here"
+                          : "there");
 }
 
 void show_why(const struct json_t *r)
@@ -262,8 +284,11 @@ void show_why(const struct json_t *r)
     grid_init(&g, 3);
     grid_row(&g, "NAT", "MAPPING", "FILTERING");
     grid_row(&g, "here", text(local, "mapping"), text(local, "filtering"));
-    grid_row(&g, "there", text(remote, "mapping"), text(remote, "filtering"));
+    bool self = false;
+    (void)js_get_bool(r, "self", &self);
+    if (!self) grid_row(&g, "there", text(remote, "mapping"), text(remote, "filtering"));
     grid_print(&g);
+    say_unknown(local, self ? NULL : remote);
     grid_init(&g, 2);
     if (js_count(tried)) grid_row(&g, "TRIED", "RESULT");
     for (size_t i = 0; i < js_count(tried); i++)
@@ -306,7 +331,7 @@ void show_link_list(const struct json_t *r)
         const struct json_t *o = js_at(r, i);
         grid_row(&g, text(o, "id"), text(o, "name"), text(o, "path"));
     }
-    grid_print(&g);
+    grid_print_or(&g, "no pinned links: `ringlet link add NODE` makes one");
 }
 
 void show_send(const struct json_t *r)
@@ -318,6 +343,10 @@ void show_send(const struct json_t *r)
         if (lost)
             printf("; %" PRId64 " part%s of the ring did not say", lost, lost == 1 ? "" : "s");
         puts("");
+        return;
+    }
+    if (strcmp(text(r, "path"), "none") == 0) {
+        printf("taken by %s, this node itself\n", who(r));
         return;
     }
     printf("taken by %s after %s, %s\n", who(r), ms(r, "rtt_ms", rtt), text(r, "path"));

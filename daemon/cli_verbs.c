@@ -1,6 +1,8 @@
 /* The table of verbs (daemon/cli.h): one place for names, options, help and examples. */
 #include "daemon/cli.h"
 
+#include "daemon/log.h"
+
 #include <stddef.h>
 
 #define END                                                                                        \
@@ -104,7 +106,7 @@ const struct cli_verb cli_verbs[] = {
      "ringlet stop", NULL, {NULL}, cli_stop, NULL, NULL},
     {"config check", "", "Say whether ringlet.conf is right, and print what holds.",
      "ringlet config check", NULL, {NULL}, cli_config_check, show_config, NULL},
-    {"log", "LEVEL", "What the daemon logs: error, warn, info, debug, or classes like link,path.",
+    {"log", "LEVEL", "What the daemon logs: " LOG_WORDS ".",
      "ringlet log link,path", NULL, {"level"}, cli_call, show_log, NULL},
     {"call", "METHOD [JSON]", "Send any control method and print its result.",
      "ringlet call ping '{\"target\":\"db1\",\"count\":1}'", NULL, {"method", "?json"}, cli_any, NULL, NULL},

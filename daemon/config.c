@@ -1,6 +1,7 @@
 #include "daemon/config.h"
 
 #include "base/trace.h"
+#include "daemon/log.h"
 #include <ctype.h>
 #include <errno.h>
 #include <ini.h>
@@ -167,9 +168,7 @@ static bool set_user(struct parse *p, const char *value)
 
 static bool set_log(struct parse *p, const char *value)
 {
-    if (!config_log_valid(value))
-        return refuse(p, "one of error, warn, info, debug, or trace classes like link,path",
-                      "not a log level:", value);
+    if (!config_log_valid(value)) return refuse(p, LOG_WORDS, "not a log level:", value);
     snprintf(p->config->log, sizeof p->config->log, "%s", value);
     return true;
 }

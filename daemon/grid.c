@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void grid_init(struct grid *g, uint32_t columns)
 {
@@ -31,6 +32,23 @@ void grid_row(struct grid *g, ...)
     g->rows++;
 }
 
+static void grid_free(struct grid *g)
+{
+    for (uint32_t i = 0; i < g->rows * g->columns; i++) free(g->cells[i]);
+    free(g->cells);
+    *g = (struct grid){0};
+}
+
+void grid_print_or(struct grid *g, const char *nothing)
+{
+    if (g->rows > 1 || !isatty(STDOUT_FILENO)) {
+        grid_print(g);
+        return;
+    }
+    puts(nothing);
+    grid_free(g);
+}
+
 void grid_print(struct grid *g)
 {
     size_t width[GRID_COLUMNS] = {0};
@@ -44,8 +62,6 @@ void grid_print(struct grid *g)
             printf("%s\n", g->cells[i]);
         else
             printf("%-*s  ", (int)width[i % g->columns], g->cells[i]);
-        free(g->cells[i]);
     }
-    free(g->cells);
-    *g = (struct grid){0};
+    grid_free(g);
 }

@@ -12,3 +12,5 @@ struct grid {
 void grid_init(struct grid *g, uint32_t columns);
 void grid_row(struct grid *g, ...); /* `columns` times const char *; NULL is shown as - */
 void grid_print(struct grid *g);    /* to stdout, and frees */
+void grid_print_or(struct grid *g,
+                   const char *nothing); /* likewise; that, on a terminal, if it has but a header */

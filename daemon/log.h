@@ -5,6 +5,10 @@
 #pragma once
 #include "base/trace.h"
 
+#define LOG_WORDS                                                                                  \
+    "error, warn, info, debug, or of the trace classes, with commas between, some or "             \
+    "`all`:" TRACE_CLASS_WORDS
+
 struct log {
     enum log_level level;
     bool journal;

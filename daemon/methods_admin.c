@@ -24,8 +24,7 @@ void method_log(struct call *c)
         return;
     }
     if (!log_set(&c->daemon->log, level)) {
-        fail(&f, FAIL_USAGE, "one of error, warn, info, debug, or trace classes like link,path",
-             "`%.60s` is no log level", level);
+        fail(&f, FAIL_USAGE, LOG_WORDS, "`%.60s` is no log level", level);
         call_failed(c, &f);
         return;
     }

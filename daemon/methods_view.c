@@ -265,11 +265,12 @@ static struct json_t *nat_pair(uint8_t mapping, uint8_t filtering)
     return o;
 }
 
-static struct json_t *why(const struct why_view *v, uint64_t now_us)
+static struct json_t *why(const struct why_view *v, bool self, uint64_t now_us)
 {
     struct json_t *o = js_object(), *tried = js_array();
     view_put_id(o, "id", &v->id);
     view_put_name(o, "name", &v->name);
+    js_put_bool(o, "self", self);
     js_put_text(o, "path", view_path(v->path));
     js_put_text(o, "verdict", v->verdict);
     js_put(o, "local", nat_pair(v->local_mapping, v->local_filtering));
@@ -306,7 +307,7 @@ void method_why(struct call *c)
     uint64_t now_us = clock_us();
     if (!e && !node_why(d->node, now_us, &id, &v)) e = ERR_NOT_FOUND;
     if (!e) {
-        call_result(c, why(&v, now_us));
+        call_result(c, why(&v, source == SOURCE_SELF, now_us));
         return;
     }
     target_failed(d, text, e, &f);

@@ -82,7 +82,7 @@ static const char *mapping_text(unsigned m)
     case MAPPING_ENDPOINT_INDEPENDENT: return "a NAT that can be punched";
     case MAPPING_ADDRESS_DEPENDENT: return "a NAT with another port for every address";
     case MAPPING_PORT_DEPENDENT: return "a NAT with another port for every destination";
-    default: return "a NAT of unknown kind";
+    default: return "a NAT of unknown kind (too few peers see it)";
     }
 }
 

@@ -62,6 +62,8 @@ for verb in help "help ping" "config --help" "put --help"; do
   # shellcheck disable=SC2086 # words
   v 0 seed $verb && [[ $(<"$out") == usage:* ]] || bad "ringlet $verb is no help: $(head -n 1 "$out")"
 done
+v 0 seed link --help && [[ $(grep -Ec '^usage: .* link (add|drop|list)' "$out") == 3 ]] || bad "link --help: $(<"$out")"
+v 0 seed log --help && grep -q ' link path ring .* drop' "$out" || bad "log --help does not list the trace classes: $(<"$out")"
 v 0 seed create --help && grep -q -- '--l2.*not in this version' "$out" || bad "create --help: --l2 looks as if it worked"
 v 0 seed put --help && ! grep -q '^example' "$out" || bad "put --help: an example of what fails"
 v 1 ann join ringlet9whatever && grep -q "newer version" "$err" || bad "a token of a newer version: $(<"$err")"
@@ -88,6 +90,16 @@ await bob
 ann=$(ip4 ann) ann_id=$(node_id ann) seed_id=$(node_id seed) bob_id=$(node_id bob)
 within 12 reach ann $SEED_IP || bad "no traffic between ann and seed"
 within 12 reach bob "$ann" || bad "no traffic between bob and ann"
+
+echo "== of oneself, and of nothing"
+v 0 ann trace ann && grep -q 'this node itself' "$out" || bad "trace of oneself: $(<"$out")"
+v 0 ann why ann && ! grep -q '^there' "$out" || bad "why, of oneself: $(<"$out")"
+j 0 ann why ann --json; is .self
+v 0 ann send ann hello && grep -q 'taken by ann, this node itself$' "$out" || bad "send to oneself: $(<"$out")"
+v 2 ann log link,nosuch; grep -q ' link path ring .* drop' "$err" || bad "a wrong class: the right ones are not named: $(<"$err")"
+v 0 ann link list && grep -q '^ID' "$out" || bad "link list, piped, has no header: $(<"$out")"
+script -qec "'$RINGLET' -d '$TMPDIR/ann' link list" /dev/null >"$out" 2>&1 </dev/null
+grep -q '^no pinned links' "$out" || bad "link list on a terminal: $(<"$out")"
 
 echo "== looking"
 for order in "--json status" "status --json"; do
@@ -204,7 +216,7 @@ start dup --no-tun
 told_of_dup() { grep -q "the name ann is also held by" "$TMPDIR/dup.log" "$TMPDIR/ann.log"; }
 within 20 told_of_dup || bad "nobody told ann and dup that they have one name: $(tail -n 3 "$TMPDIR/dup.log")"
 v 0 dup stop
-v 0 bob leave # without a daemon
+v 0 bob leave && grep -q 'the last one' "$out" || bad "leaving the last network: $(<"$out")" # without a daemon
 kill9 seed
 v 3 seed status # a socket that nobody serves
 start seed; await seed
