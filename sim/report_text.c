@@ -78,7 +78,9 @@ static void phases(FILE *out, const struct scenario *s, const struct results *r)
     for (uint32_t i = 0; i < s->phase_count; i++) {
         const struct phase_result *p = &r->phases[i];
         fprintf(out, "%6.0f s %s", seconds(p->at_us), s->phases[i].text);
-        if (s->phases[i].kind == PHASE_LOOKUPS)
+        if (r->stopped && p->at_us > r->sim_us)
+            fputs(": not begun\n", out);
+        else if (s->phases[i].kind == PHASE_LOOKUPS)
             fprintf(out, ": %" PRIu64 " of %" PRIu64 " ok, %" PRIu64 " wrong owner\n",
                     r->lookups[i].ok, r->lookups[i].sent, r->lookups[i].wrong);
         else if (!phase_is_watched(s->phases[i].kind))
@@ -123,7 +125,6 @@ static void upkeep_types(FILE *out, const struct results *r)
     double by = (double)r->upkeep.count * seconds(r->upkeep_us);
     uint64_t below = UINT64_MAX;
     unsigned after = 0; /* of equals */
-    fputs("        ", out);
     for (unsigned n = 0; n < UPKEEP_TYPES; n++) {
         unsigned best = TRAFFIC_TYPES * WAY_COUNT;
         uint64_t most = 0;
@@ -133,12 +134,12 @@ static void upkeep_types(FILE *out, const struct results *r)
             if (next && bytes > most) most = bytes, best = i;
         }
         if (!most) break;
-        fprintf(out, "%s %.1f %s%s", n ? "," : "", (double)most / by,
+        fprintf(out, "%s %.1f %s%s", n ? "," : "        ", (double)most / by,
                 traffic_type_name(best / WAY_COUNT), traffic_way_name(best % WAY_COUNT));
         below = most;
         after = best + 1;
     }
-    fputc('\n', out);
+    if (after) fputc('\n', out);
 }
 
 static void upkeep(FILE *out, const struct results *r)
@@ -151,18 +152,25 @@ static void upkeep(FILE *out, const struct results *r)
     upkeep_types(out, r);
 }
 
+static void one_count(FILE *out, bool *any, uint64_t count, const char *name)
+{
+    if (count) fprintf(out, " %" PRIu64 " %s", count, name);
+    *any |= count > 0;
+}
+
 static void counts(FILE *out, const struct results *r)
 {
     fprintf(out, "links    %" PRIu64 " direct, %" PRIu64 " relayed, %" PRIu64 " routed (ends)\n",
             r->links[PATH_DIRECT], r->links[PATH_RELAYED], r->links[PATH_ROUTED]);
+    bool any = false;
     fputs("packets ", out);
     for (unsigned i = 0; i < NET_COUNT_COUNT; i++)
-        if (r->net[i])
-            fprintf(out, " %" PRIu64 " %s", r->net[i], net_count_name((enum net_count)i));
-    fputs("\ndrops   ", out);
+        one_count(out, &any, r->net[i], net_count_name((enum net_count)i));
+    fputs(any ? "\ndrops   " : " none\ndrops   ", out);
+    any = false;
     for (unsigned i = 0; i < DROP_COUNT; i++)
-        if (r->drops[i]) fprintf(out, " %" PRIu64 " %s", r->drops[i], drop_name((enum drop)i));
-    fputc('\n', out);
+        one_count(out, &any, r->drops[i], drop_name((enum drop)i));
+    fputs(any ? "\n" : " none\n", out);
 }
 
 const char *report_value(const struct expectation *e, const struct expect_result *x, bool limit,
@@ -207,13 +215,13 @@ void report_text(FILE *out, const struct scenario *s, const struct results *r,
             " events, %.0f a second; %.0f MiB, %" PRIu64 " bytes a node\n",
             seconds(r->sim_us), wall, r->events, wall > 0 ? (double)r->events / wall : 0,
             (double)m->rss_bytes / 1048576, m->bytes_per_node);
+    double speed = m->rest_wall_us ? (double)r->upkeep_us / (double)m->rest_wall_us : 0;
     if (m->rest_wall_us)
         fprintf(out,
-                "steady   %.1f s of it in %.2f s, %.2f of CPU: %.3g x real time, %.0f events a "
+                "steady   %.1f s of it in %.2f s, %.2f of CPU: %.*f x real time, %.0f events a "
                 "second\n",
                 seconds(r->upkeep_us), seconds(m->rest_wall_us), seconds(m->rest_cpu_us),
-                (double)r->upkeep_us / (double)m->rest_wall_us,
-                (double)r->rest_events / seconds(m->rest_wall_us));
+                speed < 10 ? 2 : 0, speed, (double)r->rest_events / seconds(m->rest_wall_us));
     fprintf(out,
             "memory   %" PRIu64
             " bytes a node by itself; pools %.1f MiB, %.1f at the end; events %.1f MiB; "

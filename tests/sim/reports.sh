@@ -31,6 +31,12 @@ done
 asked=$(awk -F, 'NR > 1 { n += $4 } END { print n }' "$out/csv/samples.csv")
 [[ $asked == "$(jq .lookups.sent "$out/json")" ]] || bad "$asked look-ups in samples.csv, $(jq .lookups.sent "$out/json") in the JSON"
 
+# the summary: no blanks at ends of lines, also where nothing was dropped, nor speeds as 1e+03
+printf 'nodes 1\nat 0s join all over 1s seeds 1\nend 60s\n' >"$out/one.sim"
+"$sim" "$out/one.sim" >>"$out/log" || bad "one node: $(cat "$out/log")"
+grep -q '^drops    none$' "$out/log" || bad "drops, where there are none: $(grep ^drops "$out/log")"
+! grep -E ' $|e[+][0-9]' "$out/log" || bad "the summary has blanks at ends of lines, or 1e+03"
+
 # --plots: pictures, or a clear word before the run
 if command -v gnuplot >/dev/null; then
   "$sim" "$out/small.sim" --plots "$out/plots" >"$out/log" 2>&1 || bad "$(cat "$out/log")"
@@ -54,16 +60,22 @@ refused() { # text of the message, arguments...
 }
 refused "4000000 nodes need" "$out/small.sim" --nodes 4000000
 refused "1 to 4000000" "$out/small.sim" --nodes 4000001
+refused "no such setting, but: loss reach latency bandwidth lookahead trace limits.links" "$out/small.sim" --set nosuch=1
+refused "no such setting, but: loss" "$out/small.sim" --set limits.nosuch=1
+refused "--set loss=much: it wants a share" "$out/small.sim" --set loss=much
+refused "--set limits.links=70000: it wants a number up to 65535" "$out/small.sim" --set limits.links=70000
+refused "--set trace=ring,nosuch: it wants classes, with commas between, or all: node hello link" "$out/small.sim" --set trace=ring,nosuch
 printf '0 40\n40\n' >"$out/three.txt"
 refused "$out/three.txt:2: 1 values, the first line has 2" "$out/small.sim"
 rm "$out/three.txt"
 refused "$out/small.sim:2: $out/three.txt: No such file" "$out/small.sim"
 
 # ^C: the summary so far
-printf 'nodes 200\nat 0s join all over 10s seeds 3\nend 24h\n' >"$out/long.sim"
+printf 'nodes 200\nat 0s join all over 10s seeds 3\nat 23h kill 10%%\nend 24h\n' >"$out/long.sim"
 status=0
 timeout -s INT 2 "$sim" "$out/long.sim" --json "$out/stopped" >"$out/log" 2>&1 || status=$?
 [[ $status == 130 || $status == 124 ]] || bad "stopped: status $status"
+grep -q ' 82800 s kill 10%: not begun$' "$out/log" || bad "stopped: what has not begun: $(grep kill "$out/log")"
 grep -q 'stopped before its end' "$out/log" || bad "stopped: $(head -n 1 "$out/log")"
 [[ $(jq .stopped "$out/stopped") == true && $(jq ".sim_s > 0" "$out/stopped") == true ]] || bad "the JSON of a stopped run"
 exit $failed
