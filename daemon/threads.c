@@ -185,7 +185,8 @@ static void change_device(struct lane_thread *t, uint8_t number, uint8_t change,
         tun_drop(&t->tuns, number);
     } else if (change == DEVICE_NEW && tun_queue(&t->tuns, place)) {
         lane_join(t->lane, t->tuns.joins);
-        (void)tun_start(&t->tuns, number, &t->loop);
+        if (!tun_start(&t->tuns, number, &t->loop)) /* left open it would be waited for, above */
+            tun_drop(&t->tuns, number);
     }
 }
 

@@ -351,7 +351,8 @@ void ring_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 bool ring_is_next(const struct overlay *o,
                   const struct link *l); /* on the ring nobody stands between */
 bool slot_in(const uint16_t *list, uint8_t n, uint16_t slot);
-struct near_info *near_find(struct overlay *o, uint16_t slot); /* NULL: no near link */
+struct near_info *near_find(struct overlay *o, uint16_t slot);           /* NULL: no near link */
+const struct near_info *near_of(const struct overlay *o, uint16_t slot); /* likewise */
 /* It is asked at the next PING, whatever digest that shows. */
 void ring_stale(struct overlay *o, struct near_info *info);
 bool ring_torn(struct overlay *o, uint64_t now_us); /* a near link died lately */

@@ -257,7 +257,7 @@ void near_tell(struct overlay *o, uint64_t now_us, struct outbox *out)
 
 bool near_digest_is_news(const struct overlay *o, const struct link *l, uint32_t digest)
 {
-    const struct near_info *info = near_find((struct overlay *)(uintptr_t)o, link_slot(o, l));
+    const struct near_info *info = near_of(o, link_slot(o, l));
     if (!info || digest == near_digest(o, l)) return false;
     return !(info->digest == digest && info->listed && !info->stale);
 }

@@ -38,11 +38,23 @@ bool slot_in(const uint16_t *list, uint8_t n, uint16_t slot)
     return false;
 }
 
+static uint8_t near_place(const struct overlay *o, uint16_t slot)
+{
+    uint8_t i = 0;
+    while (i < o->near_count && o->near[i].slot != slot) i++;
+    return i;
+}
+
 struct near_info *near_find(struct overlay *o, uint16_t slot)
 {
-    for (uint8_t i = 0; i < o->near_count; i++)
-        if (o->near[i].slot == slot) return &o->near[i];
-    return NULL;
+    uint8_t i = near_place(o, slot);
+    return i < o->near_count ? &o->near[i] : NULL;
+}
+
+const struct near_info *near_of(const struct overlay *o, uint16_t slot)
+{
+    uint8_t i = near_place(o, slot);
+    return i < o->near_count ? &o->near[i] : NULL;
 }
 
 void ring_stale(struct overlay *o, struct near_info *info)

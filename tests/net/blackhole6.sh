@@ -34,17 +34,11 @@ within 5 mtu_is $narrow || bad "its MTU: $(peer ann ben mtu), $(peer ben ann mtu
 on ann ping -n -q -c 3 -i 0.2 -W 1 -M "do" -s 1232 "$ben6" >/dev/null || bad "IPv6 of 1280 bytes does not pass"
 
 for to in "$ben" "[$ben6]"; do
-  for node in ann ben; do kill "${PID[$node]}"; wait "${PID[$node]}" || true; done
   hop 1500
-  start ann; start ben
-  await ann; await ben
+  restart ann ben
   wide() { reach ann "$ben" && mtu_is 1380; }
   within 20 wide || bad "its MTU: $(peer ann ben mtu), $(peer ben ann mtu), not 1380"
-  echo "== shrinking under a transfer"
-  (sleep 1; hop 1280) &
-  pid=$!
-  carry ann ben "$to" 20
-  wait $pid
+  carry_while ann ben "$to" 20 hop 1280
   [[ $(peer ann ben mtu) == $narrow ]] || bad "ann's MTU: $(peer ann ben mtu), not $narrow" # ben sends nothing large
 done
 verdict

@@ -60,6 +60,12 @@ start() { # start NODE [OPTION...]: its daemon, in the background
     >>"$TMPDIR/$1.log" 2>&1 &
   PID[$1]=$!
 }
+restart() { # restart NODE...: all of them end, then all start
+  local node
+  for node; do kill "${PID[$node]}"; wait "${PID[$node]}" || true; done
+  for node; do start "$node"; done
+  for node; do await "$node"; done
+}
 await() { # await NODE [STATE]: until it has joined
   r "$1" status --wait "${2:-joined}" --timeout 15s >/dev/null || fail "$1 is not ${2:-joined}"
 }

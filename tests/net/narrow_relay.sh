@@ -42,15 +42,9 @@ relayed_wide() {
 }
 for to in "$ben" "[$ben6]"; do
   hops 1500
-  for node in ann ben; do kill "${PID[$node]}"; wait "${PID[$node]}" || true; done # its search for more may be minutes away
-  start ann; start ben
-  await ann; await ben
+  restart ann ben # its search for more may be minutes away
   within 30 relayed_wide || fail "not relayed and wide: $(path ann ben), $(path ben ann), $(peer ann ben mtu), $(peer ben ann mtu)"
-  echo "== shrinking under a transfer"
-  (sleep 1; hops 1280) &
-  pid=$!
-  carry ann ben "$to" 20
-  wait $pid
+  carry_while ann ben "$to" 20 hops 1280
   relayed || bad "no longer relayed: $(path ann ben), $(path ben ann)"
   [[ $(peer ann ben mtu) == "$narrow" ]] || bad "ann: $(peer ann ben mtu), not $narrow"
 done

@@ -32,9 +32,7 @@ END
 offload() { # offload NODE yes|no: restarts it
   local conf=$TMPDIR/$1/ringlet.conf
   sed -i '/^offload/d; s/^\[node\]/&\noffload = '"$2"'/' "$conf"
-  kill "${PID[$1]}"; wait "${PID[$1]}" || true
-  start "$1"
-  await "$1"
+  restart "$1"
   r "$1" config check --json | jq -e --arg v "$2" '.values[] | select(.key == "offload") | .value == $v' >/dev/null ||
     fail "offload = $2 did not take"
 }
@@ -57,4 +55,13 @@ carry() {
     bad "$1 to $2: other bytes arrived ($(stat -c %s "$TMPDIR/got") of $(stat -c %s "$TMPDIR/blob"))"
   rm -f "$TMPDIR/got"
   echo "  $1 to $2, $3: $t ms"
+}
+# carry_while FROM TO ADDRESS SECONDS COMMAND...: the same; COMMAND, a second after it began, makes the path narrow
+carry_while() {
+  local pid
+  echo "== shrinking under a transfer"
+  (sleep 1; "${@:5}") &
+  pid=$!
+  carry "${@:1:4}"
+  wait $pid
 }
