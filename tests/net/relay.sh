@@ -26,6 +26,9 @@ if within 8 relayed; then
   grep -q 'relayed by seed' "$TMPDIR/out" || bad "ringlet ping does not say 'relayed by seed'"
   r ann peers >"$TMPDIR/out"
   grep -q 'relayed by seed$' "$TMPDIR/out" || bad "ringlet peers does not say 'relayed by seed'"
+  r ann why ben >"$TMPDIR/out" # only the seed sees them
+  grep -q 'of unknown kind (too few peers see it)' "$TMPDIR/out" && grep -q '^mapping unknown here and there: two peers' "$TMPDIR/out" ||
+    bad "why does not say why it cannot tell the NATs' kinds: $(<"$TMPDIR/out")"
   [[ $(peer ann ben via_name) == seed ]] || bad "peers --json: via_name is '$(peer ann ben via_name)'"
   r ann ping ben -c 1 --json | jq -e '.path == "relayed" and .answers[0].path == "relayed"' >/dev/null ||
     bad "ringlet ping --json: path is not relayed"
