@@ -203,7 +203,8 @@ static void probe_passive(struct overlay *o, uint64_t now_us, struct outbox *out
     uint64_t pause = ring_estimate(o) / 4 * SECONDS(1);
     unsigned shift = o->lost_count ? o->passive_tries / PASSIVE_EACH : PASSIVE_SHIFT;
     pause = time_min(time_max(pause, PASSIVE_MIN_US) << shift, PASSIVE_MAX_US);
-    /* so few of us: a ring of its own, perhaps, of some who hear each other and have lost all others */
+    /* So few of us: a ring of its own, perhaps, of some who hear each other and have lost all others. For ever, every 32 s in the end: where
+     * a seed has gone for good that is two HELLO1, 22 B/s, of each node of a network so small; a seed that lives is linked, and not asked. */
     if (o->up_count < NEAR_SIDE_MAX) {
         pause = PASSIVE_FEW_US << o->passive_tries / PASSIVE_EACH;
         if (o->passive_due_us > now_us + 2 * pause) o->passive_due_us = now_us + pause;
