@@ -129,9 +129,24 @@ struct belief {
     uint8_t count;
 };
 
+/* Nobody says anything but this endpoint. Then it is believed: the newest report is fresh, and
+ * whoever is heard says it. */
+static bool all_say(const struct observe *o, const struct endpoint *seen)
+{
+    for (unsigned i = 0; i < o->count; i++)
+        if (!endpoint_equal(&o->reports[i].seen, seen)) return false;
+    return true;
+}
+
 static void believe(const struct observe *o, struct belief *b)
 {
     b->count = 0;
+    if (o->count && all_say(o, &o->reports[0].seen)) {
+        b->list[0] = o->reports[0].seen;
+        b->any_port[0] = false;
+        b->count = 1;
+        return;
+    }
     for (unsigned i = 0; i < o->count; i++) {
         const struct observe_report *r = o->reports + i;
         bool any_port = group_disagrees(o, r);
@@ -186,15 +201,6 @@ uint8_t observe_believed(const struct observe *o, struct endpoint *out, uint8_t 
     uint8_t count = b.count < max ? b.count : max;
     memcpy(out, b.list, count * sizeof *out);
     return count;
-}
-
-/* Nobody says anything but this endpoint. Then it is believed: the newest report is fresh, and
- * whoever is heard says it. */
-static bool all_say(const struct observe *o, const struct endpoint *seen)
-{
-    for (unsigned i = 0; i < o->count; i++)
-        if (!endpoint_equal(&o->reports[i].seen, seen)) return false;
-    return true;
 }
 
 bool observe_report(struct observe *o, uint64_t now_us, const struct endpoint *reporter,

@@ -86,6 +86,14 @@ const struct hints *ahead_hints(const struct overlay *o, uint16_t slot)
     return o->ahead && o->ahead->at[slot] ? &o->ahead->lists[o->ahead->at[slot] - 1] : &none;
 }
 
+void ahead_prefetch(const struct overlay *o, size_t bytes)
+{
+    for (uint16_t i = 0; o->ahead && i < o->up_count; i++) {
+        const char *list = (const char *)ahead_hints(o, o->order[i]);
+        for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(list + at);
+    }
+}
+
 void ahead_forget(struct overlay *o, uint16_t slot)
 {
     struct ahead *a = o->ahead;
@@ -139,7 +147,7 @@ static size_t list_write(const struct overlay *o, uint64_t now_us, uint8_t *out)
 {
     size_t n = 0;
     /* near links first if there are too many, then in the order of ids from us on */
-    uint16_t start = order_find(o, &o->self.id);
+    uint16_t start = o->self_place;
     for (unsigned pass = 0; pass < 2; pass++)
         for (uint16_t i = 0; i < o->up_count && n < HINTS_MAX; i++) {
             const struct link *l = order_at(o, (uint16_t)((start + i) % o->up_count));
@@ -210,21 +218,30 @@ static bool linked(const struct overlay *o, uint32_t prefix)
            (pos < o->up_count && prefix_of(link_id(o, order_at(o, pos))) == prefix);
 }
 
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
 bool ahead_candidate(struct overlay *o, const uint32_t held_rtt[OCTAVES_MAX], uint32_t *prefix,
                      uint16_t *through)
 {
     struct ahead *a = o->ahead;
     uint64_t best_now = 0, best_then = 1; /* the greatest of now / then */
+    uint32_t held_max = 0;
+    for (unsigned i = 0; i < OCTAVES_MAX; i++) held_max = larger(held_max, held_rtt[i]);
+    ahead_prefetch(o, sizeof(struct hints));
     for (uint16_t i = 0; a && i < o->up_count; i++) {
         const struct link *l = order_at(o, i);
         const struct hints *h = ahead_hints(o, link_slot(o, l));
         if (link_path(l) != PATH_DIRECT || !l->srtt || l->tries) continue;
         for (uint8_t k = 0; k < h->count; k++) {
+            /* two round trips, each with both ends' own delay: by way of it the peer looks farther away than it is */
+            uint32_t then = (l->srtt + rtt_decode(h->rtt[k])) * 5u / 8u + 1u;
+            if (then * 5u >= held_max * 4u) continue; /* as below, in any octave */
             struct id at = hint_point(h->prefix[k]);
             int octave = far_octave_of(o, &at);
             uint32_t held = octave >= 0 ? held_rtt[octave] : 0;
-            /* two round trips, each with both ends' own delay: by way of it the peer looks farther away than it is */
-            uint32_t then = (l->srtt + rtt_decode(h->rtt[k])) * 5u / 8u + 1u;
             if (then * 5u >= held * 4u || /* far.c would keep what it has */
                 (uint64_t)held * best_then <= best_now * then)
                 continue;

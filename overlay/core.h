@@ -403,6 +403,7 @@ struct id hint_point(uint32_t prefix); /* where on the ring its peer is, nearly 
 uint32_t hint_distance_log2(const struct id *id, uint32_t prefix); /* as id_distance_log2 */
 /* What the link in that slot told last; of nobody if nothing. */
 const struct hints *ahead_hints(const struct overlay *o, uint16_t slot);
+void ahead_prefetch(const struct overlay *o, size_t bytes); /* so much of each list is read next */
 void ahead_forget(struct overlay *o, uint16_t slot);
 void on_links(struct overlay *o, const struct link *l, struct unpack *u);
 void ahead_tick(struct overlay *o, uint64_t now_us, struct outbox *out);

@@ -35,11 +35,10 @@ static unsigned zeros_of(unsigned octave)
 
 int far_octave_of(const struct overlay *o, const struct id *id)
 {
-    struct id up = id_clockwise(&o->self.id, id), down = id_clockwise(id, &o->self.id);
-    bool right = id_compare(&up, &down) <= 0;
-    uint64_t top = get_u64(right ? up.b : down.b);
-    int zeros = 1;
-    while (zeros < 63 && !(top >> (63 - zeros) & 1)) zeros++;
+    bool right;
+    uint64_t top = id_distance_top(&o->self.id, id, &right) | 1u; /* at most 63 zeros */
+    int zeros = __builtin_clzll(top);
+    if (zeros == 0) zeros = 1; /* half the ring: the farthest octave */
     if (right_side(o, (unsigned)zeros) == right) return zeros;
     return zeros == 1 ? 0 : -1;
 }

@@ -78,6 +78,14 @@ struct id id_distance(const struct id *a, const struct id *b)
     return words_id(&d);
 }
 
+uint64_t id_distance_top(const struct id *from, const struct id *to, bool *clockwise)
+{
+    struct words x = words_of(from), y = words_of(to), up = words_between(&x, &y),
+                 down = words_between(&y, &x);
+    *clockwise = words_compare(&up, &down) <= 0;
+    return *clockwise ? up.high : down.high;
+}
+
 uint32_t id_distance_log2(const struct id *a, const struct id *b)
 {
     struct words x = words_of(a), y = words_of(b), d = words_distance(&x, &y);

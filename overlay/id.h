@@ -18,6 +18,8 @@ int id_compare(const struct id *a, const struct id *b); /* as numbers */
 bool id_is_zero(const struct id *a);
 struct id id_clockwise(const struct id *from, const struct id *to); /* to - from mod 2^160 */
 struct id id_distance(const struct id *a, const struct id *b);      /* the shorter way round */
+/* The first 64 bits of that distance; *clockwise: the shorter way is clockwise, or both are as long. */
+uint64_t id_distance_top(const struct id *from, const struct id *to, bool *clockwise);
 /* Base-2 logarithm of the distance in units of 1/256, exact at powers of two, between them a straight line: it grows with the distance and
  * never shrinks. Below 160 * 256; equal: 0. */
 uint32_t id_distance_log2(const struct id *a, const struct id *b);

@@ -1,5 +1,6 @@
 #include "overlay/id.h"
 
+#include "base/bytes.h"
 #include "base/rng.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,6 +62,10 @@ static void test_numbers(void **state)
     for (int n = 0; n < 20000; n++) {
         struct id a = any_id(&r), b = rng_below(&r, 8) ? any_id(&r) : a;
         struct id d = id_clockwise(&a, &b), want = minus(&b, &a);
+        struct id back = minus(&a, &b);
+        bool clockwise, up = memcmp(want.b, back.b, ID_SIZE) <= 0;
+        assert_int_equal(id_distance_top(&a, &b, &clockwise), get_u64(up ? want.b : back.b));
+        assert_int_equal(clockwise, up);
         assert_memory_equal(d.b, want.b, ID_SIZE);
         d = id_distance(&a, &b), want = shorter(&a, &b);
         assert_memory_equal(d.b, want.b, ID_SIZE);

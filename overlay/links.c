@@ -117,6 +117,7 @@ static void order_insert(struct overlay *o, const struct link *l)
     memmove(o->order + pos + 1, o->order + pos, (size_t)(o->up_count - pos) * sizeof *o->order);
     o->order[pos] = link_slot(o, l);
     o->up_count++;
+    if (id_compare(link_id(o, l), &o->self.id) < 0) o->self_place++;
 }
 
 static void order_remove(struct overlay *o, const struct link *l)
@@ -124,6 +125,7 @@ static void order_remove(struct overlay *o, const struct link *l)
     uint16_t pos = order_find(o, link_id(o, l));
     ensure(pos < o->up_count && order_at(o, pos) == l);
     o->up_count--;
+    if (pos < o->self_place) o->self_place--;
     memmove(o->order + pos, o->order + pos + 1, (size_t)(o->up_count - pos) * sizeof *o->order);
 }
 

@@ -63,17 +63,18 @@ static uint8_t around(const struct overlay *o, const struct link *reader, bool s
                       uint16_t list[AROUND_MAX], bool *all)
 {
     uint16_t n = o->up_count, here = order_find(o, link_id(o, reader));
-    uint16_t self = (uint16_t)(order_find(o, &o->self.id) % n);
-    uint16_t sides[2][NEAR_SIDE_MAX];
-    uint8_t count = 0, lefts, rights;
+    uint16_t self = (uint16_t)(o->self_place % n);
+    uint8_t count = 0;
     bool bounded = (reader->kinds & KIND_NEAR) && n >= 2 * NEAR_SIDE_MAX;
-    ring_sides(o, sides[0], sides[1], &lefts, &rights);
+    /* our last neighbours, left and right */
+    const uint16_t last[2] = {(uint16_t)((self + n - NEAR_SIDE_MAX) % n),
+                              (uint16_t)((self + NEAR_SIDE_MAX - 1) % n)};
     *all = true;
     for (unsigned right = 0; right < 2; right++) {
         uint16_t at = here;
         uint8_t places = 0;
         for (uint16_t step = 1; step < n; step++) {
-            if (bounded && o->order[at] == sides[right][NEAR_SIDE_MAX - 1]) break;
+            if (bounded && at == last[right]) break;
             uint16_t next = (uint16_t)(right ? (at + 1) % n : (at + n - 1) % n);
             places = (uint8_t)(places + (self == (right ? next : at)));
             if (places >= NEAR_SIDE_MAX) break;

@@ -91,12 +91,20 @@ static void offer(struct pick *best, struct link *l, uint32_t progress, uint32_t
     *best = (struct pick){l, progress, delay, uphill};
 }
 
+/* No distance whose logarithm is below `log` begins with 32 bits greater than this. */
+static uint32_t top_below(uint32_t log)
+{
+    uint32_t bits = log / 256u + 1u; /* the distance is below 2 to that */
+    return bits < 129u ? 0u : bits > 159u ? UINT32_MAX : (1u << (bits - 128u)) - 1u;
+}
+
 /* Two hops at once: by way of each link to whom its peer told about, nearer than it is, and than we are. The peer itself may be
  * farther from dst than we are, once on a frame's way. What was told chooses among links and decides nothing else. */
 static void offer_seconds(const struct overlay *o, const struct routed *r, bool physical,
                           uint16_t arrived_on, const uint16_t avoid[3], struct pick *best)
 {
-    uint32_t ours = id_distance_log2(&r->dst, &o->self.id);
+    ahead_prefetch(o, 128); /* their round trips are seldom asked for */
+    uint32_t ours = id_distance_log2(&r->dst, &o->self.id), dst = get_u32(r->dst.b);
     for (uint16_t i = 0; i < o->up_count; i++) {
         struct link *l = order_at(o, i);
         const struct hints *h = ahead_hints(o, link_slot(o, l));
@@ -106,7 +114,10 @@ static void offer_seconds(const struct overlay *o, const struct routed *r, bool 
         uint32_t there = id_distance_log2(&r->dst, link_id(o, l));
         bool uphill = there >= ours;
         if (uphill && r->flags & ROUTED_UPHILL) continue;
+        uint32_t reach = top_below(there < ours ? there : ours);
         for (uint8_t k = 0; k < h->count; k++) {
+            uint32_t up = dst - h->prefix[k], down = 0u - up;
+            if ((up < down ? up : down) > reach) continue; /* most of them; the exact question: */
             uint32_t then = hint_distance_log2(&r->dst, h->prefix[k]);
             if (then < there && then < ours)
                 offer(best, l, ours - then, delay_of(o, l) + rtt_decode(h->rtt[k]) + hop_cost(o),

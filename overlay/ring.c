@@ -21,7 +21,7 @@
 uint8_t ring_sides(const struct overlay *o, uint16_t left[NEAR_SIDE_MAX],
                    uint16_t right[NEAR_SIDE_MAX], uint8_t *lefts, uint8_t *rights)
 {
-    uint16_t n = o->up_count, pos = order_find(o, &o->self.id);
+    uint16_t n = o->up_count, pos = o->self_place;
     uint8_t side = (uint8_t)(n < NEAR_SIDE_MAX ? n : NEAR_SIDE_MAX);
     for (uint8_t i = 0; i < side; i++) {
         right[i] = o->order[(pos + i) % n];
@@ -94,7 +94,7 @@ static bool near_renew(struct overlay *o, bool lost)
     uint16_t left[NEAR_SIDE_MAX], right[NEAR_SIDE_MAX];
     uint8_t lefts, rights, count = 0;
     struct near_info next[2 * NEAR_SIDE_MAX];
-    uint8_t text[2 * NEAR_SIDE_MAX * ID_SIZE];
+    uint8_t text[2 * NEAR_SIDE_MAX * ID_SIZE] = {0};
     size_t len = 0;
     static const uint8_t zero[16];
     ring_sides(o, left, right, &lefts, &rights);
@@ -139,7 +139,7 @@ uint64_t ring_estimate(const struct overlay *o)
 
 unsigned ring_links_between(const struct overlay *o, const struct id *id, bool right)
 {
-    uint16_t n = o->up_count, self = order_find(o, &o->self.id), pos = order_find(o, id);
+    uint16_t n = o->up_count, self = o->self_place, pos = order_find(o, id);
     if (n == 0) return 0;
     if (pos == self) return (id_compare(&o->self.id, id) < 0) == right ? 0 : n;
     uint16_t clockwise = (uint16_t)((pos + n - self) % n);

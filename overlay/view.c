@@ -170,6 +170,10 @@ void overlay_prefetch(const struct overlay *o, unsigned step, const uint8_t *dat
     if (step == 1) {
         __builtin_prefetch(o->order);
         if (place) __builtin_prefetch(place);
+        if (o->ahead) __builtin_prefetch(o->ahead);
+        /* of a link the half behind its keys */
+        for (uint16_t i = 0; i < o->common->limits.links; i++)
+            __builtin_prefetch(&o->links[i].peer);
     } else if (place && (*place & ENTRY_KIND) == ENTRY_LINK) {
         const struct link *l = &o->links[*place & ~ENTRY_KIND];
         __builtin_prefetch(l);
