@@ -8,6 +8,8 @@
 #define BLOCK_SHIFT  20
 #define PAGE_ENTRIES 84u
 #define SORT_SMALL   12u
+#define AHEAD_US     8192u
+#define FRONT        16u /* entries of room before the first, for what comes from the heap */
 
 _Static_assert((UINT64_C(1) << BLOCK_SHIFT) >> FINE_SHIFT == CALENDAR_SLOTS,
                "the fine wheel is one slot of the wide one");
@@ -174,7 +176,7 @@ static void sort(struct calendar_entry *e, size_t n)
 
 static void open_page(struct calendar *c, struct calendar_page *p)
 {
-    c->now_count = c->now_next = 0;
+    uint32_t first = c->now_count;
     while (p) {
         struct calendar_page *next = p->next;
         if (c->now_room - c->now_count < p->count) {
@@ -188,7 +190,7 @@ static void open_page(struct calendar *c, struct calendar_page *p)
         c->spare = p;
         p = next;
     }
-    sort(c->now, c->now_count);
+    sort(c->now + first, c->now_count - first);
 }
 
 /* The next second in which there is anything becomes that of the fine wheel. What lies a whole turn later stays where it is. */
@@ -253,11 +255,29 @@ static void unite(struct calendar *c, const struct heap_entry *s)
                                                     .item = s->item};
 }
 
+/* Pages are opened until the caller can look ahead: at rest, a page holds one entry or two. But not far, for what is put in before the end of
+ * the last goes through the heap. */
+static void open_ahead(struct calendar *c)
+{
+    uint32_t left = c->now_count - c->now_next;
+    if (left >= CALENDAR_AHEAD || c->count == left + c->soon.count) return;
+    if (left > 0 && c->end_us >= c->now[c->now_next].time_us + AHEAD_US) return;
+    if (c->now_next > FRONT) {
+        memmove(c->now + FRONT, c->now + c->now_next, left * sizeof *c->now);
+        c->now_next = FRONT;
+        c->now_count = FRONT + left;
+    }
+    do turn(c);
+    while (c->now_count - c->now_next < 2 * CALENDAR_AHEAD &&
+           c->end_us < c->now[c->now_next].time_us + AHEAD_US &&
+           c->count > c->now_count - c->now_next + c->soon.count);
+}
+
 const struct calendar_entry *calendar_first(struct calendar *c)
 {
     if (c->count == 0) return NULL;
+    open_ahead(c);
     const struct heap_entry *s = heap_first(&c->soon);
-    if (!s && c->now_next == c->now_count) turn(c);
     if (s && soon_first(c, s)) {
         struct heap_entry e = heap_pop(&c->soon);
         unite(c, &e);

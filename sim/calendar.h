@@ -11,6 +11,8 @@
 #include "base/heap.h"
 
 #define CALENDAR_SLOTS 4096u
+#define CALENDAR_AHEAD                                                                             \
+    24u /* so many entries after the first are known, if so many come within 8 ms */
 
 struct calendar_entry {
     uint64_t time_us;

@@ -20,7 +20,7 @@
 #define MATRIX_BYTES    (UINT64_C(256) << 20)
 #define MMAP_FROM       (64 * 1024)
 #define PROGRESS_US     MILLIS(250)
-#define HUGE_PAGES_FROM 20000u /* nodes */
+#define HUGE_PAGES_FROM 2000u /* nodes */
 #define TUNABLES        "GLIBC_TUNABLES"
 #define RINGLET_VERSION "0.1.0"
 

@@ -192,15 +192,15 @@ static void look_ahead(const struct world *w)
 {
     const struct flight *flight;
     uint32_t node;
-    if (events_ahead(&w->events, 9, &node, &flight)) {
+    if (events_ahead(&w->events, 14, &node, &flight)) {
         __builtin_prefetch(&w->hosts[node]);
         __builtin_prefetch(&w->events.timers[node]);
         for (size_t at = 0; flight && at < 256; at += 64)
             __builtin_prefetch((const char *)flight + at);
     }
-    look_at(w, 6, PREFETCH_NODE);
-    look_at(w, 4, PREFETCH_OVERLAY);
-    look_at(w, 2, PREFETCH_TABLES);
+    look_at(w, 10, PREFETCH_NODE);
+    look_at(w, 6, PREFETCH_OVERLAY);
+    look_at(w, 3, PREFETCH_TABLES);
     look_at(w, 1, PREFETCH_LINK);
 }
 
