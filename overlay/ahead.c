@@ -192,7 +192,7 @@ void ahead_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         a->tell_us = now_us + rng_jitter(&o->rng, a->pause_us, 30);
     }
     if (a->tell_us <= now_us) {
-        tell(o, now_us, out);
+        if (!far_short_lived(o, now_us)) tell(o, now_us, out);
         a->pause_us = time_min(a->pause_us * 3 / 2, TELL_MAX_US);
         a->tell_us = now_us + rng_jitter(&o->rng, a->pause_us, 20);
     }

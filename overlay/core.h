@@ -424,6 +424,7 @@ bool far_fits(const struct overlay *o, const struct id *id, const struct id *pla
 int far_octave_of(const struct overlay *o, const struct id *id);
 /* A candidate answers after so long: is it worth a link? It is none yet. */
 bool far_worth(struct overlay *o, uint64_t now_us, const struct id *id, uint64_t rtt_us);
+bool far_short_lived(struct overlay *o, uint64_t now_us); /* do links die, one after the other? */
 void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out);
 void far_lost(
     struct overlay *o,

@@ -20,6 +20,7 @@
 #define FAR_BLIND     3u   /* one at random promises less than one that a neighbour told about */
 #define FAR_GAIN      16u
 #define FAR_JUDGED_US SECONDS(10)
+#define FAR_CALM_S    30u
 #define DIALS         6 /* at a time, from a neighbour's list */
 
 static bool right_side(const struct overlay *o, unsigned octave)
@@ -244,6 +245,13 @@ static void compare(struct overlay *o, uint64_t now_us, struct link *const held[
     o->far_tired = (uint8_t)(tired < FAR_TIRED ? tired : FAR_TIRED);
 }
 
+/* Peers die so fast that one which is nearer would not be held for long. */
+bool far_short_lived(struct overlay *o, uint64_t now_us)
+{
+    if (o->died_s && (uint16_t)(s16(now_us) - o->died_s) >= FAR_CALM_S) o->died_s = 0;
+    return o->died_s;
+}
+
 void far_lost(struct overlay *o, uint64_t now_us)
 {
     if (ring_is_young(o, now_us)) return; /* pauses are short then */
@@ -305,7 +313,7 @@ void far_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
     }
     /* the others are let go as soon as nobody else wants them */
     hold(o, held, wanted);
-    bool asks = wanted && !missing && !coming && !o->far_asked;
+    bool asks = wanted && !missing && !coming && !o->far_asked && !far_short_lived(o, now_us);
     if (asks) compare(o, now_us, held, wanted, out);
     unsigned next = wanted ? (o->far_octave + 1u) % wanted : 0;
     o->far_octave = next & 0x7fu;

@@ -180,7 +180,8 @@ struct overlay {
     uint16_t seen_next;
     uint16_t spare; /* slot of the link that our NAT's memory is tried with; NO_SLOT: none */
     uint16_t seq_next;
-    uint16_t self_place;    /* in `order`: so many ids are below ours */
+    uint16_t self_place; /* in `order`: so many ids are below ours */
+    uint16_t died_s; /* a link that was held did last, low 16 bits of seconds; 0: not for long */
     uint32_t hello_rate_ms; /* hello_rate was used last, low 32 bits of milliseconds; 0: never */
     struct ack_due *acks;
     /* requests */
