@@ -337,7 +337,7 @@ void relay_tell_lane(struct overlay *o, const struct channel *c);
 void relay_try(struct overlay *o, uint64_t now_us, struct link *l, struct outbox *out);
 void relay_offered(struct overlay *o, uint64_t now_us, struct link *l, struct link *r,
                    uint32_t channel, struct outbox *out);
-void relay_forget_link(struct overlay *o, uint16_t slot);
+void relay_forget_link(struct overlay *o, uint64_t now_us, uint16_t slot, struct outbox *out);
 void on_relayed(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *frame, size_t len,
                 struct outbox *out);
 void relayed_arrived(struct overlay *o, uint64_t now_us, struct link *l, uint32_t channel,

@@ -278,7 +278,7 @@ void link_close(struct overlay *o, struct link *l, uint64_t now_us, const char *
     pinned_link_down(o, now_us, l);
     heat_cool(o, l);
     hello_forget_link(o, slot);
-    relay_forget_link(o, slot);
+    relay_forget_link(o, now_us, slot, out);
     ahead_forget(o, slot);
     struct extra *x = link_extra(o, l);
     if (x) {

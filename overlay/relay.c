@@ -289,6 +289,8 @@ void on_relay(struct overlay *o, uint64_t now_us, struct link *l, unsigned op, s
     struct extra *x = peer ? link_extra(o, peer) : NULL;
     if (!x || peer == l) return;
     if (op == CONTROL_RELAY_NO) {
+        if (link_path(peer) == PATH_RELAYED && x->relay_slot == link_slot(o, l) + 1)
+            path_lost(o, now_us, peer, true, out);
         x->relay_asked_us = 0;
         relay_seek(o, now_us, peer, out);
     } else {
@@ -316,11 +318,16 @@ void on_relayed(struct overlay *o, uint64_t now_us, struct link *l, uint8_t *fra
     frame_send(o, to, now_us, frame, len, NULL, out);
 }
 
-void relay_forget_link(struct overlay *o, uint16_t slot)
+/* The other ends of its channels are told, or what they send is lost until their PINGs are missed. */
+void relay_forget_link(struct overlay *o, uint64_t now_us, uint16_t slot, struct outbox *out)
 {
     for (uint16_t i = 0; i < o->channel_count; i++) {
         struct channel *c = &o->channels[i];
-        if (c->in && (c->from == slot || c->to == slot)) channel_close(o, c);
+        if (!c->in || (c->from != slot && c->to != slot)) continue;
+        struct link *other = &o->links[c->from == slot ? c->to : c->from];
+        channel_close(o, c);
+        if (other->state == LINK_UP)
+            say(o, now_us, other, CONTROL_RELAY_NO, link_id(o, &o->links[slot]), NULL, out);
     }
     struct extra *x;
     for (struct table_walk w = {0, o->extra_count}; (x = extra_next(o, &w)) != NULL;) {
