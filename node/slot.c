@@ -91,7 +91,7 @@ static void nobody(struct step *s, struct member *m)
         due(s, m, s->now_us + (ACCEPTED_US << c->waits));
         return;
     case SLOT_HELD: due(s, m, s->now_us + OLD_US); return;
-    case SLOT_REFUSED: due(s, m, s->now_us + REFUSED_US); return;
+    case SLOT_REFUSED: due(s, m, s->now_us + (c->told ? REFUSED_US : ANOTHER_US)); return;
     }
 }
 

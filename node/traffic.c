@@ -311,8 +311,10 @@ static void learn(struct step *s, const struct overlay_event *e)
     uint32_t ipv4 = e->member.ipv4
                         ? e->member.ipv4
                         : address_ipv4(n->env.crypto, net->network_key, &net->range, &e->id, 0);
-    bool fresh = e->type == OE_CERT &&
-                 is_news(members_by_id(&n->members, net->number, &e->id), &e->member);
+    const struct member *known = members_by_id(&n->members, net->number, &e->id);
+    if (e->type == OE_CERT && known && memcmp(&known->is, &e->member, sizeof known->is) == 0)
+        return; /* shown once more (node.c): nothing is asked or said again */
+    bool fresh = e->type == OE_CERT && is_news(known, &e->member);
     enum err err = members_put(&n->members, net->number, &e->member, ipv4, ipv6, s->now_us,
                                &conflict);
     if (err != OK)

@@ -139,7 +139,8 @@ enum err members_put(struct members *m, uint8_t network, const struct membership
         one->used = false; /* who stood there holds nothing any more */
     }
     struct slot_check slot = one->used ? one->slot : (struct slot_check){0};
-    if (one->used && !same_slot(&one->is, is)) slot = (struct slot_check){.told = slot.told};
+    if (one->used && !same_slot(&one->is, is))
+        slot = (struct slot_check){.told = slot.told, .asked = slot.asked};
     if (slot.state == SLOT_REFUSED)
         ipv4 = 0;
     else

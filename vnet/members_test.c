@@ -68,6 +68,21 @@ static enum err put_invited(struct members *m, uint32_t n, uint32_t ipv4, uint32
     return members_put(m, 1, &is, ipv4, ipv6, 1, conflict);
 }
 
+/* An answer about the slot that was shown before is not one about the new one. */
+static void an_old_answer(void **state)
+{
+    struct members m;
+    struct id id = someone(1, 0).id;
+    bool conflict;
+    (void)state;
+    members_init(&m, 4);
+    assert_int_equal(put_invited(&m, 1, 0x0a000001, 0, &conflict), OK);
+    members_by_id(&m, 1, &id)->slot.asked = 7;
+    assert_int_equal(put_invited(&m, 1, 0x0a000001, 1, &conflict), OK);
+    assert_int_equal(members_by_id(&m, 1, &id)->slot.asked, 7);
+    members_fini(&m);
+}
+
 /* Whose slot is another's holds nothing, however often it shows that certificate; with another one it begins anew. */
 static void refused_by_its_slot(void **state)
 {
@@ -236,10 +251,11 @@ static void certificates_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(who_is_up_is_known),  cmocka_unit_test(is_found_by_all_it_has),
-        cmocka_unit_test(refused_by_its_slot), cmocka_unit_test(one_holder_an_address),
-        cmocka_unit_test(a_twin_is_refused),   cmocka_unit_test(names_may_be_ambiguous),
-        cmocka_unit_test(the_bound_holds),     cmocka_unit_test(certificates_end),
+        cmocka_unit_test(who_is_up_is_known),     cmocka_unit_test(is_found_by_all_it_has),
+        cmocka_unit_test(refused_by_its_slot),    cmocka_unit_test(an_old_answer),
+        cmocka_unit_test(one_holder_an_address),  cmocka_unit_test(a_twin_is_refused),
+        cmocka_unit_test(names_may_be_ambiguous), cmocka_unit_test(the_bound_holds),
+        cmocka_unit_test(certificates_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

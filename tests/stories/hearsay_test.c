@@ -418,7 +418,7 @@ static void origins(void **state)
     party_close(p);
 }
 
-/* A member shows its certificate again and again: it is not verified each time, and half of b's questions stay for people. */
+/* A member shows its certificate again and again: it is not verified each time, and asks b nothing that b does not know. */
 static void certificates(void **state)
 {
     struct party *p = party_new(&crypto_fake, 1);
@@ -429,6 +429,7 @@ static void certificates(void **state)
     for (uint32_t i = 0; i < 7; i++)
         party_guest(p, &(struct guest_options){.seeds = {1}, .invite = 1, .slot = i, .uses = 7});
     party_run(p, SECONDS(20));
+    uint32_t before = guest_overlay(b)->request_count;
     for (uint32_t i = 0; i < 2000; i++) {
         struct guest *a = p->guests[1 + i % 7];
         memcpy(frame + 1, a->chain, a->chain_len);
@@ -436,8 +437,7 @@ static void certificates(void **state)
         uint32_t now = guest_overlay(b)->request_count;
         if (now > most) most = now;
     }
-    assert_true(most > 8); /* some was asked, or this test tests nothing */
-    assert_true(most <= limits_daemon.requests / 2u);
+    assert_true(most <= before);
     assert_true(guest_dropped(b, DROP_RATE) >= 900);
     assert_true(party_pings(p, b, p->guests[1]));
     party_close(p);

@@ -1,4 +1,5 @@
 /* Slots of invites: two nodes cannot have one. Many seeds, loss, at once and one after the other, on a ring that parts. */
+#include "node/internal.h"
 #include "overlay/dht.h"
 #include "overlay/slot.h"
 #include "tests/harness/party.h"
@@ -233,6 +234,21 @@ static void refused_for_long(void **state)
     party_close(p);
 }
 
+/* A new certificate is shown three times, for a datagram may be lost; what it says is said once. */
+static void shown_thrice(void **state)
+{
+    (void)state;
+    struct party *p = party_of(&crypto_fake, 3, OTHERS, true, NULL);
+    struct guest *a = newcomer(p, 0, 2), *host = p->guests[2];
+    party_run(p, SECONDS(20));
+    host->node->networks[0]->ipv4 = a->ipv4; /* as if ours were the same one */
+    unsigned before = host->notices[NOTICE_ADDRESS_CONFLICT];
+    party_reissue(p, a, INVITE, 1, 2);
+    party_run(p, SECONDS(30));
+    assert_int_equal(host->notices[NOTICE_ADDRESS_CONFLICT] - before, 1);
+    party_close(p);
+}
+
 static uint32_t there; /* a bit for each guest on the other side of the wall; 0: there is none */
 
 static uint32_t side(const struct endpoint *at)
@@ -276,7 +292,8 @@ int main(void)
         cmocka_unit_test(at_once),          cmocka_unit_test(first_writer_wins),
         cmocka_unit_test(refused_traffic),  cmocka_unit_test(trusted_first),
         cmocka_unit_test(another_slot),     cmocka_unit_test(another_is_no_news),
-        cmocka_unit_test(refused_for_long), cmocka_unit_test(parted),
+        cmocka_unit_test(refused_for_long), cmocka_unit_test(shown_thrice),
+        cmocka_unit_test(parted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
