@@ -393,6 +393,8 @@ void link_set_path(struct link *l, enum path_kind p)
     l->s.flags = (uint8_t)((l->s.flags & 0x3f) | (unsigned)p << LINK_PATH_SHIFT);
 }
 
+#define ONLY_SHRANK 1u
+
 /* RFC 6298 with integers: srtt += (r - srtt) / 8, rttvar += (|r - srtt| - rttvar) / 4; unit 0.25 ms */
 void link_rtt_sample(struct link *l, uint64_t rtt_us)
 {
@@ -400,15 +402,15 @@ void link_rtt_sample(struct link *l, uint64_t rtt_us)
     if (r < 1) r = 1;
     if (r > 40000) r = 40000;
     /* A first sample often holds more than the path: addresses asked for on the way (ARP), a NAT's new mapping, keys agreed. While no
-     * sample has taken as long as the one before it (rttvar is then as a first one left it), the newest counts alone. */
-    bool only_shrank = l->rttvar == l->srtt / 2 && r < l->srtt;
+     * sample has taken as long as the one before it (the last bit of rttvar says so), the newest counts alone. */
+    bool only_shrank = (l->rttvar & ONLY_SHRANK) && r < l->srtt;
     if (l->srtt == 0 || only_shrank) {
         l->srtt = (uint16_t)r;
-        l->rttvar = (uint16_t)(r / 2);
+        l->rttvar = (uint16_t)(r / 2 | ONLY_SHRANK);
         return;
     }
     uint32_t gap = r > l->srtt ? r - l->srtt : l->srtt - r;
-    l->rttvar = (uint16_t)((3u * l->rttvar + gap) / 4u);
+    l->rttvar = (uint16_t)((3u * l->rttvar + gap) / 4u & ~ONLY_SHRANK);
     l->srtt = (uint16_t)((7u * l->srtt + r) / 8u);
     if (l->srtt == 0) l->srtt = 1;
 }

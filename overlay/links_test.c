@@ -43,12 +43,24 @@ static void a_longer_one_never_counts_alone(void **state)
     assert_true(link_rto_us(&l) > MILLIS(120)); /* not direct: the whole variance counts */
 }
 
+/* What is longer and what is shorter may make a variance of half the estimate. */
+static void by_chance(void **state)
+{
+    struct link l = {0};
+    (void)state;
+    samples(&l, (const unsigned[]){40, 41, 102, 68}, 4);
+    assert_in_range(link_rtt_us(&l), MILLIS(50), MILLIS(51));
+    samples(&l, (const unsigned[]){20}, 1);
+    assert_true(link_rtt_us(&l) > MILLIS(40));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_first_sample_may_be_too_long),
         cmocka_unit_test(afterwards_it_is_smooth),
         cmocka_unit_test(a_longer_one_never_counts_alone),
+        cmocka_unit_test(by_chance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
