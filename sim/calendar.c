@@ -1,6 +1,7 @@
 #include "sim/calendar.h"
 
 #include "base/err.h"
+#include "base/time.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,7 +120,7 @@ void calendar_put(struct calendar *c, const struct calendar_entry *e)
     ensure(err == OK);
 }
 
-/* --- the present page --- */
+/* --- the open pages --- */
 
 static bool before(const struct calendar_entry *a, const struct calendar_entry *b)
 {
@@ -255,22 +256,39 @@ static void unite(struct calendar *c, const struct heap_entry *s)
                                                     .item = s->item};
 }
 
+/* When the next page of this second begins; TIME_NEVER: it has none. */
+static uint64_t next_page_us(const struct calendar *c)
+{
+    uint64_t start_us = c->block << BLOCK_SHIFT, from = (c->end_us - start_us) >> FINE_SHIFT;
+    uint32_t s = from < CALENDAR_SLOTS ? wheel_next(&c->fine, (uint32_t)from) : CALENDAR_SLOTS;
+    return s < CALENDAR_SLOTS ? start_us + ((uint64_t)s << FINE_SHIFT) : TIME_NEVER;
+}
+
+/* The first that is known; TIME_NEVER: nothing is. */
+static uint64_t known_us(const struct calendar *c)
+{
+    const struct heap_entry *s = heap_first(&c->soon);
+    uint64_t soon_us = s ? s->time_us : TIME_NEVER;
+    return c->now_next < c->now_count ? time_min(soon_us, c->now[c->now_next].time_us) : soon_us;
+}
+
 /* Pages are opened until the caller can look ahead: at rest, a page holds one entry or two. But not far, for what is put in before the end of
  * the last goes through the heap. */
 static void open_ahead(struct calendar *c)
 {
     uint32_t left = c->now_count - c->now_next;
-    if (left >= CALENDAR_AHEAD || c->count == left + c->soon.count) return;
-    if (left > 0 && c->end_us >= c->now[c->now_next].time_us + AHEAD_US) return;
+    if (left >= CALENDAR_AHEAD) return;
     if (c->now_next > FRONT) {
         memmove(c->now + FRONT, c->now + c->now_next, left * sizeof *c->now);
         c->now_next = FRONT;
         c->now_count = FRONT + left;
     }
-    do turn(c);
-    while (c->now_count - c->now_next < 2 * CALENDAR_AHEAD &&
-           c->end_us < c->now[c->now_next].time_us + AHEAD_US &&
-           c->count > c->now_count - c->now_next + c->soon.count);
+    while (left < 2 * CALENDAR_AHEAD && c->count > left + c->soon.count) {
+        uint64_t first_us = known_us(c);
+        if (first_us != TIME_NEVER && next_page_us(c) > first_us + AHEAD_US) return;
+        turn(c);
+        left = c->now_count - c->now_next;
+    }
 }
 
 const struct calendar_entry *calendar_first(struct calendar *c)

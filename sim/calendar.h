@@ -1,7 +1,7 @@
 /* sim/calendar.h - what is due, in a total order: (time, destination, source, number), earliest first.
  *
- * A page holds what falls into 256 us, unsorted; it is sorted when its time comes. What lies further ahead than the second of time
- * around now waits in pages of a second, and what is put in before the end of the present page goes through a small heap. So an entry costs
+ * A page holds what falls into 256 us, unsorted; it is sorted when it is opened. What lies further ahead than the second of time around
+ * now waits in pages of a second, and what is put in before the end of the last open page goes through a small heap. So an entry costs
  * the same however many there are, memory is touched in order, and what comes next can be seen some steps ahead.
  * Source: Brown, "Calendar queues" (CACM 1988); Tang et al., "Ladder queue" (TOMACS 2005).
  *
@@ -11,8 +11,8 @@
 #include "base/heap.h"
 
 #define CALENDAR_SLOTS 4096u
-#define CALENDAR_AHEAD                                                                             \
-    24u /* so many entries after the first are known, if so many come within 8 ms */
+/* so many entries after the first are known, if so many come within 8 ms */
+#define CALENDAR_AHEAD 24u
 
 struct calendar_entry {
     uint64_t time_us;
@@ -26,10 +26,10 @@ struct calendar_wheel {
     uint64_t used[CALENDAR_SLOTS / 64]; /* a bit a slot */
 };
 struct calendar {
-    struct calendar_entry *now; /* the present page, sorted; now_next is the first that is left */
+    struct calendar_entry *now; /* the open pages, sorted; now_next is the first that is left */
     uint32_t now_count, now_next, now_room;
     struct heap soon;                 /* put in for before end_us */
-    uint64_t end_us;                  /* of the present page */
+    uint64_t end_us;                  /* of the last open page */
     uint64_t block;                   /* which second of 2^20 us the fine wheel is */
     struct calendar_wheel fine, wide; /* slots of 2^8 and 2^20 us */
     struct calendar_page *spare;

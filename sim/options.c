@@ -256,7 +256,8 @@ static bool set_one(const char *set, struct scenario *s, struct limits *l,
     name[len] = 0;
     if (strncmp(name, "limits.", 7) == 0 && is_limit(name + 7))
         return set_limit(l, name + 7, value) ||
-               refuse(error, "--set %.200s: it wants a number up to 65535", set);
+               refuse(error, "--set %.200s: it wants a number up to %s", set,
+                      strcmp(name + 7, "hello_filter_bytes") == 0 ? "4294967295" : "65535");
     for (size_t i = 0; i < SETTERS; i++)
         if (strcmp(name, setters[i].name) == 0)
             return setters[i].set(s, l, value) ||
