@@ -192,9 +192,12 @@ void ahead_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         a->tell_us = now_us + rng_jitter(&o->rng, a->pause_us, 30);
     }
     if (a->tell_us <= now_us) {
-        if (!far_short_lived(o, now_us)) tell(o, now_us, out);
-        a->pause_us = time_min(a->pause_us * 3 / 2, TELL_MAX_US);
-        a->tell_us = now_us + rng_jitter(&o->rng, a->pause_us, 20);
+        bool waits = far_short_lived(o, now_us); /* until they die no more, and no longer */
+        if (!waits) {
+            tell(o, now_us, out);
+            a->pause_us = time_min(a->pause_us * 3 / 2, TELL_MAX_US);
+        }
+        a->tell_us = now_us + rng_jitter(&o->rng, waits ? TELL_FIRST_US : a->pause_us, 20);
     }
     wake_at(o, a->tell_us);
 }

@@ -124,7 +124,8 @@ static struct hello *route_begin(struct overlay *o, uint64_t now_us, const struc
         h->waypoint = waypoint_near(o, id, id);
     if (endpoint_is_usable(at)) h->at = *at;
     h->kinds = kinds;
-    h->brief = kinds == KIND_FAR && !o->ping_more; /* there are others of that octave */
+    /* not linked yet, and there are others of that octave */
+    h->brief = kinds == KIND_FAR && !o->ping_more && !link_by_id(o, id);
     char text[ID_TEXT];
     trace(o->trace, now_us, HELLO, "%.8s > ask over the ring", id_print(id, text));
     send_hello1(o, now_us, h, out);

@@ -353,7 +353,7 @@ void upkeep_dead(struct overlay *o, uint64_t now_us, struct link *l, const char 
     bool missed = (l->kinds & ~(KIND_FAR | KIND_NEAR)) || ring_is_next(o, l) ||
                   used_lately(link_extra(o, l), now_us);
     join_remember(o, now_us, l, out);
-    if (held) o->died_s = s16(now_us) ? s16(now_us) : UINT16_MAX;
+    if (l->kinds & (KIND_NEAR | KIND_FAR)) o->died_s = s16(now_us) ? s16(now_us) : UINT16_MAX;
     if (held) join_lost(o, &id);
     link_close(o, l, now_us, why, out);
     if (near) ring_neighbour_dead(o, now_us, out);
