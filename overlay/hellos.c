@@ -43,10 +43,10 @@ struct hello *hello_new(struct overlay *o, bool initiator, const struct id *id,
     for (uint16_t i = 0; i < o->common->limits.handshakes; i++) {
         if (o->hellos[i]) continue;
         uint32_t index = index_new(o, (uint16_t)(ENTRY_HELLO | i), index_before(o, id, at));
-        if (!index) return NULL;
-        struct hello *h = pool_take_size(o->extra_pool, sizeof *h);
+        struct hello *h = index ? pool_take_size(o->extra_pool, sizeof *h) : NULL;
         if (!h) {
-            index_free(o, index);
+            if (index) index_free(o, index);
+            tables_hellos_over(o);
             return NULL;
         }
         h->entry = (uint16_t)index;

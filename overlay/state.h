@@ -17,7 +17,7 @@
 #define PROBES_PER_S  40 /* to endpoints nobody has proven, all peers together */
 #define PROBES_BURST  64
 #define FAILED_MAX    8
-#define ACKS_MAX      21 /* with these, tables of routing fit into 704 bytes */
+#define ACKS_MAX      21 /* with these, tables of routing fit into 432 bytes */
 #define ACK_HEAD_MAX  (2 + 2 * ACK_MAX)
 #define ACK_WITH_MAX  1200 /* what carries ACKs, too, passes a path of 1280 bytes */
 #define NO_SLOT       0xffffu
