@@ -358,6 +358,8 @@ void ring_stale(struct overlay *o, struct near_info *info);
 bool ring_torn(struct overlay *o, uint64_t now_us); /* a near link died lately */
 unsigned ring_links_between(const struct overlay *o, const struct id *id,
                             bool right); /* us and it, on that side */
+/* Those next to us who have not told yet whom they have around them: their list was lost, perhaps. */
+void ring_ask_next(struct overlay *o, uint64_t now_us, struct outbox *out);
 /* A near link does not answer: its other neighbours shall look at it now, and we at who stands beside it. */
 void ring_doubted(struct overlay *o, uint64_t now_us, const struct link *l, struct outbox *out);
 void ring_neighbour_dead(struct overlay *o, uint64_t now_us, struct outbox *out);

@@ -330,9 +330,11 @@ void join_tick(struct overlay *o, uint64_t now_us, struct outbox *out)
         bool lone = o->up_count == 0 && o->join_tries >= RETRY_QUICK;
         /* once; then whom we hear hands us on, and a seed's answer would be let go of (on_hello2) */
         if (lone || o->join_tries == 0 || !links_any_out(o)) dial(o, now_us, lone, out);
-        if (o->up_count > 0)
+        if (o->up_count > 0) {
+            ring_ask_next(o, now_us, out);
             find_send(o, now_us, &o->self.id, PURPOSE_JOIN, 0, SECONDS(5),
                       o->order[rng_below(&o->rng, o->up_count)], out);
+        }
         retry_later(o, now_us, lone);
         bool resolve = o->join_tries >= 3 && (!lone || o->join_tries % RESOLVE_EVERY == 0);
         if (resolve && o->up_count == 0) outbox_event(out, OE_RESOLVE, NULL);

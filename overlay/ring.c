@@ -257,6 +257,13 @@ static void close_gap(struct overlay *o, uint64_t now_us, struct outbox *out)
     }
 }
 
+void ring_ask_next(struct overlay *o, uint64_t now_us, struct outbox *out)
+{
+    for (uint8_t i = 0; i < o->near_count; i++)
+        if (o->near[i].next && !o->near[i].listed)
+            near_ask(o, now_us, &o->links[o->near[i].slot], false, out);
+}
+
 void ring_doubted(struct overlay *o, uint64_t now_us, const struct link *l, struct outbox *out)
 {
     uint8_t frame[64];
