@@ -11,7 +11,7 @@
       "where I may be reached; my direct peers")                                                   \
     X(RELAY_OPEN, 3, "target", "link", "forward between me and target")                            \
     X(RELAY_OK, 4, "target, channel", "link", "RELAYED on this channel goes to target")            \
-    X(RELAY_NO, 5, "target", "link", "no: target unknown here, or quota")                          \
+    X(RELAY_NO, 5, "target", "link", "no: target unknown here, or quota; or its link has gone")                          \
     X(RELAY_IN, 6, "source, channel", "link", "source opened a channel to you through me")         \
     X(CLOSE, 7, "reason", "link", "good-bye; the link ends")                                       \
     X(DEAD, 8, "id", "link", "this neighbour of ours does not answer me; verify (heeded from a near one)")                  \
