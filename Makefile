@@ -188,7 +188,7 @@ sim: all
 	@tests/run --table sim sim $(T)
 
 sim-million: all
-	@echo 'sim-million: 100,000 nodes, then 1,000,000: some ten minutes, then an hour and a half, and 10 to 11 GiB; on a terminal it shows how far it is, ^C ends it'
+	@echo 'sim-million: 100,000 nodes, then 1,000,000: some ten minutes, then an hour and three quarters, and 10 GiB; on a terminal it shows how far it is, ^C ends it'
 	@echo '             the first alone: build/ringlet-sim sim/scenarios/ring-100000.sim --queue quiet --set lookahead=0'
 	@tests/run --table million --jobs 1 sim $(T)
 
